@@ -1,0 +1,22 @@
+"""Shared by the two text encoders: a tokenizer of our own training and fixed-length encoding."""
+
+import numpy as np
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+
+def train_tokenizer(texts, size, length, whole_words=False):
+    """Lower-cased WordPiece or whole words; rows are cut and padded to `length`, id 0 is padding, 1 is unknown."""
+    tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]") if whole_words else models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    letters = [chr(c) for c in range(ord("a"), ord("z") + 1)] + list("0123456789")
+    common = dict(vocab_size=size, special_tokens=["[PAD]", "[UNK]"], show_progress=False)
+    trainer = trainers.WordLevelTrainer(**common) if whole_words else trainers.WordPieceTrainer(initial_alphabet=letters, **common)
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.enable_truncation(length)
+    tokenizer.enable_padding(length=length)
+    return tokenizer
+
+
+def encode(tokenizer, texts):
+    return np.array([e.ids for e in tokenizer.encode_batch(list(texts))], dtype=np.int64)

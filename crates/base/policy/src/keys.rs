@@ -1,0 +1,312 @@
+//! Hash keys that the index is looked up by: of actions (names and their beginnings) and of resources (words).
+//!
+//! A resource is cut into words at every character that is not a letter or digit. A literal stretch of a pattern must
+//! occur in any resource that the pattern matches, so a word that is whole inside the stretch is a word of the resource,
+//! and one that is cut off by a wildcard at its end is the beginning of a word. That holds however many colons a `*`
+//! spans, so the index never misses. Different words may share a hash: they share a bucket, and the match decides.
+//!
+//! INVARIANT: hashes are a fixed function; nothing here depends on a process or a run.
+
+use crate::Request;
+use crate::glob::{Part, Pattern};
+
+/// Beginnings of action names longer than this are indexed by this much of them.
+pub(crate) const MAX_PREFIX: usize = 63;
+
+const WORD_SEED: u32 = 0x57A0;
+const START_SEED: u32 = 0x9E15;
+
+#[inline]
+fn step(state: u32, byte: u8) -> u32 {
+    (state << 5).wrapping_sub(state).wrapping_add(u32::from(byte))
+}
+
+#[inline]
+fn finish(state: u32, len: usize) -> u32 {
+    let mixed = (state ^ (len as u32).wrapping_mul(0x85EB_CA6B)).wrapping_mul(0x9E37_79B1);
+    mixed ^ (mixed >> 15)
+}
+
+/// Hash of an action name or a beginning of one, in lower case.
+pub(crate) fn action_hash(lower: &str) -> u32 {
+    finish(lower.bytes().fold(0, step), lower.len())
+}
+
+/// Hash of a whole word.
+fn word_hash(word: &[u8]) -> u32 {
+    finish(word.iter().fold(WORD_SEED, |state, byte| step(state, *byte)), word.len())
+}
+
+/// Hash of the beginning of a word.
+fn start_hash(start: &[u8]) -> u32 {
+    finish(start.iter().fold(START_SEED, |state, byte| step(state, *byte)), start.len())
+}
+
+/// Letters, digits, and all of non-ASCII text.
+const WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte >= 0x80;
+        byte += 1;
+    }
+    table
+};
+
+#[inline]
+fn is_word(byte: u8) -> bool {
+    WORD.get(byte as usize).copied().unwrap_or(false)
+}
+
+/// What to look a resource pattern up by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Anchor {
+    pub hash: u32,
+    /// Length of the text behind the hash: longer is rarer.
+    pub len: u8,
+    /// The beginning of a word rather than a whole one.
+    pub start: bool,
+}
+
+/// Adds every anchor of a pattern.
+pub(crate) fn anchors(pattern: &Pattern, out: &mut Vec<Anchor>) {
+    let parts = pattern.parts();
+    for (at, part) in parts.iter().enumerate() {
+        let Part::Lit { start, len } = *part else { continue };
+        anchors_of_literal(pattern.literal(start, len).as_bytes(), at == 0, at + 1 == parts.len(), out);
+    }
+}
+
+/// `open` and `close`: whether the literal begins and ends the pattern, so that no wildcard touches it there.
+fn anchors_of_literal(text: &[u8], open: bool, close: bool, out: &mut Vec<Anchor>) {
+    let mut at = 0;
+    while at < text.len() {
+        let rest = text.get(at..).unwrap_or(&[]);
+        let len = rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len());
+        let word = rest.get(..len).unwrap_or(&[]);
+        let begins = at > 0 || open;
+        let ends = at + len < text.len() || close;
+        if begins && len > 0 {
+            if ends {
+                out.push(Anchor { hash: word_hash(word), len: len.min(255) as u8, start: false });
+            } else if len > 1 {
+                let kept = word.get(..len.min(MAX_PREFIX)).unwrap_or(word);
+                out.push(Anchor { hash: start_hash(kept), len: kept.len() as u8, start: true });
+            }
+        }
+        at += len + 1;
+    }
+}
+
+/// Which of 64 bits an action name sets in a posting's filter of full names.
+pub(crate) fn name_bit(hash: u32) -> u64 {
+    1 << (hash >> 26)
+}
+
+/// Which of 32 bits the service and the first three letters of the verb set in a posting's filter of beginnings; none
+/// where the text is too short to have them.
+pub(crate) fn verb_bit(lower: &str) -> Option<u32> {
+    let colon = memchr::memchr(b':', lower.as_bytes())?;
+    let head = lower.as_bytes().get(..colon + 4)?;
+    Some(1 << (finish(head.iter().fold(7, |state, byte| step(state, *byte)), head.len()) >> 27))
+}
+
+const INLINE_ACTION: usize = 80;
+const INLINE_WORDS: usize = 28;
+
+/// A word of the resource.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Word {
+    pub hash: u32,
+    from: u32,
+    len: u32,
+}
+
+/// A request with everything that the index needs, computed once for all slots.
+pub(crate) struct Prepared<'a> {
+    pub request: &'a Request<'a>,
+    action: [u8; INLINE_ACTION],
+    action_len: usize,
+    long_action: Option<String>,
+    pub action_hash: u32,
+    pub name_bit: u64,
+    pub verb_bit: u32,
+    words: [Word; INLINE_WORDS],
+    word_count: usize,
+    more_words: Vec<Word>,
+}
+
+impl<'a> Prepared<'a> {
+    pub fn new(request: &'a Request<'a>) -> Prepared<'a> {
+        let mut made = Prepared {
+            request,
+            action: [0; INLINE_ACTION],
+            action_len: 0,
+            long_action: None,
+            action_hash: 0,
+            name_bit: 0,
+            verb_bit: 0,
+            words: [Word::default(); INLINE_WORDS],
+            word_count: 0,
+            more_words: Vec::new(),
+        };
+        made.take_action(request.action);
+        made.take_words(request.resource.as_bytes());
+        made
+    }
+
+    /// The action in lower case.
+    #[inline]
+    pub fn action(&self) -> &str {
+        match &self.long_action {
+            Some(action) => action,
+            // INVARIANT: ASCII-lower-cased UTF-8 is UTF-8, so the fallback is never taken.
+            None => std::str::from_utf8(self.action.get(..self.action_len).unwrap_or(&[])).unwrap_or(""),
+        }
+    }
+
+    fn take_action(&mut self, action: &str) {
+        let mut state = 0;
+        if let Some(space) = self.action.get_mut(..action.len()) {
+            for (to, from) in space.iter_mut().zip(action.bytes()) {
+                *to = from.to_ascii_lowercase();
+                state = step(state, *to);
+            }
+            self.action_len = action.len();
+        } else {
+            let lower = action.to_ascii_lowercase();
+            state = lower.bytes().fold(0, step);
+            self.long_action = Some(lower);
+        }
+        self.action_hash = finish(state, action.len());
+        self.name_bit = name_bit(self.action_hash);
+        self.verb_bit = verb_bit(self.action()).unwrap_or(0);
+    }
+
+    fn take_words(&mut self, text: &[u8]) {
+        let (mut from, mut state) = (0usize, WORD_SEED);
+        for (at, byte) in text.iter().enumerate() {
+            if is_word(*byte) {
+                state = step(state, *byte);
+            } else {
+                self.push_word(from, at, state);
+                from = at + 1;
+                state = WORD_SEED;
+            }
+        }
+        self.push_word(from, text.len(), state);
+    }
+
+    #[inline]
+    fn push_word(&mut self, from: usize, to: usize, state: u32) {
+        if from == to {
+            return;
+        }
+        let len = to - from;
+        let word = Word { hash: finish(state, len), from: from as u32, len: len as u32 };
+        match self.words.get_mut(self.word_count) {
+            Some(place) => {
+                *place = word;
+                self.word_count += 1;
+            }
+            None => self.more_words.push(word),
+        }
+    }
+
+    /// The words of the resource.
+    #[inline]
+    pub fn words(&self) -> impl Iterator<Item = &Word> {
+        self.words.iter().take(self.word_count).chain(&self.more_words)
+    }
+
+    /// Calls `found` with the hash of every beginning of the words that has one of the lengths in `lengths`.
+    pub fn starts(&self, lengths: u64, mut found: impl FnMut(u32)) {
+        for word in self.words() {
+            let from = word.from as usize;
+            let text = self.request.resource.as_bytes().get(from..from + word.len as usize).unwrap_or(&[]);
+            let mut state = START_SEED;
+            for (at, byte) in text.iter().take(MAX_PREFIX).enumerate() {
+                state = step(state, *byte);
+                if lengths >> (at + 1) & 1 == 1 {
+                    found(finish(state, at + 1));
+                }
+            }
+        }
+    }
+
+    /// Calls `found` with the hash of every beginning of the action that has one of the lengths in `lengths`.
+    pub fn action_starts(&self, lengths: u64, mut found: impl FnMut(u32)) {
+        let mut state = 0;
+        if lengths & 1 == 1 {
+            found(finish(state, 0));
+        }
+        let mut left = lengths >> 1;
+        for (at, byte) in self.action().bytes().enumerate() {
+            if left == 0 {
+                return;
+            }
+            state = step(state, byte);
+            if left & 1 == 1 {
+                found(finish(state, at + 1));
+            }
+            left >>= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::glob::Syntax;
+    use crate::{NoContext, PrincipalRef};
+
+    fn anchors_in(pattern: &str) -> Vec<Anchor> {
+        let mut out = Vec::new();
+        anchors(&Pattern::parse(pattern, Syntax { wildcards: true, variables: true }).unwrap(), &mut out);
+        out
+    }
+
+    fn whole(word: &str) -> Anchor {
+        Anchor { hash: word_hash(word.as_bytes()), len: word.len() as u8, start: false }
+    }
+
+    fn start(word: &str) -> Anchor {
+        Anchor { hash: start_hash(word.as_bytes()), len: word.len() as u8, start: true }
+    }
+
+    #[test]
+    fn anchors_are_words_that_must_occur() {
+        assert_eq!(anchors_in("arn:*:x-*"), vec![whole("arn"), whole("x")]);
+        assert_eq!(anchors_in("arn:model/team7*"), vec![whole("arn"), whole("model"), start("team7")]);
+        assert_eq!(anchors_in("*GtRecipe*"), vec![]);
+        assert_eq!(anchors_in("*GtRecipe-x"), vec![whole("x")]);
+        assert_eq!(anchors_in("a:${aws:username}-b"), vec![whole("a"), whole("b")]);
+        assert_eq!(anchors_in("*"), vec![]);
+    }
+
+    #[test]
+    fn prepared_has_the_same_hashes() {
+        let principal = PrincipalRef::parse("*");
+        let resource = "arn:model/".to_owned() + &"w-".repeat(60) + "team77";
+        let action = "SageMaker:".to_owned() + &"X".repeat(100);
+        let request = Request {
+            principal: &principal,
+            action: &action,
+            resource: &resource,
+            resource_account: None,
+            management_account: false,
+            context: &NoContext,
+        };
+        let prepared = Prepared::new(&request);
+        assert_eq!(prepared.action(), action.to_ascii_lowercase());
+        assert_eq!(prepared.action_hash, action_hash(&action.to_ascii_lowercase()));
+        assert_eq!(prepared.words().count(), 63);
+        assert!(prepared.words().any(|word| word.hash == word_hash(b"team77")));
+        let mut seen = Vec::new();
+        prepared.starts(1 << 5, |hash| seen.push(hash));
+        assert_eq!(seen, vec![start_hash(b"model"), start_hash(b"team7")]);
+        let mut seen = Vec::new();
+        prepared.action_starts(1 | 1 << 10, |hash| seen.push(hash));
+        assert_eq!(seen, vec![action_hash(""), action_hash("sagemaker:")]);
+    }
+}

@@ -1,0 +1,1 @@
+//! The audit journal as pre-allocated segment files with group commit.

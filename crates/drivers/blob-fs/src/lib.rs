@@ -1,0 +1,10 @@
+//! Blobs as local files: temporary file, sync, rename.
+//!
+//! `<dir>/blobs/ab/abcd…` by digest, `<dir>/tmp` for what is being written. A crash leaves at most files in `tmp`,
+//! which the next [`FsBlobs::open`] removes; a name under `blobs` always has all its bytes on stable storage.
+
+mod read;
+mod store;
+mod write;
+
+pub use store::FsBlobs;

@@ -1,0 +1,135 @@
+//! The store: its folders, and the blob trait over them.
+//!
+//! INVARIANT: one process at a time opens a folder (the server's data directory is locked by `app`), because opening
+//! removes all temporary files.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::{StreamExt, unfold};
+use stoa_blob::{BlobError, BlobStore, ByteStream, Digest, Written};
+
+use crate::{read, write};
+
+/// Blobs in a local folder.
+#[derive(Debug, Clone)]
+pub struct FsBlobs {
+    folders: Arc<Folders>,
+}
+
+/// Where things are.
+#[derive(Debug)]
+pub(crate) struct Folders {
+    blobs: PathBuf,
+    tmp: PathBuf,
+    next: AtomicU64,
+}
+
+impl Folders {
+    /// The folder a blob's file is in.
+    pub fn shard(&self, digest: &Digest) -> PathBuf {
+        self.blobs.join(digest.as_str().get(..2).unwrap_or_default())
+    }
+    /// A blob's file.
+    pub fn file(&self, digest: &Digest) -> PathBuf {
+        self.shard(digest).join(digest.as_str())
+    }
+    /// A temporary file's name, not used before by this process.
+    pub fn temporary(&self) -> PathBuf {
+        self.tmp.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+}
+
+impl FsBlobs {
+    /// Opens (makes) the folder and removes what a crash left half written. Blocks; for start-up.
+    pub fn open(folder: impl AsRef<Path>) -> io::Result<FsBlobs> {
+        let folder = folder.as_ref();
+        let (blobs, tmp) = (folder.join("blobs"), folder.join("tmp"));
+        std::fs::create_dir_all(&blobs)?;
+        std::fs::create_dir_all(&tmp)?;
+        for entry in std::fs::read_dir(&tmp)? {
+            std::fs::remove_file(entry?.path())?;
+        }
+        for shard in 0..=255_u8 {
+            let shard = blobs.join(format!("{shard:02x}"));
+            if !shard.is_dir() {
+                std::fs::create_dir(shard)?;
+            }
+        }
+        write::sync_folder(&blobs)?;
+        write::sync_folder(folder)?;
+        Ok(FsBlobs { folders: Arc::new(Folders { blobs, tmp, next: AtomicU64::new(0) }) })
+    }
+
+    /// Copies a local file into the store.
+    pub async fn put_file(&self, path: impl AsRef<Path>) -> Result<Written, BlobError> {
+        let path = path.as_ref().to_owned();
+        let file = read::blocking(move || std::fs::File::open(path)).await.map_err(|cause| BlobError::Source(cause.into()))?;
+        self.put(whole_file(file)).await
+    }
+}
+
+/// All bytes of a file whose length may not be known.
+fn whole_file(file: std::fs::File) -> ByteStream {
+    const PIECE: usize = 1 << 20;
+    let pieces = unfold(Some(file), |file| async move {
+        let mut file = file?;
+        let piece = read::blocking(move || {
+            let mut buffer = Vec::with_capacity(PIECE);
+            let count = io::Read::read_to_end(&mut io::Read::take(&mut file, PIECE as u64), &mut buffer)?;
+            Ok((count, buffer, file))
+        });
+        match piece.await {
+            Ok((0, _, _)) => None,
+            Ok((_, buffer, file)) => Some((Ok(Bytes::from(buffer)), Some(file))),
+            Err(error) => Some((Err(error.into()), None)),
+        }
+    });
+    pieces.boxed()
+}
+
+fn backend(error: io::Error) -> BlobError {
+    BlobError::Backend(Box::new(error))
+}
+
+fn not_found(digest: &Digest, error: io::Error) -> BlobError {
+    match error.kind() {
+        io::ErrorKind::NotFound => BlobError::NotFound(digest.as_str().to_owned()),
+        _ => backend(error),
+    }
+}
+
+#[async_trait]
+impl BlobStore for FsBlobs {
+    async fn put(&self, bytes: ByteStream) -> Result<Written, BlobError> {
+        write::put(&self.folders, bytes).await
+    }
+
+    async fn get(&self, digest: &Digest, offset: u64, length: Option<u64>) -> Result<ByteStream, BlobError> {
+        read::get(&self.folders.file(digest), offset, length).map_err(|error| not_found(digest, error))
+    }
+
+    async fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        match std::fs::metadata(self.folders.file(digest)) {
+            Ok(found) => Ok(Some(found.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(backend(error)),
+        }
+    }
+
+    async fn delete(&self, digest: &Digest) -> Result<(), BlobError> {
+        let file = self.folders.file(digest);
+        match read::blocking(move || std::fs::remove_file(file)).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(backend(error)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn local_path(&self, digest: &Digest) -> Result<Option<PathBuf>, BlobError> {
+        Ok(self.size(digest).await?.map(|_| self.folders.file(digest)))
+    }
+}

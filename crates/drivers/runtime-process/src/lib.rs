@@ -1,0 +1,1 @@
+//! Built-in images as sandboxed processes.

@@ -1,0 +1,303 @@
+//! A request from its head to its answer: what belongs to no pipeline (health, metrics, S3's hand-over) and the
+//! reading of bodies within their limits; then the pipeline.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use stoa_audit::Journal;
+use stoa_codecs::Encoded;
+use stoa_kernel::{ApiError, Connection, Platform, Registry};
+use stoa_schema::ServiceSpec;
+use stoa_sigv4::{KeyCache, SigError, SignatureRequest, parse_credential};
+use stoa_types::{Region, Timestamp};
+use tokio_util::task::TaskTracker;
+
+use crate::config::GatewayConfig;
+use crate::errors::{body_too_large, body_too_slow, unknown_service};
+use crate::hosts::aws_host;
+use crate::identify::{Call, Destination, Routes, UNKNOWN_SERVICE, request_host};
+use crate::metrics::{Counted, Metrics};
+use crate::pipeline::{self, Arrived};
+use crate::s3_front::{S3Call, S3Front};
+use crate::transport::body::ResponseBody;
+use crate::transport::connection::Socket;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const S3_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+
+/// What is behind the socket.
+pub struct Gateway {
+    config: GatewayConfig,
+    platform: Arc<Platform>,
+    registry: Registry,
+    routes: Routes,
+    journal: Arc<dyn Journal>,
+    s3: Option<Arc<dyn S3Front>>,
+    keys: KeyCache,
+    metrics: Metrics,
+    mutations: TaskTracker,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Gateway").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// Lays the tables out. Without an S3 front, requests for S3 are refused by name.
+    pub fn new(
+        config: GatewayConfig,
+        platform: Arc<Platform>,
+        registry: Registry,
+        journal: Arc<dyn Journal>,
+        s3: Option<Arc<dyn S3Front>>,
+    ) -> Gateway {
+        let routes = Routes::new(&registry);
+        let metrics = Metrics::new(routes.operations());
+        Gateway {
+            config,
+            platform,
+            registry,
+            routes,
+            journal,
+            s3,
+            keys: KeyCache::default(),
+            metrics,
+            mutations: TaskTracker::new(),
+        }
+    }
+
+    /// What the operator set.
+    pub fn config(&self) -> &GatewayConfig {
+        &self.config
+    }
+    /// The measurements.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+    pub(crate) fn platform(&self) -> &Arc<Platform> {
+        &self.platform
+    }
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+    pub(crate) fn journal(&self) -> &Arc<dyn Journal> {
+        &self.journal
+    }
+    pub(crate) fn keys(&self) -> &KeyCache {
+        &self.keys
+    }
+    pub(crate) fn mutations(&self) -> &TaskTracker {
+        &self.mutations
+    }
+
+    /// Waits for mutations whose callers have gone. Call when no more requests come.
+    pub(crate) async fn wait_for_mutations(&self) {
+        self.mutations.close();
+        self.mutations.wait().await;
+    }
+
+    /// The region, when it is served. Global services are signed for `us-east-1` wherever they run.
+    pub(crate) fn region(&self, name: &str, global: bool) -> Option<Region> {
+        let regions = &self.config.regions;
+        if let Some(region) = regions.iter().find(|region| region.as_str() == name) {
+            return Some(region.clone());
+        }
+        if regions.is_empty() || (global && name == "us-east-1") { name.parse().ok() } else { None }
+    }
+
+    /// Answers one request.
+    pub(crate) async fn serve(self: &Arc<Self>, request: Request<Incoming>, socket: &Socket) -> Response<ResponseBody> {
+        let started = Instant::now();
+        let _in_flight = InFlight::new(&self.metrics);
+        let (counted, response) = self.answer(request, socket).await;
+        self.metrics.record(counted, response.status().as_u16(), started.elapsed());
+        response
+    }
+
+    async fn answer(self: &Arc<Self>, request: Request<Incoming>, socket: &Socket) -> (Counted, Response<ResponseBody>) {
+        let (parts, body) = request.into_parts();
+        if let Some(response) = self.own_page(&parts) {
+            return (Counted::Other, response);
+        }
+        let now = self.platform.clock.now();
+        let request_id = stoa_types::request_id(&*self.platform.ids);
+        let signature = parse_credential(&parts.headers, parts.uri.query().unwrap_or(""));
+        let scope = signature.as_ref().ok().and_then(|found| found.as_ref()).map(|found| &*found.service);
+        let destination = self.routes.identify(&parts, scope);
+        if matches!(destination, Destination::S3) && self.s3.is_some() {
+            drop(signature);
+            let call = S3Call { request_id, now, connection: self.connection_of(&parts, socket) };
+            return (Counted::S3, self.hand_to_s3(Request::from_parts(parts, body), call).await);
+        }
+        let connection = self.connection_of(&parts, socket);
+        let head = Head { parts: &parts, signature, now, request_id: &request_id, connection: &connection };
+        let (counted, encoded) = self.operate(head, destination, body).await;
+        (counted, response(encoded, &request_id))
+    }
+
+    /// Reads the body, finds the operation for good, and runs the pipeline.
+    async fn operate(self: &Arc<Self>, head: Head<'_>, destination: Destination<'_>, body: Incoming) -> (Counted, Encoded) {
+        let body = self.read_body(&destination, body).await;
+        let destination = match (&body, destination) {
+            (Ok(bytes), Destination::Form(named)) => self.routes.identify_form(named, bytes),
+            (_, other) => other,
+        };
+        let (call, early) = match destination {
+            Destination::Call(call) => (call, None),
+            Destination::UnknownService(name, protocol) => {
+                let error = unknown_service(&name);
+                (nowhere(&UNKNOWN_SERVICE, name.into_owned(), protocol), Some(error))
+            }
+            Destination::Form(named) => {
+                (nowhere(named.unwrap_or(&UNKNOWN_SERVICE), String::new(), stoa_schema::ProtocolName::AwsQuery), None)
+            }
+            Destination::S3 => {
+                let protocol = stoa_schema::ProtocolName::RestJson1;
+                (nowhere(&UNKNOWN_SERVICE, "s3".to_owned(), protocol), Some(unknown_service("s3")))
+            }
+        };
+        let counted = call.index.map_or(Counted::Other, Counted::Operation);
+        let (body, early) = match body {
+            Ok(bytes) => (bytes, early),
+            Err(error) => (Bytes::new(), Some(error)),
+        };
+        let Head { parts, signature, now, request_id, connection } = head;
+        let arrived = Arrived { parts, body, call, signature, now, request_id, connection };
+        (counted, pipeline::run(self, arrived, early).await)
+    }
+
+    /// Health and metrics: unsigned GETs on the server's own address only.
+    fn own_page(&self, parts: &Parts) -> Option<Response<ResponseBody>> {
+        let path = parts.uri.path();
+        let ours = parts.method == Method::GET && matches!(path, "/health" | "/metrics") && parts.uri.query().is_none();
+        if !ours || parts.headers.contains_key("authorization") || aws_name(parts).is_some() {
+            return None;
+        }
+        let (kind, text) = match path {
+            "/health" => ("application/json", "{\"status\":\"ok\"}\n".to_owned()),
+            _ => ("text/plain; version=0.0.4; charset=utf-8", self.metrics.render()),
+        };
+        let mut response = Response::new(ResponseBody::whole(text));
+        response.headers_mut().insert("content-type", HeaderValue::from_static(kind));
+        Some(response)
+    }
+
+    async fn hand_to_s3(&self, request: Request<Incoming>, call: S3Call) -> Response<ResponseBody> {
+        let request_id = HeaderValue::from_str(&call.request_id);
+        let mut response = match &self.s3 {
+            Some(front) => front.call(request, call).await,
+            None => Response::new(ResponseBody::empty()),
+        };
+        if let Ok(value) = request_id {
+            response.headers_mut().entry(S3_REQUEST_ID).or_insert(value);
+        }
+        response
+    }
+
+    async fn read_body(&self, destination: &Destination<'_>, body: Incoming) -> Result<Bytes, ApiError> {
+        let limits = &self.config.limits;
+        let limit = match destination {
+            Destination::Call(call) if call.service.name == "sagemaker-runtime" => limits.invocation_body_bytes,
+            _ => limits.control_body_bytes,
+        };
+        if body.is_end_stream() {
+            return Ok(Bytes::new());
+        }
+        if body.size_hint().lower() > limit as u64 {
+            return Err(body_too_large(limit));
+        }
+        match tokio::time::timeout(limits.body_read, Limited::new(body, limit).collect()).await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(body_too_large(limit)),
+            Ok(Err(error)) => Err(ApiError::new("IncompleteBody", 400, "the request body broke off").with_cause(error)),
+            Err(_) => Err(body_too_slow()),
+        }
+    }
+
+    /// The socket's facts in the kernel's form; made once for all requests that name the same host.
+    fn connection_of(&self, parts: &Parts, socket: &Socket) -> Arc<Connection> {
+        let host = request_host(parts).unwrap_or("");
+        let (known_host, known) =
+            socket.known.get_or_init(|| (host.to_owned(), Arc::new(self.new_connection(host, socket))));
+        if known_host == host { Arc::clone(known) } else { Arc::new(self.new_connection(host, socket)) }
+    }
+
+    fn new_connection(&self, host: &str, socket: &Socket) -> Connection {
+        let base_url = match aws_host(crate::hosts::split_port(host).0) {
+            Some(aws) => {
+                let first = self.config.regions.first().map_or("us-east-1", Region::as_str);
+                format!("https://s3.{}.amazonaws.com", aws.region.unwrap_or(first))
+            }
+            None => {
+                let scheme = if socket.secure { "https" } else { "http" };
+                format!("{scheme}://{}", plain_host(host, socket.local))
+            }
+        };
+        Connection { peer: socket.peer.ip().to_canonical(), secure: socket.secure, base_url, vpc_endpoint: None }
+    }
+}
+
+/// The head of a request with what has been read from it.
+struct Head<'r> {
+    parts: &'r Parts,
+    signature: Result<Option<SignatureRequest<'r>>, SigError>,
+    now: Timestamp,
+    request_id: &'r str,
+    connection: &'r Arc<Connection>,
+}
+
+fn nowhere(service: &'static ServiceSpec, name: String, protocol: stoa_schema::ProtocolName) -> Call<'static> {
+    Call { service, spec: None, index: None, name: name.into(), protocol }
+}
+
+fn aws_name(parts: &Parts) -> Option<&str> {
+    request_host(parts).map(|host| crate::hosts::split_port(host).0).filter(|host| aws_host(host).is_some())
+}
+
+/// The host as sent, unless it holds what no host and port do.
+fn plain_host(host: &str, local: SocketAddr) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    if host.is_empty() || !host.bytes().all(plain) { local.to_string() } else { host.to_owned() }
+}
+
+fn response(encoded: Encoded, request_id: &str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::whole(encoded.body));
+    *response.status_mut() = StatusCode::from_u16(encoded.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = encoded.headers;
+    if !response.headers().contains_key(REQUEST_ID)
+        && let Ok(value) = HeaderValue::from_str(request_id)
+    {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// Counts a request as long as it is served, also when its client goes away.
+struct InFlight<'m>(&'m Metrics);
+
+impl<'m> InFlight<'m> {
+    fn new(metrics: &'m Metrics) -> InFlight<'m> {
+        metrics.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(metrics)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Used by [`Socket`]: the kernel's view of a connection, with the host it was made for.
+pub(crate) type KnownConnection = OnceLock<(String, Arc<Connection>)>;

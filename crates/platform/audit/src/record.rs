@@ -1,0 +1,112 @@
+//! A call as CloudTrail records it (event version 1.11; the seeds' pages 8189-8190 show 1.05).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// Where a record stands in the life of its call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Written before a mutating call was handled.
+    Begin,
+    /// The call is answered.
+    #[default]
+    Complete,
+    /// A begin whose end was never written: the server died in between.
+    Unknown,
+}
+
+/// A CloudTrail record. Field names on disk are CloudTrail's; `stoa*` fields are ours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditRecord {
+    /// `1.11`.
+    pub event_version: String,
+    /// Who.
+    pub user_identity: UserIdentity,
+    /// When, ISO 8601.
+    pub event_time: String,
+    /// `sagemaker.amazonaws.com`.
+    pub event_source: String,
+    /// `CreateHub`.
+    pub event_name: String,
+    /// `us-west-2`.
+    pub aws_region: String,
+    /// The caller's address.
+    #[serde(rename = "sourceIPAddress")]
+    pub source_ip_address: String,
+    /// The `User-Agent`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user_agent: String,
+    /// The error, where the call failed.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorInfo>,
+    /// The input without what is sensitive; null for data events.
+    #[serde(default)]
+    pub request_parameters: Json,
+    /// The output of a mutating call; null for reads.
+    #[serde(default)]
+    pub response_elements: Json,
+    /// What it was about and why it was refused.
+    #[serde(default, skip_serializing_if = "Json::is_null")]
+    pub additional_event_data: Json,
+    /// The id the caller saw.
+    #[serde(rename = "requestID")]
+    pub request_id: String,
+    /// Unique to this record.
+    #[serde(rename = "eventID")]
+    pub event_id: String,
+    /// Whether the call changes nothing.
+    pub read_only: bool,
+    /// `AwsApiCall`.
+    pub event_type: String,
+    /// Whether it is a management event.
+    pub management_event: bool,
+    /// The account the resource belongs to.
+    pub recipient_account_id: String,
+    /// `Management` or `Data`.
+    pub event_category: String,
+    /// The VPC endpoint, where the call came through one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vpc_endpoint_id: Option<String>,
+    /// Begin, complete or unknown.
+    #[serde(default, rename = "stoaPhase")]
+    pub phase: Phase,
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorInfo {
+    /// `AccessDenied`, `ValidationException`, …
+    pub error_code: String,
+    /// What the caller was told.
+    pub error_message: String,
+}
+
+/// CloudTrail's `userIdentity`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct UserIdentity {
+    /// `Root`, `IAMUser`, `AssumedRole`, `AWSService`, `Unknown`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `AIDA…`, `AROA…:session`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub principal_id: String,
+    /// The caller's ARN.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub arn: String,
+    /// The caller's account.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub account_id: String,
+    /// The key the call was signed with.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub access_key_id: String,
+    /// For IAM users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// For role sessions: issuer and attributes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_context: Option<serde_json::Value>,
+}

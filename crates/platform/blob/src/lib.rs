@@ -1,0 +1,79 @@
+//! Content-addressed object bytes: the trait and its suite.
+//!
+//! A blob's name is the SHA-256 of its bytes. Writing is: temporary file, hash while writing, sync, rename; a crash
+//! leaves no half blob under a name. Putting bytes that are there already costs no space.
+
+mod helpers;
+pub mod suite;
+
+pub use helpers::{collect, once, put_bytes, read_all};
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+/// The SHA-256 of a blob, lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Parses 64 lower-case hex digits.
+    pub fn parse(text: &str) -> Option<Digest> {
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (text.len() == 64 && text.bytes().all(hex)).then(|| Digest(text.to_owned()))
+    }
+    /// The digest of a SHA-256.
+    pub fn from_bytes(bytes: [u8; 32]) -> Digest {
+        Digest(hex::encode(bytes))
+    }
+    /// The hex text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A blob's error.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// There is no such blob. Internal: names point only at blobs that exist.
+    #[error("no blob `{0}`")]
+    NotFound(String),
+    /// The reader of the bytes to write failed (the client went away). The caller's own error.
+    #[error("the bytes could not be read")]
+    Source(#[source] Box<dyn Error + Send + Sync>),
+    /// The disk failed or is full. Internal.
+    #[error("the blob store failed")]
+    Backend(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// What a write found out about its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The name.
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A stream of bytes with errors of its producer.
+pub type ByteStream = BoxStream<'static, Result<Bytes, Box<dyn Error + Send + Sync>>>;
+
+/// Where object bytes live.
+#[async_trait]
+pub trait BlobStore: Send + Sync {
+    /// Writes a stream; durable when it returns. An error or a dropped future leaves nothing behind under a name.
+    async fn put(&self, bytes: ByteStream) -> Result<Written, BlobError>;
+    /// The bytes from `offset`, `length` of them (none: to the end).
+    async fn get(&self, digest: &Digest, offset: u64, length: Option<u64>) -> Result<ByteStream, BlobError>;
+    /// The size, none when there is no such blob.
+    async fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError>;
+    /// Removes a blob; removing one that is not there is fine.
+    async fn delete(&self, digest: &Digest) -> Result<(), BlobError>;
+    /// A local file with exactly these bytes that containers may be given by hard link or bind mount, where the
+    /// store has one. Never write to it.
+    async fn local_path(&self, digest: &Digest) -> Result<Option<PathBuf>, BlobError>;
+}

@@ -1,0 +1,19 @@
+//! What every service author sees: context, principal, errors, handlers, ports.
+//!
+//! Nothing here does I/O. The pipeline (edge) makes a [`Cx`], decides through it, and only then can make the
+//! [`Authorized`] input that a handler takes. Services reach one another through the small traits in [`ports`].
+
+mod cx;
+mod decide;
+mod error;
+mod handler;
+pub mod ports;
+mod principal;
+mod target;
+
+pub use cx::{Connection, Cx, Platform};
+pub use decide::Permit;
+pub use error::{ApiError, Refusal};
+pub use handler::{Authorized, Handler, Handles, Registry, Route, Targets, TargetsFn, route, route_with_targets};
+pub use principal::{Principal, PrincipalIdentity, SessionContext};
+pub use target::{Target, bind_targets, default_target};

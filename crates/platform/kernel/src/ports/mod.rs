@@ -1,0 +1,19 @@
+//! Needs across services: one small trait a file, wired in `app`.
+
+mod account_data;
+mod authority;
+mod hub_access;
+mod objects;
+mod presign;
+mod resolve_image;
+mod resource_policies;
+mod tags;
+
+pub use account_data::DeleteAccountData;
+pub use authority::{Authority, Credential, Verdict};
+pub use hub_access::{HubAccess, ModelAccessRequest};
+pub use objects::{ObjectEntry, ObjectSource};
+pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};
+pub use resolve_image::{ImageCommand, ResolveImage};
+pub use resource_policies::ResourcePolicies;
+pub use tags::ResourceTags;

@@ -1,0 +1,94 @@
+//! A document and its key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use stoa_types::{AccountId, Region, Timestamp};
+
+use crate::StoreError;
+
+/// What names a document: its kind, owner, region and id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// `sagemaker:hub`, `iam:role`, `s3:object`: service and resource.
+    pub kind: &'static str,
+    /// The owning account.
+    pub account: AccountId,
+    /// The region; none for global resources (IAM).
+    pub region: Option<Region>,
+    /// Unique within the rest: a name, or `parent/name` where names are unique only within a parent.
+    pub id: String,
+}
+
+/// A versioned document with its promoted index fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// What names it.
+    pub key: Key,
+    /// The id of the parent, for listing children (`hub` of a content, `bucket` of an object).
+    pub parent: Option<String>,
+    /// The name that is listed, sorted by and filtered on.
+    pub name: String,
+    /// The lifecycle status, for filters and reconcilers.
+    pub status: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was last changed.
+    pub modified: Timestamp,
+    /// One for a new document, one more with every write. Set by the store.
+    pub generation: u64,
+    /// The version of the body's form (house rule 36).
+    pub schema: u32,
+    /// The typed shape as JSON.
+    pub body: Arc<str>,
+}
+
+impl Document {
+    /// A new document (generation 0: the store sets it) from a typed body.
+    pub fn new<T: Serialize>(key: Key, name: &str, now: Timestamp, body: &T) -> Result<Document, StoreError> {
+        Ok(Document {
+            key,
+            parent: None,
+            name: name.to_owned(),
+            status: String::new(),
+            created: now,
+            modified: now,
+            generation: 0,
+            schema: 1,
+            body: encode(body)?,
+        })
+    }
+    /// Sets the parent.
+    #[must_use]
+    pub fn with_parent(mut self, parent: &str) -> Document {
+        self.parent = Some(parent.to_owned());
+        self
+    }
+    /// Sets the status.
+    #[must_use]
+    pub fn with_status(mut self, status: &str) -> Document {
+        self.status = status.to_owned();
+        self
+    }
+    /// The same document with a new body, to be written back at its generation.
+    pub fn with_body<T: Serialize>(&self, now: Timestamp, body: &T) -> Result<Document, StoreError> {
+        Ok(Document { modified: now, body: encode(body)?, ..self.clone() })
+    }
+    /// The typed body.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
+        serde_json::from_str(&self.body).map_err(|cause| StoreError::corrupt(&self.key, cause))
+    }
+}
+
+fn encode<T: Serialize>(body: &T) -> Result<Arc<str>, StoreError> {
+    serde_json::to_string(body).map(Arc::from).map_err(StoreError::encoding)
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let region = self.region.as_ref().map_or("", Region::as_str);
+        write!(formatter, "{}/{}/{region}/{}", self.kind, self.account, self.id)
+    }
+}

@@ -1,0 +1,1 @@
+//! Reconcilers, shutdown and failpoints.

@@ -1,0 +1,1 @@
+//! IAM and STS: identities, credentials and the authority that decides.

@@ -1,0 +1,89 @@
+//! The service: its store, its key, its caches. Handlers and the authority are implemented on it.
+//!
+//! Nothing but caches and unflushed notes of key use is held in memory: after a crash the latter are older by minutes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use stoa_kernel::ports::{DeleteAccountData, ResourcePolicies};
+use stoa_kernel::{ApiError, Cx};
+use stoa_store::{Store, StoreError, Transaction};
+use stoa_types::{AccountId, Clock, IdSource};
+
+use crate::SealingKey;
+use crate::authority::{CachedCredential, Rights, Trust};
+use crate::cache::Cache;
+use crate::error::store_failed;
+use crate::usage::KeyUses;
+
+/// IAM and STS of one installation.
+pub struct Iam {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) key: SealingKey,
+    pub(crate) credentials: Cache<Arc<CachedCredential>>,
+    pub(crate) rights: Cache<Arc<Rights>>,
+    pub(crate) trusts: Cache<Arc<Trust>>,
+    pub(crate) uses: KeyUses,
+    pub(crate) resource_policies: ArcSwap<Vec<Arc<dyn ResourcePolicies>>>,
+    pub(crate) account_data: ArcSwap<Vec<Arc<dyn DeleteAccountData>>>,
+}
+
+impl fmt::Debug for Iam {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Iam")
+    }
+}
+
+impl Iam {
+    /// The service over this store, with the master key that seals its secrets.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>, key: SealingKey) -> Arc<Iam> {
+        Arc::new(Iam {
+            store,
+            clock,
+            ids,
+            key,
+            credentials: Cache::new(16_384),
+            rights: Cache::new(16_384),
+            trusts: Cache::new(4_096),
+            uses: KeyUses::default(),
+            resource_policies: ArcSwap::default(),
+            account_data: ArcSwap::default(),
+        })
+    }
+
+    /// Sets who knows the policies of resources. Called once by `app`, before the first request.
+    pub fn set_resource_policies(&self, sources: Vec<Arc<dyn ResourcePolicies>>) {
+        self.resource_policies.store(Arc::new(sources));
+    }
+
+    /// Sets who else forgets an account that is deleted. Called once by `app`, before the first request.
+    pub fn set_account_data(&self, owners: Vec<Arc<dyn DeleteAccountData>>) {
+        self.account_data.store(Arc::new(owners));
+    }
+
+    /// The caller's account.
+    pub(crate) fn account<'c>(&self, cx: &'c Cx) -> &'c AccountId {
+        &cx.principal.account
+    }
+
+    /// Commits; a conflict becomes what the handler says it means.
+    pub(crate) async fn commit_or(
+        &self,
+        transaction: Transaction,
+        conflict: impl FnOnce() -> ApiError,
+    ) -> Result<(), ApiError> {
+        match self.store.commit(transaction).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::Conflict { .. }) => Err(conflict()),
+            Err(other) => Err(store_failed(other)),
+        }
+    }
+
+    /// Commits; a conflict is a concurrent modification, which clients retry.
+    pub(crate) async fn commit(&self, transaction: Transaction) -> Result<(), ApiError> {
+        self.store.commit(transaction).await.map_err(store_failed)
+    }
+}

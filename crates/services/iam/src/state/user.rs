@@ -1,0 +1,33 @@
+//! Users.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use stoa_store::Key;
+use stoa_types::{AccountId, Timestamp};
+
+use super::{Tags, global_key, kind};
+
+/// A user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct UserRecord {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    /// `AIDA…`.
+    pub(crate) id: String,
+    pub(crate) arn: String,
+    pub(crate) created: Timestamp,
+    /// Inline policies by name.
+    pub(crate) inline: BTreeMap<String, String>,
+    /// ARNs of attached managed policies, in the order of attachment.
+    pub(crate) attached: Vec<String>,
+    pub(crate) boundary: Option<String>,
+    pub(crate) tags: Tags,
+    /// Its access keys' ids, oldest first: at most two.
+    pub(crate) access_keys: Vec<String>,
+}
+
+/// Its key.
+pub(crate) fn user_key(account: &AccountId, name: &str) -> Key {
+    global_key(kind::USER, account, name)
+}

@@ -1,0 +1,1 @@
+//! Buckets and objects: state and rules behind the S3 edge.

@@ -1,0 +1,1 @@
+//! What SageMaker service crates share: names, tags, paging, instance types.

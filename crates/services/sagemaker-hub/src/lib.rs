@@ -1,0 +1,1 @@
+//! Hubs, hub contents, references, the public hub and its catalog.

@@ -1,0 +1,46 @@
+//! `cargo xtask bench`: release builds, one run, ratios. Timings are never tests.
+
+use clap::ValueEnum;
+
+use crate::process::{Outcome, cargo, exists, root, step, target_dir};
+
+/// What to measure.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum What {
+    /// `DescribeHub`, signed, decided and durably audited, against an empty handler on the same HTTP stack.
+    Front,
+    /// Decisions at 10 to 5,000 statements, against cedar-policy and iam-rs.
+    Policy,
+}
+
+/// Builds and runs the benchmark, in the real-time class where this machine allows it.
+pub fn run(what: What) -> Outcome {
+    let name = match what {
+        What::Front => {
+            step("build stoa (release)", cargo().args(["build", "--release", "--package", "stoa"]))?;
+            "bench-front"
+        }
+        What::Policy => "bench-policy",
+    };
+    let manifest = root().join("benches/Cargo.toml");
+    let folder = target_dir().join("benches");
+    let mut build = cargo();
+    build
+        .args(["build", "--release", "--bin", name, "--manifest-path"])
+        .arg(&manifest)
+        .env("CARGO_TARGET_DIR", &folder);
+    step("build the benchmark (release)", &mut build)?;
+    let program = folder.join("release").join(name);
+    let mut command = if exists("chrt", "--version") {
+        let mut command = std::process::Command::new("chrt");
+        command.args(["-r", "1"]).arg(program);
+        command
+    } else {
+        println!(
+            "   chrt is not here, so other work on this machine will blur the figures: `apt-get install util-linux`"
+        );
+        std::process::Command::new(program)
+    };
+    command.env("STOA_BINARY", target_dir().join("release").join("stoa"));
+    step(name, &mut command)
+}

@@ -1,0 +1,22 @@
+//! `cargo xtask test`: the checks, the Rust tests, the end-to-end tests with the real clients, the demo.
+
+use std::process::Command;
+
+use crate::process::{Outcome, build_stoa, cargo, root, step};
+use crate::{check, demo, python};
+
+/// Runs everything; the first failure ends it.
+pub fn run() -> Outcome {
+    check::run()?;
+    let stoa = build_stoa()?;
+    step("Rust tests", cargo().args(["test", "--workspace", "--quiet"]))?;
+    let python = python::environment()?;
+    demo::run(true, "127.0.0.1:0")?;
+    let mut tests = Command::new(python);
+    tests
+        .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/python/e2e"])
+        .env("STOA_BINARY", &stoa)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .current_dir(root());
+    step("end-to-end tests with boto3, the AWS CLI and the SageMaker SDK", &mut tests)
+}
