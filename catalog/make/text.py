@@ -4,14 +4,15 @@ import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 
-def train_tokenizer(texts, size, length, whole_words=False):
-    """Lower-cased WordPiece or whole words; rows are cut and padded to `length`, id 0 is padding, 1 is unknown."""
-    tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]") if whole_words else models.WordPiece(unk_token="[UNK]"))
+def train_tokenizer(texts, size, length):
+    """Lower-cased words; rows are cut and padded to `length`, id 0 is padding, 1 is unknown.
+
+    Not WordPiece: the library's trainer for it numbers its pieces differently in each run.
+    """
+    tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    letters = [chr(c) for c in range(ord("a"), ord("z") + 1)] + list("0123456789")
-    common = dict(vocab_size=size, special_tokens=["[PAD]", "[UNK]"], show_progress=False)
-    trainer = trainers.WordLevelTrainer(**common) if whole_words else trainers.WordPieceTrainer(initial_alphabet=letters, **common)
+    trainer = trainers.WordLevelTrainer(vocab_size=size, special_tokens=["[PAD]", "[UNK]"], show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.enable_truncation(length)
     tokenizer.enable_padding(length=length)

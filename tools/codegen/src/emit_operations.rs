@@ -28,7 +28,7 @@ pub fn emit(service: &Service) -> Result<String, Error> {
     let optional =
         ["Access", "AuditKind", "Authz", "Empty", "ErrorSpec", "HttpBinding", "KeyBinding", "Operation", "TargetSpec"];
     let used = |import: &&str| {
-        [format!("{import}::"), format!("{import} {{"), format!(" {import};")].iter().any(|form| body.contains(form))
+        [format!("{import}::"), format!("{import} {{"), format!(" {import};"), format!("impl {import} for")].iter().any(|form| body.contains(form))
     };
     let mut imports: Vec<&str> = optional.into_iter().filter(used).collect();
     imports.extend(["OperationSpec", "ProtocolName", "ServiceSpec"]);

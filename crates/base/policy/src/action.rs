@@ -2,7 +2,6 @@
 //!
 //! INVARIANT: patterns are kept in lower case and are only matched against lower-case names. No state.
 
-use crate::NoContext;
 use crate::glob::{Part, Pattern, Syntax};
 
 /// The actions that a statement covers.
@@ -37,9 +36,9 @@ impl Actions {
 
     /// Whether the statement covers an action given in lower case.
     #[inline]
-    pub fn cover(&self, lower: &str) -> bool {
-        let listed = self.exact.binary_search_by(|name| (**name).cmp(lower)).is_ok()
-            || self.globs.iter().any(|glob| glob.matches(lower, &NoContext));
+    pub fn cover(&self, lower: &[u8]) -> bool {
+        let listed = self.exact.binary_search_by(|name| name.as_bytes().cmp(lower)).is_ok()
+            || self.globs.iter().any(|glob| glob.matches_bytes(lower));
         listed != self.not
     }
 
@@ -58,7 +57,8 @@ impl Actions {
 
     /// Whether every name belongs to one of these lower-case prefixes, for checks of trust policies.
     pub fn all_start_with(&self, prefix: &str) -> bool {
-        self.exact.iter().all(|name| name.starts_with(prefix)) && self.glob_prefixes().all(|glob| glob.starts_with(prefix))
+        self.exact.iter().all(|name| name.starts_with(prefix))
+            && self.glob_prefixes().all(|glob| glob.starts_with(prefix))
     }
 }
 
@@ -74,7 +74,8 @@ fn check(text: &str) -> Result<(), String> {
     if service.is_empty() || !service.bytes().all(service_ok) {
         return Err(format!("vendor `{service}` of the action `{text}` is not valid"));
     }
-    let name_ok = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'/' | b'.' | b'*' | b'?');
+    let name_ok =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'/' | b'.' | b'*' | b'?');
     if name.is_empty() || !name.bytes().all(name_ok) {
         return Err(format!("action `{text}` is not valid"));
     }

@@ -131,8 +131,7 @@ fn run_case(line: &str) -> Result<(), String> {
 }
 
 fn report(case: &Case<'_>, explanation: &Explanation) -> String {
-    let mut text =
-        format!("{}: expected {}, got {}: {}", case.id, case.expect, explanation.effect, explanation.reason);
+    let mut text = format!("{}: expected {}, got {}: {}", case.id, case.expect, explanation.effect, explanation.reason);
     if let Some(matched) = &explanation.matched {
         let sid = matched.sid.as_deref().unwrap_or("-");
         text += &format!(" (policy {}, statement {}, sid {sid})", matched.policy, matched.index);

@@ -222,9 +222,9 @@ impl Wanted {
     fn matches(&self, value: &str, context: &dyn Context) -> bool {
         match self {
             Wanted::Text(patterns) => patterns.iter().any(|pattern| pattern.matches(value, context)),
-            Wanted::TextFold(patterns) => patterns.iter().any(|pattern| {
-                pattern.render(context).is_some_and(|text| values::equal_fold(&text, value))
-            }),
+            Wanted::TextFold(patterns) => patterns
+                .iter()
+                .any(|pattern| pattern.render(context).is_some_and(|text| values::equal_fold(&text, value))),
             Wanted::Number(how, wanted) => {
                 values::number(value).is_some_and(|have| wanted.iter().any(|want| how.holds(&have, want)))
             }

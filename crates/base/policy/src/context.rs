@@ -49,7 +49,7 @@ impl<'a> Values<'a> {
     }
 
     /// The values as owned strings, for explanations.
-    pub fn to_strings(&self) -> Vec<String> {
+    pub fn to_strings(self) -> Vec<String> {
         match self {
             Values::One(value) => vec![(*value).to_owned()],
             Values::Many(list) => list.to_vec(),

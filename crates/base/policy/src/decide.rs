@@ -145,24 +145,24 @@ struct Gate<'a> {
 }
 
 impl<'a> Gate<'a> {
-    fn of(slots: &Slots<'a>, request: &Request<'_>, action: &str, found: &Found<'a>) -> Gate<'a> {
-        let assumes = action.starts_with("sts:assumerole");
+    fn of(slots: &Slots<'a>, request: &Request<'_>, action: &[u8], found: &Found<'a>) -> Gate<'a> {
+        let assumes = action.starts_with(b"sts:assumerole");
         if assumes || slots.trust.is_some() {
             return Gate { slot: Slot::Trust, allow: found.trust, needed: true };
         }
-        let key_policy = slots.resource.is_some() && action.starts_with("kms:") && is_kms_key(request.resource);
+        let key_policy = slots.resource.is_some() && action.starts_with(b"kms:") && is_kms_key(request.resource);
         Gate { slot: Slot::Resource, allow: found.resource, needed: key_policy }
     }
 }
 
 fn is_kms_key(resource: &str) -> bool {
-    resource.splitn(6, ':').nth(2) == Some("kms")
+    resource.split(':').nth(2) == Some("kms")
 }
 
 /// Whether the resource belongs to the principal's account. Resources of a pseudo-account such as `aws` are everyone's:
 /// their owner grants by not having a policy.
 fn same_account(request: &Request<'_>) -> bool {
-    let named = request.resource_account.or_else(|| request.resource.splitn(6, ':').nth(4));
+    let named = request.resource_account.or_else(|| request.resource.split(':').nth(4));
     match (named, request.principal.account()) {
         (Some(owner), Some(own)) => owner == own || !is_account_id(owner),
         _ => true,
@@ -182,7 +182,7 @@ fn allowed<'a>(slot: Slot, allow: Allow<'a>) -> Decision<'a> {
 }
 
 /// Puts together what the slots say, when none denies.
-fn compose<'a>(slots: &Slots<'a>, request: &Request<'_>, action: &str, found: &Found<'a>) -> Decision<'a> {
+fn compose<'a>(slots: &Slots<'a>, request: &Request<'_>, action: &[u8], found: &Found<'a>) -> Decision<'a> {
     if !found.scp {
         return lacks(Slot::Scp);
     }

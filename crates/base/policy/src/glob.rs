@@ -81,8 +81,15 @@ impl Pattern {
         }
     }
 
+    /// Whether a subject matches a pattern without variables; the bytes are of UTF-8 text.
+    #[inline]
+    pub fn matches_bytes(&self, subject: &[u8]) -> bool {
+        self.run(subject, &[], &mut || ())
+    }
+
     /// Whether `subject` matches.
     pub fn matches(&self, subject: &str, context: &dyn Context) -> bool {
+        let subject = subject.as_bytes();
         if self.variables.is_empty() {
             return self.run(subject, &[], &mut || ());
         }
@@ -121,13 +128,12 @@ impl Pattern {
     #[cfg(test)]
     pub fn steps(&self, subject: &str) -> (bool, usize) {
         let mut count = 0;
-        let matched = self.run(subject, &[], &mut || count += 1);
+        let matched = self.run(subject.as_bytes(), &[], &mut || count += 1);
         (matched, count)
     }
 
     #[inline]
-    fn run(&self, subject: &str, values: &[&str], tick: &mut impl FnMut()) -> bool {
-        let bytes = subject.as_bytes();
+    fn run(&self, bytes: &[u8], values: &[&str], tick: &mut impl FnMut()) -> bool {
         let (mut at_part, mut at) = (0usize, 0usize);
         // The part after the last `*` seen, and where in the subject it was last tried.
         let mut retry: Option<(usize, usize)> = None;

@@ -146,9 +146,8 @@ impl PolicySet {
                 everywhere.push(posting);
                 continue;
             };
-            let chosen: Vec<Option<Anchor>> = (0..patterns.len())
-                .map(|_| found.next().and_then(|list| rarest(list, &counts)))
-                .collect();
+            let chosen: Vec<Option<Anchor>> =
+                (0..patterns.len()).map(|_| found.next().and_then(|list| rarest(list, &counts))).collect();
             if chosen.iter().any(Option::is_none) {
                 everywhere.push(posting);
                 continue;
@@ -221,7 +220,8 @@ impl Posting {
             return Posting { names: u64::MAX, verbs: u32::MAX, id };
         }
         let names = actions.exact().iter().fold(0, |bits, name| bits | name_bit(action_hash(name)));
-        let verbs = actions.glob_prefixes().fold(0, |bits, start| bits | verb_bit(start).unwrap_or(u32::MAX));
+        let verbs =
+            actions.glob_prefixes().fold(0, |bits, start| bits | verb_bit(start.as_bytes()).unwrap_or(u32::MAX));
         // A name too short to have a verb bit must still be found through a pattern that has all of them.
         let names = if verbs == u32::MAX { u64::MAX } else { names };
         Posting { names, verbs, id }

@@ -105,9 +105,9 @@ pub(crate) fn name_bit(hash: u32) -> u64 {
 
 /// Which of 32 bits the service and the first three letters of the verb set in a posting's filter of beginnings; none
 /// where the text is too short to have them.
-pub(crate) fn verb_bit(lower: &str) -> Option<u32> {
-    let colon = memchr::memchr(b':', lower.as_bytes())?;
-    let head = lower.as_bytes().get(..colon + 4)?;
+pub(crate) fn verb_bit(lower: &[u8]) -> Option<u32> {
+    let colon = lower.iter().position(|byte| *byte == b':')?;
+    let head = lower.get(..colon + 4)?;
     Some(1 << (finish(head.iter().fold(7, |state, byte| step(state, *byte)), head.len()) >> 27))
 }
 
@@ -155,13 +155,12 @@ impl<'a> Prepared<'a> {
         made
     }
 
-    /// The action in lower case.
+    /// The action in lower case, as the bytes of its text.
     #[inline]
-    pub fn action(&self) -> &str {
+    pub fn action(&self) -> &[u8] {
         match &self.long_action {
-            Some(action) => action,
-            // INVARIANT: ASCII-lower-cased UTF-8 is UTF-8, so the fallback is never taken.
-            None => std::str::from_utf8(self.action.get(..self.action_len).unwrap_or(&[])).unwrap_or(""),
+            Some(action) => action.as_bytes(),
+            None => self.action.get(..self.action_len).unwrap_or(&[]),
         }
     }
 
@@ -241,11 +240,11 @@ impl<'a> Prepared<'a> {
             found(finish(state, 0));
         }
         let mut left = lengths >> 1;
-        for (at, byte) in self.action().bytes().enumerate() {
+        for (at, byte) in self.action().iter().enumerate() {
             if left == 0 {
                 return;
             }
-            state = step(state, byte);
+            state = step(state, *byte);
             if left & 1 == 1 {
                 found(finish(state, at + 1));
             }
@@ -298,7 +297,7 @@ mod tests {
             context: &NoContext,
         };
         let prepared = Prepared::new(&request);
-        assert_eq!(prepared.action(), action.to_ascii_lowercase());
+        assert_eq!(prepared.action(), action.to_ascii_lowercase().as_bytes());
         assert_eq!(prepared.action_hash, action_hash(&action.to_ascii_lowercase()));
         assert_eq!(prepared.words().count(), 63);
         assert!(prepared.words().any(|word| word.hash == word_hash(b"team77")));

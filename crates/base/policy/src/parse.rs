@@ -92,7 +92,10 @@ fn unique_sids(statements: &[Arc<Statement>]) -> Parsed<()> {
         if let [(first, _), (second, at)] = pair
             && first == second
         {
-            return wrong(&format!("statement ids in one policy must be unique, `{first}` is not"), &format!("$.Statement[{at}].Sid"));
+            return wrong(
+                &format!("statement ids in one policy must be unique, `{first}` is not"),
+                &format!("$.Statement[{at}].Sid"),
+            );
         }
     }
     Ok(())
@@ -130,13 +133,7 @@ fn elements<'a>(json: &'a Json, path: &str) -> Parsed<Elements<'a>> {
     Ok(found)
 }
 
-fn once<'a>(
-    slot: &mut Option<(bool, &'a Json)>,
-    not: bool,
-    value: &'a Json,
-    name: &str,
-    path: &str,
-) -> Parsed<()> {
+fn once<'a>(slot: &mut Option<(bool, &'a Json)>, not: bool, value: &'a Json, name: &str, path: &str) -> Parsed<()> {
     match slot.replace((not, value)) {
         None => Ok(()),
         Some(_) => wrong(&format!("a statement has either `{name}` or `Not{name}`"), path),
@@ -156,8 +153,8 @@ fn statement(json: &Json, index: usize, variables: bool) -> Parsed<Statement> {
     let element = |name: &str, not: bool| format!("{path}.{}{name}", if not { "Not" } else { "" });
     let actions_at = element("Action", not);
     let texts = strings(action, &actions_at, "policy statement must contain actions")?;
-    let actions =
-        Actions::parse(&texts, not).map_err(|(at, problem)| PolicyError::new(problem, item(&actions_at, action, at)))?;
+    let actions = Actions::parse(&texts, not)
+        .map_err(|(at, problem)| PolicyError::new(problem, item(&actions_at, action, at)))?;
     let resources = match found.resource {
         None => Resources::Absent,
         Some((not, value)) => {

@@ -38,7 +38,7 @@ fn scientific(text: &str) -> Option<Number> {
     }
     let value: f64 = text.parse().ok()?;
     // A float-to-integer `as` saturates, so this cannot overflow.
-    value.is_finite().then(|| Number((value * 1e12) as i128))
+    value.is_finite().then_some(Number((value * 1e12) as i128))
 }
 
 /// An instant, as nanoseconds since 1970.
@@ -141,7 +141,9 @@ pub(crate) fn range(text: &str) -> Option<Range> {
     let width: u32 = if v6 { 128 } else { 32 };
     let length = match length {
         None => width,
-        Some(length) if !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit()) => length.parse().ok()?,
+        Some(length) if !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit()) => {
+            length.parse().ok()?
+        }
         Some(_) => return None,
     };
     if length > width {
@@ -244,7 +246,8 @@ mod tests {
         assert_eq!(date("2024"), date("2024-01-01"));
         assert_eq!(date("2024-03"), date("2024-03-01T00:00:00.000Z"));
         assert!(date("2024-02-29T12:00:00.001Z") > date("2024-02-29T12:00:00Z"));
-        for bad in ["", "2023-02-29", "2024-13-01", "2024-01-01T25:00Z", "2024-01-01T00:00:00", "yesterday", "2024-1-1"] {
+        for bad in ["", "2023-02-29", "2024-13-01", "2024-01-01T25:00Z", "2024-01-01T00:00:00", "yesterday", "2024-1-1"]
+        {
             assert_eq!(date(bad), None, "{bad}");
         }
     }

@@ -40,11 +40,7 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     /// An empty cache of about so many bytes.
     pub fn new(bytes: usize) -> Cache<K, V> {
         let shard = || RwLock::new(Shard { young: HashMap::new(), old: HashMap::new(), weight: 0, epoch: 0 });
-        Cache {
-            shards: (0..SHARDS).map(|_| shard()).collect(),
-            hasher: RandomState::new(),
-            limit: bytes / SHARDS / 2,
-        }
+        Cache { shards: (0..SHARDS).map(|_| shard()).collect(), hasher: RandomState::new(), limit: bytes / SHARDS / 2 }
     }
 
     fn shard_of<Q: Hash + ?Sized>(&self, key: &Q) -> usize {

@@ -163,12 +163,14 @@ impl SqliteStore {
         result
     }
 
+    /// # Cancellation
+    /// Dropping the future does not take the work back: it is done, and nobody hears of it.
     async fn write(&self, work: Work) -> Result<bool, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let stopped = || StoreError::backend(Outcome::Unknown, "the store's writer has stopped");
-        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
-        jobs.send(Job { work, answer }).map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        let stopped = |outcome| StoreError::backend(outcome, "the store's writer has stopped");
+        let jobs = self.jobs.as_ref().ok_or_else(|| stopped(Outcome::NotApplied))?;
+        jobs.send(Job { work, answer }).map_err(|_| stopped(Outcome::NotApplied))?;
+        answered.await.map_err(|_| stopped(Outcome::Unknown))?
     }
 }
 

@@ -115,13 +115,10 @@ impl Writer {
         let result = begin(tx).and_then(|()| self.apply(job.work, &mut batch.effects));
         if result.is_err() {
             batch.effects.truncate(kept);
-            let _ = tx.prepare_cached("ROLLBACK TO job").and_then(|mut sql| sql.execute([]));
+            undo(tx);
         }
-        // A savepoint that cannot be released goes with the transaction, whose commit then fails too.
-        let released = tx.prepare_cached("RELEASE job").and_then(|mut sql| sql.execute([]));
-        if let (Ok(_), Err(error)) = (&result, released) {
-            tracing::error!(%error, "a savepoint could not be released");
-        }
+        // A savepoint that cannot be released is released by the commit.
+        let _ = tx.prepare_cached("RELEASE job").and_then(|mut sql| sql.execute([]));
         batch.pages += batch.effects.iter().skip(kept).map(pages_of).sum::<usize>() + 1;
         batch.answers.push((job.answer, result));
     }
@@ -153,8 +150,9 @@ impl Writer {
                 self.shared.forget(&batch.effects);
                 self.bump(&batch.effects);
                 for (answer, result) in batch.answers {
-                    // A conflict was found against rows that may be gone with the batch: it is not certain either.
-                    drop(answer.send(result.and(Err(lost(outcome, &error)))));
+                    // A conflict may have been found against rows that are gone with the batch: it counts no more.
+                    let backend = matches!(result, Err(StoreError::Backend { .. }));
+                    drop(answer.send(if backend { result } else { Err(lost(outcome, &error)) }));
                 }
             }
         }
@@ -188,6 +186,14 @@ impl Writer {
 fn begin(tx: &Connection) -> Result<(), StoreError> {
     let begun = tx.prepare_cached("SAVEPOINT job").and_then(|mut sql| sql.execute([]));
     begun.map(drop).map_err(|cause| StoreError::backend(Outcome::NotApplied, cause))
+}
+
+/// Undoes the savepoint; where that fails, the whole batch, so that no part of a transaction can be committed.
+fn undo(tx: &Connection) {
+    let undone = tx.prepare_cached("ROLLBACK TO job").and_then(|mut sql| sql.execute([]));
+    if undone.is_err() && !tx.is_autocommit() {
+        let _ = tx.execute_batch("ROLLBACK");
+    }
 }
 
 fn kinds(effects: &[Effect]) -> BTreeSet<&'static str> {

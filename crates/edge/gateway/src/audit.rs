@@ -210,13 +210,8 @@ fn session_context(principal: &Principal) -> Option<SessionContext<'_>> {
         _ => (principal.type_name(), &*principal.arn, ""),
     };
     let issuer = principal.principal_id.split(':').next().unwrap_or_default();
-    let session_issuer = SessionIssuer {
-        kind,
-        principal_id: issuer,
-        arn,
-        account_id: principal.account.as_str(),
-        user_name: name,
-    };
+    let session_issuer =
+        SessionIssuer { kind, principal_id: issuer, arn, account_id: principal.account.as_str(), user_name: name };
     Some(SessionContext { session_issuer, attributes })
 }
 

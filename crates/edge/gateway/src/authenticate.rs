@@ -37,7 +37,7 @@ impl From<ApiError> for Failure {
 pub(crate) struct Presented<'r> {
     pub parts: &'r Parts,
     pub body: &'r [u8],
-    pub call: &'r Call<'r>,
+    pub call: &'r Call,
     pub now: Timestamp,
     pub request_id: &'r str,
     pub connection: &'r Arc<Connection>,
@@ -51,9 +51,9 @@ pub(crate) async fn authenticate(
 ) -> Result<Cx, Failure> {
     let region = check_scope(gateway, presented, signature)?;
     let authority = &gateway.platform().authority;
-    let credential =
-        authority.credential(&signature.access_key_id).await?.ok_or(SigError::UnknownAccessKey)?;
-    check_token(credential.session_token.as_ref(), signature.session_token.as_deref())?;
+    let token = signature.session_token.as_deref();
+    let credential = authority.credential(&signature.access_key_id, token).await?.ok_or(SigError::UnknownAccessKey)?;
+    check_token(credential.session_token.as_ref(), token)?;
     let uri = &presented.parts.uri;
     let parts = RequestParts {
         method: presented.parts.method.as_str(),
@@ -77,7 +77,10 @@ fn check_scope(
 ) -> Result<Region, SigError> {
     let service = presented.call.service;
     if signature.service != service.signing_name {
-        return Err(SigError::Scope(format!("Credential should be scoped to correct service: '{}'.", service.signing_name)));
+        return Err(SigError::Scope(format!(
+            "Credential should be scoped to correct service: '{}'.",
+            service.signing_name
+        )));
     }
     let wrong = || SigError::Scope("Credential should be scoped to a valid region.".to_owned());
     let named = request_host(presented.parts).map(|host| split_port(host).0).and_then(aws_host);

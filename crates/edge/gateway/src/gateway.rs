@@ -125,7 +125,11 @@ impl Gateway {
         response
     }
 
-    async fn answer(self: &Arc<Self>, request: Request<Incoming>, socket: &Socket) -> (Counted, Response<ResponseBody>) {
+    async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        socket: &Socket,
+    ) -> (Counted, Response<ResponseBody>) {
         let (parts, body) = request.into_parts();
         if let Some(response) = self.own_page(&parts) {
             return (Counted::Other, response);
@@ -147,7 +151,7 @@ impl Gateway {
     }
 
     /// Reads the body, finds the operation for good, and runs the pipeline.
-    async fn operate(self: &Arc<Self>, head: Head<'_>, destination: Destination<'_>, body: Incoming) -> (Counted, Encoded) {
+    async fn operate(self: &Arc<Self>, head: Head<'_>, destination: Destination, body: Incoming) -> (Counted, Encoded) {
         let body = self.read_body(&destination, body).await;
         let destination = match (&body, destination) {
             (Ok(bytes), Destination::Form(named)) => self.routes.identify_form(named, bytes),
@@ -157,7 +161,7 @@ impl Gateway {
             Destination::Call(call) => (call, None),
             Destination::UnknownService(name, protocol) => {
                 let error = unknown_service(&name);
-                (nowhere(&UNKNOWN_SERVICE, name.into_owned(), protocol), Some(error))
+                (nowhere(&UNKNOWN_SERVICE, name, protocol), Some(error))
             }
             Destination::Form(named) => {
                 (nowhere(named.unwrap_or(&UNKNOWN_SERVICE), String::new(), stoa_schema::ProtocolName::AwsQuery), None)
@@ -205,7 +209,7 @@ impl Gateway {
         response
     }
 
-    async fn read_body(&self, destination: &Destination<'_>, body: Incoming) -> Result<Bytes, ApiError> {
+    async fn read_body(&self, destination: &Destination, body: Incoming) -> Result<Bytes, ApiError> {
         let limits = &self.config.limits;
         let limit = match destination {
             Destination::Call(call) if call.service.name == "sagemaker-runtime" => limits.invocation_body_bytes,
@@ -257,7 +261,7 @@ struct Head<'r> {
     connection: &'r Arc<Connection>,
 }
 
-fn nowhere(service: &'static ServiceSpec, name: String, protocol: stoa_schema::ProtocolName) -> Call<'static> {
+fn nowhere(service: &'static ServiceSpec, name: String, protocol: stoa_schema::ProtocolName) -> Call {
     Call { service, spec: None, index: None, name: name.into(), protocol }
 }
 

@@ -15,28 +15,28 @@ use crate::hosts::{AwsHost, aws_host, split_port};
 
 /// What a request means.
 #[derive(Debug, Clone)]
-pub(crate) struct Call<'r> {
+pub(crate) struct Call {
     pub service: &'static ServiceSpec,
     /// Absent when the service has no such operation.
     pub spec: Option<&'static OperationSpec>,
     /// Its place in the metrics.
     pub index: Option<usize>,
     /// The operation's name as the caller gave it.
-    pub name: Cow<'r, str>,
+    pub name: Cow<'static, str>,
     pub protocol: ProtocolName,
 }
 
 /// Where a request goes, as far as its head tells.
 #[derive(Debug, Clone)]
-pub(crate) enum Destination<'r> {
+pub(crate) enum Destination {
     /// An operation of a service.
-    Call(Call<'r>),
+    Call(Call),
     /// awsQuery with the action in the form, which is the body.
     Form(Option<&'static ServiceSpec>),
     /// S3.
     S3,
     /// A service that no table here has; the name is what the caller called it, the protocol a guess.
-    UnknownService(Cow<'r, str>, ProtocolName),
+    UnknownService(String, ProtocolName),
 }
 
 struct ServiceEntry {
@@ -87,7 +87,7 @@ impl Routes {
     }
 
     /// Finds the destination. `scope` is the service of the credential scope, where the request is signed.
-    pub fn identify<'r>(&self, parts: &'r Parts, scope: Option<&'r str>) -> Destination<'r> {
+    pub fn identify(&self, parts: &Parts, scope: Option<&str>) -> Destination {
         if let Some(target) = header(parts, "x-amz-target") {
             return self.by_target(target, header(parts, "content-type"));
         }
@@ -98,7 +98,8 @@ impl Routes {
         if scope.is_some_and(is_s3_scope) || (scope.is_none() && host.is_some_and(|host| host.s3)) {
             return Destination::S3;
         }
-        let form = header(parts, "content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+        let form =
+            header(parts, "content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
         let named = self.query_service(scope, host);
         if form && parts.method == http::Method::POST && (scope.is_none() || named.is_some()) {
             return Destination::Form(named);
@@ -112,20 +113,21 @@ impl Routes {
         if let Some(found) = self.by_rest_path(parts, scope, host) {
             return found;
         }
+        let guess = if form { ProtocolName::AwsQuery } else { ProtocolName::RestJson1 };
         match (scope, host) {
-            (Some(scope), _) => Destination::UnknownService(Cow::Borrowed(scope), ProtocolName::RestJson1),
-            (None, Some(host)) => Destination::UnknownService(Cow::Borrowed(host.service), ProtocolName::RestJson1),
+            (Some(scope), _) => Destination::UnknownService(scope.to_owned(), guess),
+            (None, Some(host)) => Destination::UnknownService(host.service.to_owned(), guess),
             (None, None) => Destination::S3,
         }
     }
 
     /// awsQuery whose form has been read.
-    pub fn identify_form<'r>(&self, named: Option<&'static ServiceSpec>, body: &'r [u8]) -> Destination<'r> {
+    pub fn identify_form(&self, named: Option<&'static ServiceSpec>, body: &[u8]) -> Destination {
         let text = std::str::from_utf8(body).unwrap_or("");
         match form_value(text, "Action") {
             Some(action) => self.by_action(named, action, form_value(text, "Version")),
             None => match named {
-                Some(service) => Destination::Call(self.call(service, Cow::Borrowed(""), ProtocolName::AwsQuery)),
+                Some(service) => Destination::Call(self.call(service, "", ProtocolName::AwsQuery)),
                 None => Destination::S3,
             },
         }
@@ -135,14 +137,15 @@ impl Routes {
         self.services.iter().find(|entry| std::ptr::eq(entry.spec, service))
     }
 
-    fn call<'r>(&self, service: &'static ServiceSpec, name: Cow<'r, str>, protocol: ProtocolName) -> Call<'r> {
-        let position = service.operations.binary_search_by(|spec| (*spec.name).cmp(&name)).ok();
+    fn call(&self, service: &'static ServiceSpec, name: &str, protocol: ProtocolName) -> Call {
+        let position = service.operations.binary_search_by(|spec| spec.name.cmp(name)).ok();
         let spec = position.and_then(|position| service.operations.get(position)).copied();
         let index = position.and_then(|position| self.entry(service).map(|entry| entry.first + position));
+        let name = spec.map_or_else(|| Cow::Owned(name.to_owned()), |spec| Cow::Borrowed(spec.name));
         Call { service, spec, index, name, protocol }
     }
 
-    fn by_target<'r>(&self, target: &'r str, content_type: Option<&str>) -> Destination<'r> {
+    fn by_target(&self, target: &str, content_type: Option<&str>) -> Destination {
         let wanted = match content_type {
             Some(kind) if kind.starts_with("application/x-amz-json-1.0") => ProtocolName::AwsJson10,
             _ => ProtocolName::AwsJson11,
@@ -153,23 +156,23 @@ impl Routes {
                 // Some clients say 1.0 to a 1.1 service; the service's own version is what it answers with.
                 let json = |name: &&ProtocolName| matches!(name, ProtocolName::AwsJson10 | ProtocolName::AwsJson11);
                 let own = entry.spec.protocols.iter().find(json).copied().unwrap_or(wanted);
-                Destination::Call(self.call(entry.spec, Cow::Borrowed(name), own))
+                Destination::Call(self.call(entry.spec, name, own))
             }
-            None => Destination::UnknownService(Cow::Borrowed(prefix), wanted),
+            None => Destination::UnknownService(prefix.to_owned(), wanted),
         }
     }
 
-    fn by_rpc_path<'r>(&self, path: &'r str) -> Destination<'r> {
+    fn by_rpc_path(&self, path: &str) -> Destination {
         let protocol = ProtocolName::RpcV2Cbor;
         let mut steps = path.rsplit('/');
         match (steps.next(), steps.next(), steps.next(), steps.next()) {
             (Some(name), Some("operation"), Some(service), Some("service")) => {
                 match self.by_target_prefix.get(service).and_then(|index| self.services.get(*index)) {
-                    Some(entry) => Destination::Call(self.call(entry.spec, Cow::Borrowed(name), protocol)),
-                    None => Destination::UnknownService(Cow::Borrowed(service), protocol),
+                    Some(entry) => Destination::Call(self.call(entry.spec, name, protocol)),
+                    None => Destination::UnknownService(service.to_owned(), protocol),
                 }
             }
-            _ => Destination::UnknownService(Cow::Borrowed(path), protocol),
+            _ => Destination::UnknownService(path.to_owned(), protocol),
         }
     }
 
@@ -184,29 +187,19 @@ impl Routes {
         self.services.iter().map(|entry| entry.spec).find(|spec| speaks(spec) && fits(spec))
     }
 
-    fn by_action<'r>(
-        &self,
-        named: Option<&'static ServiceSpec>,
-        action: &'r str,
-        version: Option<&str>,
-    ) -> Destination<'r> {
+    fn by_action(&self, named: Option<&'static ServiceSpec>, action: &str, version: Option<&str>) -> Destination {
         let speaks = |spec: &&'static ServiceSpec| {
             spec.protocols.contains(&ProtocolName::AwsQuery) && version == Some(spec.api_version)
         };
         // An unsigned request names no service; the API version is then the only hint.
         let service = named.or_else(|| self.services.iter().map(|entry| entry.spec).find(speaks));
         match service {
-            Some(service) => Destination::Call(self.call(service, Cow::Borrowed(action), ProtocolName::AwsQuery)),
-            None => Destination::UnknownService(Cow::Borrowed(action), ProtocolName::AwsQuery),
+            Some(service) => Destination::Call(self.call(service, action, ProtocolName::AwsQuery)),
+            None => Destination::UnknownService(action.to_owned(), ProtocolName::AwsQuery),
         }
     }
 
-    fn by_rest_path<'r>(
-        &self,
-        parts: &'r Parts,
-        scope: Option<&str>,
-        host: Option<AwsHost<'_>>,
-    ) -> Option<Destination<'r>> {
+    fn by_rest_path(&self, parts: &Parts, scope: Option<&str>, host: Option<AwsHost<'_>>) -> Option<Destination> {
         let (method, path) = (parts.method.as_str(), parts.uri.path());
         let mut candidate = None;
         for entry in &self.services {

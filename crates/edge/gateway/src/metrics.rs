@@ -105,8 +105,7 @@ impl Metrics {
         }
         text.push_str("# TYPE stoa_request_duration_seconds histogram\n");
         text.push_str(&histograms);
-        let gauges =
-            [("stoa_requests_in_flight", &self.in_flight), ("stoa_connections_open", &self.connections)];
+        let gauges = [("stoa_requests_in_flight", &self.in_flight), ("stoa_connections_open", &self.connections)];
         for (name, gauge) in gauges {
             let _ = writeln!(text, "# TYPE {name} gauge\n{name} {}", gauge.load(Ordering::Relaxed));
         }

@@ -21,10 +21,8 @@ use http::request::Parts;
 use serde_json::{Value as Json, json};
 use stoa_audit::{AuditError, Phase};
 use stoa_codecs::{Encoded, RequestParts, protocol};
-use stoa_kernel::{ApiError, Authorized, Connection, Cx, Permit, Target, bind_targets};
-use stoa_schema::{
-    AuditKind, Authz, OperationSpec, ServiceSpec, Value, redact, to_json, validate, validation_message,
-};
+use stoa_kernel::{ApiError, Authorized, Connection, Cx, Permit, bind_targets, default_target};
+use stoa_schema::{AuditKind, Authz, OperationSpec, ServiceSpec, Value, redact, to_json, validate, validation_message};
 use stoa_sigv4::{SigError, SignatureRequest};
 use stoa_types::{Timestamp, uuid_v4};
 
@@ -44,7 +42,7 @@ const RECORDED_USER_AGENT: usize = 1024;
 pub(crate) struct Arrived<'r> {
     pub parts: &'r Parts,
     pub body: Bytes,
-    pub call: Call<'r>,
+    pub call: Call,
     pub signature: Result<Option<SignatureRequest<'r>>, SigError>,
     pub now: Timestamp,
     pub request_id: &'r str,
@@ -68,7 +66,11 @@ pub(crate) async fn run(gateway: &Arc<Gateway>, arrived: Arrived<'_>, early: Opt
     let mut trail = Trail { event_id, cx: None, parameters: None, recorded: false, begun: false };
     let result = match early {
         Some(error) => Err(Failure::Api(error)),
-        None => stages(gateway, &arrived, &mut trail).await,
+        // A bug of ours costs this call alone.
+        None => match AssertUnwindSafe(stages(gateway, &arrived, &mut trail)).catch_unwind().await {
+            Ok(result) => result,
+            Err(panic) => Err(ApiError::internal(panic_text(&*panic)).into()),
+        },
     };
     // 9. audit complete: a failure before the handler, or a read
     let result = record_end(gateway, &arrived, &trail, result).await;
@@ -178,13 +180,12 @@ async fn decide(
         Authz::Custom => match route.and_then(|route| route.targets.as_ref()) {
             Some(targets) => targets(cx, input).await?,
             // Not implemented, so nobody wrote its targets: its own action on everything.
-            None => vec![Target::new(format!("{}:{}", service.action_prefix, spec.name), "*")],
+            None => vec![default_target(service.action_prefix, spec)],
         },
     };
     // INVARIANT: an operation that must be decided names at least one target; none would be an open door.
     if targets.is_empty() {
-        let target = Target::new(format!("{}:{}", service.action_prefix, spec.name), "*");
-        return cx.decide(&[target]).await;
+        return cx.decide(&[default_target(service.action_prefix, spec)]).await;
     }
     cx.decide(&targets).await
 }
@@ -366,7 +367,7 @@ fn early_facts<'a>(arrived: &'a Arrived<'_>, event_id: &'a str) -> CallFacts<'a>
     }
 }
 
-fn recorded_name<'a>(call: &'a Call<'_>) -> &'a str {
+fn recorded_name(call: &Call) -> &str {
     match (call.spec, &*call.name) {
         (Some(spec), _) => spec.name,
         (None, "") => "Unknown",
@@ -382,5 +383,5 @@ fn cut(text: &str, most: usize) -> &str {
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("a handler panicked: {}", text.unwrap_or("no message"))
+    format!("panicked: {}", text.unwrap_or("no message"))
 }

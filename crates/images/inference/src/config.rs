@@ -51,7 +51,7 @@ impl ContainerConfig {
         let listen = match get("STOA_BIND_UNIX") {
             Some(path) => Listen::Unix(path.into()),
             None => {
-                let port = number(&get, "SAGEMAKER_BIND_TO_PORT")?.unwrap_or(usize::from(DEFAULT_PORT));
+                let port = number(get, "SAGEMAKER_BIND_TO_PORT")?.unwrap_or(usize::from(DEFAULT_PORT));
                 let port = u16::try_from(port)
                     .map_err(|_| ImageError::Environment { name: "SAGEMAKER_BIND_TO_PORT", value: port.to_string() })?;
                 Listen::Tcp(SocketAddr::from(([0, 0, 0, 0], port)))
@@ -59,10 +59,10 @@ impl ContainerConfig {
         };
         let model_dir = get("STOA_MODEL_DIR").unwrap_or_else(|| DEFAULT_MODEL_DIR.to_owned());
         let mut config = Self::new(model_dir, listen);
-        if let Some(bytes) = number(&get, "STOA_MAX_BODY_BYTES")? {
+        if let Some(bytes) = number(get, "STOA_MAX_BODY_BYTES")? {
             config.max_body_bytes = bytes;
         }
-        if let Some(workers) = number(&get, "STOA_WORKERS")? {
+        if let Some(workers) = number(get, "STOA_WORKERS")? {
             config.workers = workers.max(1);
         }
         Ok(config)

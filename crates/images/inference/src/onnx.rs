@@ -7,14 +7,20 @@ use std::{path::Path, sync::Arc};
 
 use rten::{DataType, Dimension, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueType};
 use rten_tensor::prelude::*;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::{ImageError, PredictError},
     tensor::{Data, Element, Tensor},
 };
 
-/// Below this many weights a second thread costs more than it gives.
-const ONE_THREAD_BELOW: usize = 4_000_000;
+/// What a request brings to the runs of a graph.
+pub(crate) struct Call<'a> {
+    /// Says that nobody waits for the answer any more.
+    pub cancel: &'a CancellationToken,
+    /// The threads to compute on; the runtime's own when absent.
+    pub pool: Option<&'a Arc<ThreadPool>>,
+}
 
 /// One input or output of the graph.
 #[derive(Clone, Debug)]
@@ -50,7 +56,6 @@ pub(crate) struct Session {
     model: Model,
     pub inputs: Vec<Port>,
     pub outputs: Vec<Port>,
-    one_thread: Option<Arc<ThreadPool>>,
 }
 
 impl Session {
@@ -65,9 +70,12 @@ impl Session {
             .map_err(|error| ImageError::Model(format!("`{}` cannot be loaded: {error}", file_name(path))))?;
         let inputs = ports(&model, model.input_ids())?;
         let outputs = ports(&model, model.output_ids())?;
-        let small = model.total_params() < ONE_THREAD_BELOW;
-        let one_thread = small.then(|| Arc::new(ThreadPool::with_num_threads(1)));
-        Ok(Self { model, inputs, outputs, one_thread })
+        Ok(Self { model, inputs, outputs })
+    }
+
+    /// How many weights the graph has.
+    pub(crate) fn weights(&self) -> usize {
+        self.model.total_params()
     }
 
     /// The input of this name.
@@ -81,27 +89,37 @@ impl Session {
     }
 
     /// Runs the graph on tensors of our own; shapes are checked first, so that a wrong one is the caller's error.
-    pub(crate) fn run(&self, inputs: Vec<(&Port, Tensor)>, outputs: &[NodeId]) -> Result<Vec<Tensor>, PredictError> {
+    pub(crate) fn run(
+        &self,
+        inputs: Vec<(&Port, Tensor)>,
+        outputs: &[NodeId],
+        call: &Call<'_>,
+    ) -> Result<Vec<Tensor>, PredictError> {
         let mut values = Vec::with_capacity(inputs.len());
         for (port, tensor) in inputs {
             port.check(tensor.shape())?;
             values.push((port.id, ValueOrView::Value(to_value(tensor.converted(port.element)?)?)));
         }
-        self.run_values(values, outputs)?.into_iter().map(from_value).collect()
+        self.run_values(values, outputs, call)?.into_iter().map(from_value).collect()
     }
 
     /// Runs a batch `[n, ...]`, row by row where the graph takes one row only.
-    pub(crate) fn run_batch(&self, inputs: Vec<(&Port, Tensor)>, output: NodeId) -> Result<Tensor, PredictError> {
+    pub(crate) fn run_batch(
+        &self,
+        inputs: Vec<(&Port, Tensor)>,
+        output: NodeId,
+        call: &Call<'_>,
+    ) -> Result<Tensor, PredictError> {
         let rows = inputs.first().and_then(|(_, tensor)| tensor.shape().first().copied()).unwrap_or(1);
         let split = rows != 1 && inputs.iter().any(|(port, _)| port.one_row_only());
         if !split {
-            let output = self.run(inputs, &[output])?.pop();
+            let output = self.run(inputs, &[output], call)?.pop();
             return output.ok_or_else(|| PredictError::Model("no output".to_owned()));
         }
         let mut parts = Vec::with_capacity(rows);
         for row in 0..rows {
             let one = inputs.iter().map(|(port, tensor)| Ok((*port, row_of(tensor, row)?)));
-            parts.extend(self.run(one.collect::<Result<_, PredictError>>()?, &[output])?);
+            parts.extend(self.run(one.collect::<Result<_, PredictError>>()?, &[output], call)?);
         }
         joined(&parts)
     }
@@ -111,9 +129,10 @@ impl Session {
         &self,
         inputs: Vec<(NodeId, ValueOrView)>,
         outputs: &[NodeId],
+        call: &Call<'_>,
     ) -> Result<Vec<Value>, PredictError> {
         let mut options = RunOptions::default();
-        options.thread_pool = self.one_thread.clone();
+        options.thread_pool = call.pool.cloned();
         self.model.run(inputs, outputs, Some(options)).map_err(|error| PredictError::Model(error.to_string()))
     }
 }

@@ -1,23 +1,36 @@
 //! A loaded model and the one way to ask it: bytes in, bytes out. Knows nothing of HTTP.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use rten::ThreadPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::{ImageError, PredictError},
     media::{Accept, Answer, ContentType},
     model_config::{ModelConfig, find_model_file},
-    onnx::Session,
+    onnx::{Call, Session},
     tasks::{
         Task, classify::RowClassifier, embed::Embedder, generate::Generator, raw::RawTensors,
         text_classify::TextClassifier,
     },
 };
 
+/// Below this many weights a second thread for one request costs more than it gives.
+const ONE_THREAD_BELOW: usize = 4_000_000;
+
 /// A model, loaded and ready.
+///
+/// A small model answers a request on one thread: the request takes an idle one-thread pool and the whole of its work
+/// runs there, so that the runtime need not hand over at each run of the graph. A large model computes on the
+/// runtime's own pool, which all requests share.
 pub struct Predictor {
     task: Box<dyn Task>,
+    /// Idle pools; as many exist as requests ever ran at once.
+    idle: Mutex<Vec<Arc<ThreadPool>>>,
 }
 
 impl Predictor {
@@ -35,7 +48,7 @@ impl Predictor {
             Some(ModelConfig::TextGeneration(config)) => Box::new(Generator::load(model_dir, config)?),
             None => Box::new(RawTensors::new(Session::load(&find_model_file(model_dir)?)?)),
         };
-        Ok(Self { task })
+        Ok(Self { task, idle: Mutex::default() })
     }
 
     /// What the model does, for the log.
@@ -54,6 +67,14 @@ impl Predictor {
         body: &[u8],
         cancel: &CancellationToken,
     ) -> Result<Answer, PredictError> {
-        self.task.predict(content_type, accept, body, cancel)
+        if self.task.weights() >= ONE_THREAD_BELOW {
+            return self.task.predict(content_type, accept, body, &Call { cancel, pool: None });
+        }
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let pool = taken.unwrap_or_else(|| Arc::new(ThreadPool::with_num_threads(1)));
+        let answer = pool.run(|| self.task.predict(content_type, accept, body, &Call { cancel, pool: Some(&pool) }));
+        idle().push(pool);
+        answer
     }
 }

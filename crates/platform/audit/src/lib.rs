@@ -4,44 +4,23 @@
 //! is handled ([`Journal::append`] of a begin record), and again when it is done; a begin without an end is marked
 //! `unknown` when the journal is next opened.
 
+mod query;
 mod record;
 
+#[cfg(test)]
+mod tests;
+
+pub use query::AuditQuery;
 pub use record::{AuditRecord, ErrorInfo, Phase, UserIdentity};
 
 use std::error::Error;
 
 use async_trait::async_trait;
-use stoa_types::Timestamp;
 
 /// The record could not be made durable. The caller answers 503 (before the act) or retries (after it).
 #[derive(Debug, thiserror::Error)]
 #[error("the audit journal cannot take records")]
 pub struct AuditError(#[source] pub Box<dyn Error + Send + Sync>);
-
-/// Which records a reader wants.
-#[derive(Debug, Clone, Default)]
-pub struct AuditQuery {
-    /// Not before.
-    pub since: Option<Timestamp>,
-    /// Not after.
-    pub until: Option<Timestamp>,
-    /// Exactly this event name.
-    pub event_name: Option<String>,
-    /// Exactly this event source.
-    pub event_source: Option<String>,
-    /// Contained in the caller's ARN.
-    pub principal: Option<String>,
-    /// Exactly this account.
-    pub account: Option<String>,
-    /// Exactly this request id.
-    pub request_id: Option<String>,
-    /// Exactly this error code.
-    pub error_code: Option<String>,
-    /// Only refused (true) or only answered (false) calls.
-    pub denied: Option<bool>,
-    /// The newest so many, in order of time.
-    pub limit: Option<usize>,
-}
 
 /// An append-only journal of calls.
 #[async_trait]

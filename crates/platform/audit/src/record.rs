@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+/// Room for a usual record, so that encoding one allocates once.
+const USUAL_BYTES: usize = 1536;
+
 /// Where a record stands in the life of its call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
@@ -57,14 +60,17 @@ pub struct AuditRecord {
     #[serde(rename = "eventID")]
     pub event_id: String,
     /// Whether the call changes nothing.
+    #[serde(default)]
     pub read_only: bool,
     /// `AwsApiCall`.
     pub event_type: String,
     /// Whether it is a management event.
+    #[serde(default = "yes")]
     pub management_event: bool,
     /// The account the resource belongs to.
     pub recipient_account_id: String,
     /// `Management` or `Data`.
+    #[serde(default = "management")]
     pub event_category: String,
     /// The VPC endpoint, where the call came through one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +80,48 @@ pub struct AuditRecord {
     pub phase: Phase,
 }
 
+fn yes() -> bool {
+    true
+}
+
+fn management() -> String {
+    "Management".to_owned()
+}
+
+impl AuditRecord {
+    /// The record as one line of JSON, without its newline, for [`crate::Journal::append`].
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut line = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut line, self)?;
+        Ok(line)
+    }
+    /// Reads a line back.
+    pub fn decode(line: &[u8]) -> Result<AuditRecord, serde_json::Error> {
+        serde_json::from_slice(line)
+    }
+    /// The end of a call, completed with what only its beginning recorded. The end's own fields count, where set.
+    #[must_use]
+    pub fn merge(begin: AuditRecord, mut complete: AuditRecord) -> AuditRecord {
+        let fill = |end: &mut Json, start: Json| {
+            if end.is_null() {
+                *end = start;
+            }
+        };
+        fill(&mut complete.request_parameters, begin.request_parameters);
+        fill(&mut complete.additional_event_data, begin.additional_event_data);
+        if complete.user_agent.is_empty() {
+            complete.user_agent = begin.user_agent;
+        }
+        complete.vpc_endpoint_id = complete.vpc_endpoint_id.or(begin.vpc_endpoint_id);
+        complete
+    }
+    /// What is recorded of a call whose end was never written.
+    #[must_use]
+    pub fn into_unknown(self) -> AuditRecord {
+        AuditRecord { phase: Phase::Unknown, ..self }
+    }
+}
+
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +129,7 @@ pub struct ErrorInfo {
     /// `AccessDenied`, `ValidationException`, …
     pub error_code: String,
     /// What the caller was told.
+    #[serde(default)]
     pub error_message: String,
 }
 

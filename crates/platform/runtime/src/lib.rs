@@ -46,6 +46,11 @@ pub enum ContainerState {
     Starting,
     /// `/ping` answers 200.
     Healthy,
+    /// It runs and says itself that it will never serve (`/ping` answers `{"status": "failed", …}`).
+    Unhealthy {
+        /// What it says.
+        reason: String,
+    },
     /// It ended by itself.
     Exited {
         /// Exit status, or 128 + signal.

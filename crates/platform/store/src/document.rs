@@ -1,4 +1,11 @@
 //! A document and its key.
+//!
+//! The rule of [`Document::schema`] (house rule 36): a service writes bodies of its newest form only, under that
+//! form's number. It reads a body by its number: the newest is decoded as it is; an older one is converted one version
+//! at a time, each by a function that knows two neighbouring forms and no others; a newer one is
+//! [`StoreError::Corrupt`], never guessed at. Reading writes nothing back: a document takes the new form when it is
+//! next written, so that the generation only ever moves for a reason. A field that is added with a default is no new
+//! form. Each form has a fixture in the service's tests that must load for ever.
 
 use std::fmt;
 use std::sync::Arc;

@@ -46,13 +46,6 @@ impl<V: Clone> Cache<V> {
         }
         shard.insert(key.to_owned(), value);
     }
-
-    /// Takes an entry out.
-    pub(crate) fn remove(&self, key: &str) {
-        if let Some(shard) = self.shard(key) {
-            shard.write().remove(key);
-        }
-    }
 }
 
 #[cfg(test)]

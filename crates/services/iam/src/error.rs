@@ -13,11 +13,6 @@ pub(crate) fn no_such_role(name: &str) -> ApiError {
     no_such_entity(format!("The role with name {name} cannot be found."))
 }
 
-/// `NoSuchEntity` for a user.
-pub(crate) fn no_such_user(name: &str) -> ApiError {
-    no_such_entity(format!("The user with name {name} cannot be found."))
-}
-
 /// `NoSuchEntity` for a managed policy.
 pub(crate) fn no_such_policy(arn: &str) -> ApiError {
     no_such_entity(format!("Policy {arn} was not found."))

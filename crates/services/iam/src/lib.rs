@@ -1,1 +1,33 @@
 //! IAM and STS: identities, credentials and the authority that decides.
+//!
+//! [`Iam`] is the service: handlers of both APIs, the kernel's `Authority`, and the accounts of the organization.
+//! All state is in the store (see `state`); secrets in it are sealed under a master key that is not.
+
+mod access_key;
+mod accounts;
+mod authority;
+mod cache;
+mod documents;
+mod error;
+#[rustfmt::skip]
+mod generated;
+mod holder;
+mod managed;
+mod paging;
+mod policy;
+mod role;
+mod seal;
+mod service;
+mod session;
+mod simulate;
+mod state;
+mod sts;
+mod targets;
+mod usage;
+mod user;
+
+pub use accounts::{Account, LocalCredentials, NewAccount, Organization};
+pub use generated::ops::{IamOperations, routes};
+pub use seal::SealingKey;
+pub use service::Iam;
+pub use session::SessionCredentials;

@@ -71,7 +71,7 @@ impl SealingKey {
         if let Some(version) = sealed.first_mut() {
             *version = VERSION;
         }
-        let (_, salt, nonce, _) = parts(&sealed).ok_or(SealError)?;
+        let Parts { salt, nonce, .. } = parts(&sealed).ok_or(SealError)?;
         let payload = Payload { msg: text, aad: owner.as_bytes() };
         let cipher = self.cipher(purpose, salt)?;
         let body = cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| SealError)?;
@@ -82,7 +82,7 @@ impl SealingKey {
     /// Opens a sealed text.
     pub(crate) fn open(&self, purpose: Purpose, owner: &str, sealed: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let bytes = STANDARD.decode(sealed).map_err(|_| SealError)?;
-        let (version, salt, nonce, body) = parts(&bytes).ok_or(SealError)?;
+        let Parts { version, salt, nonce, body } = parts(&bytes).ok_or(SealError)?;
         if version != VERSION {
             return Err(SealError);
         }
@@ -91,8 +91,22 @@ impl SealingKey {
         cipher.decrypt(&Nonce::from(nonce), payload).map(Zeroizing::new).map_err(|_| SealError)
     }
 
+    /// A key of its own for something else, such as page tokens.
+    pub(crate) fn derive(&self, label: &[u8]) -> [u8; 32] {
+        let mut mac = self.mac();
+        mac.update(label);
+        mac.finalize().into_bytes().into()
+    }
+
+    fn mac(&self) -> Hmac<Sha256> {
+        match <Hmac<Sha256> as KeyInit>::new_from_slice(&*self.0) {
+            Ok(mac) => mac,
+            Err(_) => unreachable!("HMAC takes keys of any length"),
+        }
+    }
+
     fn cipher(&self, purpose: Purpose, salt: &[u8]) -> Result<Aes256Gcm, SealError> {
-        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&*self.0).map_err(|_| SealError)?;
+        let mut mac = self.mac();
         mac.update(purpose.label());
         mac.update(salt);
         let key = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
@@ -100,11 +114,19 @@ impl SealingKey {
     }
 }
 
-fn parts(bytes: &[u8]) -> Option<(u8, &[u8], [u8; NONCE], &[u8])> {
+/// A sealed text taken apart.
+struct Parts<'b> {
+    version: u8,
+    salt: &'b [u8],
+    nonce: [u8; NONCE],
+    body: &'b [u8],
+}
+
+fn parts(bytes: &[u8]) -> Option<Parts<'_>> {
     let (version, rest) = bytes.split_first()?;
     let (salt, rest) = rest.split_at_checked(SALT)?;
     let (nonce, body) = rest.split_first_chunk::<NONCE>()?;
-    Some((*version, salt, *nonce, body))
+    Some(Parts { version: *version, salt, nonce: *nonce, body })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use stoa_kernel::ports::{DeleteAccountData, ResourcePolicies};
 use stoa_kernel::{ApiError, Cx};
-use stoa_store::{Store, StoreError, Transaction};
+use stoa_store::{PageTokens, Store, StoreError, Transaction};
 use stoa_types::{AccountId, Clock, IdSource};
 
 use crate::SealingKey;
@@ -27,6 +27,7 @@ pub struct Iam {
     pub(crate) rights: Cache<Arc<Rights>>,
     pub(crate) trusts: Cache<Arc<Trust>>,
     pub(crate) uses: KeyUses,
+    pub(crate) page_tokens: PageTokens,
     pub(crate) resource_policies: ArcSwap<Vec<Arc<dyn ResourcePolicies>>>,
     pub(crate) account_data: ArcSwap<Vec<Arc<dyn DeleteAccountData>>>,
 }
@@ -40,6 +41,7 @@ impl fmt::Debug for Iam {
 impl Iam {
     /// The service over this store, with the master key that seals its secrets.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>, key: SealingKey) -> Arc<Iam> {
+        let page_tokens = PageTokens::new(key.derive(b"stoa/iam/page-tokens/v1"));
         Arc::new(Iam {
             store,
             clock,
@@ -49,6 +51,7 @@ impl Iam {
             rights: Cache::new(16_384),
             trusts: Cache::new(4_096),
             uses: KeyUses::default(),
+            page_tokens,
             resource_policies: ArcSwap::default(),
             account_data: ArcSwap::default(),
         })

@@ -66,7 +66,7 @@ struct Sealed {
 
 /// Issues credentials for these claims.
 pub(crate) fn issue(key: &SealingKey, ids: &dyn IdSource, claims: &Claims) -> Result<SessionCredentials, ApiError> {
-    let id = access_key_id(ids, "ASIA");
+    let id = session_key_id(ids, &claims.account);
     let secret = secret_access_key(ids);
     let sealed = Sealed { secret: secret.expose().to_owned(), claims: claims.clone() };
     let text = serde_json::to_vec(&sealed).map_err(ApiError::internal)?;
@@ -77,6 +77,34 @@ pub(crate) fn issue(key: &SealingKey, ids: &dyn IdSource, claims: &Claims) -> Re
         session_token: Secret::new(token),
         expires_at: claims.expires,
     })
+}
+
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// An id that names its account, as AWS's do, since nothing is stored to look the account up: eight letters for the
+/// account's number, eight at random. The token, not the id, is what cannot be guessed.
+fn session_key_id(ids: &dyn IdSource, account: &AccountId) -> String {
+    let mut number: u64 = account.as_str().parse().unwrap_or_default();
+    let mut letters = ['A'; 8];
+    for letter in letters.iter_mut().rev() {
+        let index = usize::try_from(number % 32).unwrap_or_default();
+        *letter = BASE32.get(index).map_or('A', |byte| char::from(*byte));
+        number /= 32;
+    }
+    let named: String = letters.iter().collect();
+    let random = access_key_id(ids, "");
+    format!("ASIA{named}{}", random.get(..8).unwrap_or_default())
+}
+
+/// The account that the id of a temporary access key names.
+pub(crate) fn account_of_session_key(access_key_id: &str) -> Option<AccountId> {
+    let letters = access_key_id.strip_prefix("ASIA")?;
+    let mut number: u64 = 0;
+    for byte in letters.get(..8)?.bytes() {
+        let digit = BASE32.iter().position(|letter| *letter == byte)?;
+        number = number * 32 + u64::try_from(digit).ok()?;
+    }
+    (letters.len() == 16 && number < 1_000_000_000_000).then(|| AccountId::from_number(number))
 }
 
 /// Opens a token that came with this access key id.
@@ -100,7 +128,9 @@ impl Claims {
                     session_name: session.clone(),
                 },
             ),
-            Subject::User { arn, name, id } => (arn.clone(), id.clone(), PrincipalIdentity::User { name: name.clone() }),
+            Subject::User { arn, name, id } => {
+                (arn.clone(), id.clone(), PrincipalIdentity::User { name: name.clone() })
+            }
             Subject::Root => (root_arn(account), account.as_str().to_owned(), PrincipalIdentity::Root),
         };
         Principal {

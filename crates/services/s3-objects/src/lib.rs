@@ -1,1 +1,17 @@
-//! Buckets and objects: state and rules behind the S3 edge.
+//! Buckets and objects: state and rules behind the S3 edge. Knows nothing of HTTP.
+//!
+//! A bucket, an object, an upload and a part are documents; bytes are blobs that were written before the document
+//! that names them. A crash in between leaves a blob without a name, never a name without its bytes.
+
+mod body;
+mod buckets;
+mod documents;
+mod listing;
+mod names;
+mod objects;
+mod service;
+mod source;
+mod uploads;
+
+pub use service::S3Objects;
+pub use source::CombinedSource;

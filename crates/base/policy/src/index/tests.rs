@@ -1,0 +1,109 @@
+//! The index's one law: every statement that matches is offered. And its shape: few others are.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::keys::Prepared;
+use crate::statement::Unnamed;
+use crate::{Document, NoContext, PolicySet, PrincipalRef, Request};
+
+fn document(statements: &[(String, String)]) -> Document {
+    let list: Vec<_> = statements
+        .iter()
+        .map(|(action, resource)| json!({"Effect": "Allow", "Action": action, "Resource": resource}))
+        .collect();
+    Document::parse(&json!({"Version": "2012-10-17", "Statement": list}).to_string()).unwrap()
+}
+
+/// The ids offered for a request, and those that match it.
+fn ask(set: &PolicySet, action: &str, resource: &str) -> (Vec<u32>, Vec<u32>) {
+    let principal = PrincipalRef::parse("arn:aws:iam::111122223333:user/u");
+    let request = Request {
+        principal: &principal,
+        action,
+        resource,
+        resource_account: None,
+        management_account: false,
+        context: &NoContext,
+    };
+    let prepared = Prepared::new(&request);
+    let mut offered = Vec::new();
+    set.candidates(&prepared, |id, _| {
+        offered.push(id);
+        true
+    });
+    offered.sort_unstable();
+    offered.dedup();
+    let matching = (0..set.len() as u32)
+        .filter(|id| set.statement(*id).unwrap().matches(&prepared, Unnamed::Applies).is_some())
+        .collect();
+    (offered, matching)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_that_matches_is_missed(
+        statements in prop::collection::vec(("(s:[ab*?]{1,5}|[s*]:[*]|[*])", "(arn:[ab:/*?-]{0,8}|[*])"), 1..40),
+        asked in prop::collection::vec(("s:[abAB]{1,4}", "arn:[ab:/-]{0,8}"), 8),
+    ) {
+        let document = document(&statements);
+        let set = PolicySet::compile([(Arc::from("p"), &document)]);
+        for (action, resource) in &asked {
+            let (offered, matching) = ask(&set, action, resource);
+            for id in matching {
+                prop_assert!(offered.contains(&id), "{:?} for {action} on {resource}", statements[id as usize]);
+            }
+        }
+    }
+}
+
+#[test]
+fn few_are_offered_of_many() {
+    let shapes = [
+        "arn:aws:sagemaker:us-west-2:111122223333:model/team{}-*",
+        "arn:aws:sagemaker:*:*:endpoint/team{}/*",
+        "arn:*:sagemaker:*:*:*/x{}-*",
+        "arn:aws:sagemaker:*:*:pipeline/p{}*",
+        "arn:aws:s3:::bucket{}/${aws:username}/*",
+    ];
+    let statements: Vec<(String, String)> = (0..5000)
+        .map(|n| {
+            (
+                ["sagemaker:*", "sagemaker:Describe*", "s3:GetObject"][n % 3].to_owned(),
+                shapes[n % 5].replace("{}", &n.to_string()),
+            )
+        })
+        .collect();
+    let document = document(&statements);
+    let set = PolicySet::compile([(Arc::from("p"), &document)]);
+    for resource in [
+        "arn:aws:sagemaker:us-west-2:111122223333:model/team2500-a",
+        "arn:aws:sagemaker:us-west-2:111122223333:endpoint/team2501/a",
+        "arn:aws:sagemaker:us-west-2:111122223333:app/x2502-b",
+        "arn:aws:sagemaker:us-west-2:111122223333:pipeline/p2503",
+    ] {
+        let (offered, matching) = ask(&set, "sagemaker:DescribeModel", resource);
+        assert!(offered.len() <= 4, "{} offered for {resource}", offered.len());
+        assert!(matching.iter().all(|id| offered.contains(id)));
+    }
+}
+
+#[test]
+fn statements_on_everything_are_found_by_action() {
+    let statements: Vec<(String, String)> = (0..1000).map(|n| (format!("service{n}:Do*"), "*".to_owned())).collect();
+    let document = document(&statements);
+    let set = PolicySet::compile([(Arc::from("p"), &document)]);
+    assert_eq!(ask(&set, "Service7:doIt", "*"), (vec![7], vec![7]));
+    assert_eq!(ask(&set, "other:DoIt", "*"), (vec![], vec![]));
+}
+
+#[test]
+fn an_empty_set_offers_nothing() {
+    let set = PolicySet::compile([]);
+    assert!(set.is_empty());
+    assert_eq!(ask(&set, "s3:GetObject", "*"), (vec![], vec![]));
+}

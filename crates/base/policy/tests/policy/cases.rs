@@ -42,7 +42,10 @@ fn a_wrong_expectation_is_reported_with_what_decided() {
     let line = GIVEN.lines().find(|line| line.contains("LimitInstanceTypesforNotebooks/03")).unwrap();
     let (totals, out) = run(&line.replace(r#""expect":"explicit_deny""#, r#""expect":"allow""#));
     assert_eq!(totals, CaseTotals { passed: 0, failed: 1 });
-    assert!(out.contains("expected allow, got explicit_deny: with an explicit deny in a service control policy"), "{out}");
+    assert!(
+        out.contains("expected allow, got explicit_deny: with an explicit deny in a service control policy"),
+        "{out}"
+    );
     assert!(out.contains("sid LimitInstanceTypesforNotebooks"), "{out}");
     assert!(out.ends_with("0 passed, 1 failed\n"), "{out}");
 }

@@ -100,7 +100,10 @@ fn implicit_denies_are_worded_by_slot() {
 
 #[test]
 fn an_account_without_a_key_policy_grant_is_told_so() {
-    let (full, key) = (set(FULL), set(r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"444455556666"},"Action":"kms:*","Resource":"*"}}"#));
+    let (full, key) = (
+        set(FULL),
+        set(r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"444455556666"},"Action":"kms:*","Resource":"*"}}"#),
+    );
     let principal = PrincipalRef::parse(USER);
     let request = Request {
         principal: &principal,
@@ -111,7 +114,10 @@ fn an_account_without_a_key_policy_grant_is_told_so() {
         context: &MapContext::new(),
     };
     let slots = Slots { identity: &[&full], resource: Some(&key), ..Slots::default() };
-    assert_eq!(decide(&slots, &request).reason_text("kms:Decrypt"), "no resource-based policy allows the kms:Decrypt action");
+    assert_eq!(
+        decide(&slots, &request).reason_text("kms:Decrypt"),
+        "no resource-based policy allows the kms:Decrypt action"
+    );
 }
 
 #[test]

@@ -28,10 +28,10 @@ fn every_statement_is_considered() {
     assert_eq!((explanation.effect, explanation.slot), (Effect::ExplicitDeny, Slot::Identity));
     assert_eq!(explanation.matched.as_ref().unwrap().sid.as_deref(), Some("Fits"));
     assert_eq!(explanation.reason, "with an explicit deny in an identity-based policy");
-    assert_eq!(explanation.slots.iter().map(|slot| (slot.slot, slot.applies)).collect::<Vec<_>>(), vec![
-        (Slot::Scp, false),
-        (Slot::Identity, true)
-    ]);
+    assert_eq!(
+        explanation.slots.iter().map(|slot| (slot.slot, slot.applies)).collect::<Vec<_>>(),
+        vec![(Slot::Scp, false), (Slot::Identity, true)]
+    );
     let [other, tagged, fits] = &explanation.slots[1].statements[..] else { panic!() };
     assert_eq!(other.failed, vec![Failed::Action, Failed::Resource]);
     let failed = |operator: &str, key: &str, values: Option<&str>| Failed::Condition {
@@ -39,10 +39,10 @@ fn every_statement_is_considered() {
         key: key.to_owned(),
         values: values.map(|value| vec![value.to_owned()]),
     };
-    assert_eq!(tagged.failed, vec![
-        failed("StringEquals", "aws:resourcetag/owner", Some("bob")),
-        failed("Bool", "aws:securetransport", None)
-    ]);
+    assert_eq!(
+        tagged.failed,
+        vec![failed("StringEquals", "aws:resourcetag/owner", Some("bob")), failed("Bool", "aws:securetransport", None)]
+    );
     assert!(fits.matches && fits.failed.is_empty());
     let json = serde_json::to_value(&explanation).unwrap();
     assert_eq!(json["slots"][1]["statements"][1]["failed"][0]["element"], "Condition");

@@ -1,8 +1,14 @@
 //! The scenario tests of the crate, one binary: case files, comparison with the naive evaluator, composition, wording.
 
+#[cfg(test)]
 mod cases;
+#[cfg(test)]
 mod composition;
+#[cfg(test)]
 mod explaining;
+#[cfg(test)]
 mod naive;
+#[cfg(test)]
 mod properties;
+#[cfg(test)]
 mod real_policies;

@@ -38,7 +38,8 @@ pub fn decide(case: &Value) -> &'static str {
     if all.iter().any(|(slot, list)| list.iter().any(|doc| ask.strength(doc, "Deny", slot) > 0)) {
         return "explicit_deny";
     }
-    let strongest = |slot: &str, list: &[Value]| list.iter().map(|doc| ask.strength(doc, "Allow", slot)).max().unwrap_or(0);
+    let strongest =
+        |slot: &str, list: &[Value]| list.iter().map(|doc| ask.strength(doc, "Allow", slot)).max().unwrap_or(0);
     let of = |slot: &str| all.iter().find(|(name, _)| *name == slot).map_or(0, |(_, list)| strongest(slot, list));
     let every_level = |slot: &str| docs(&slots[slot]).iter().all(|level| strongest(slot, &docs(level)) > 0);
     let limit = |slot: &str| slots[slot].is_null() || of(slot) > 0;
@@ -101,9 +102,13 @@ impl Ask<'_> {
 
     fn one(&self, statement: &Value, new: bool, effect: &str, slot: &str) -> u8 {
         let action = |name: &str| {
-            list(&statement[name]).iter().any(|pattern| glob(&tokens(&text(pattern).to_lowercase(), true), &self.action))
+            list(&statement[name])
+                .iter()
+                .any(|pattern| glob(&tokens(&text(pattern).to_lowercase(), true), &self.action))
         };
-        let resource = |name: &str| list(&statement[name]).iter().any(|pattern| self.like(&text(pattern), self.resource, new, true));
+        let resource = |name: &str| {
+            list(&statement[name]).iter().any(|pattern| self.like(&text(pattern), self.resource, new, true))
+        };
         let has = |name: &str| !statement[name].is_null();
         if has("Action") && !action("Action") || has("NotAction") && action("NotAction") {
             return 0;
@@ -208,7 +213,8 @@ impl Ask<'_> {
         let Some(have) = have else {
             return if_exists || if set.is_empty() { if_exists || negated } else { set == "ForAllValues" };
         };
-        let one = |value: &String| negated != wanted.iter().any(|want| self.compare(&positive, &text(want), value, new));
+        let one =
+            |value: &String| negated != wanted.iter().any(|want| self.compare(&positive, &text(want), value, new));
         match set {
             "ForAllValues" => have.iter().all(one),
             "ForAnyValue" => have.iter().any(one),
@@ -233,11 +239,14 @@ impl Ask<'_> {
         match operator {
             "StringEquals" => self.like(want, have, new, false),
             "StringEqualsIgnoreCase" => self.expand(want, new, false).is_some_and(|tokens| {
-                let text: String = tokens.iter().map(|token| if let Token::Char(c) = token { *c } else { panic!() }).collect();
+                let text: String =
+                    tokens.iter().map(|token| if let Token::Char(c) = token { *c } else { panic!() }).collect();
                 text.to_lowercase() == have.to_lowercase()
             }),
             "StringLike" => self.like(want, have, new, true),
-            "Bool" => ["true", "false"].iter().any(|word| want.eq_ignore_ascii_case(word) && have.eq_ignore_ascii_case(word)),
+            "Bool" => {
+                ["true", "false"].iter().any(|word| want.eq_ignore_ascii_case(word) && have.eq_ignore_ascii_case(word))
+            }
             "BinaryEquals" => want == have,
             "IpAddress" => in_range(want, have),
             "ArnEquals" | "ArnLike" => self.arn_like(want, have, new),
@@ -351,7 +360,8 @@ fn seconds(text: &str) -> Option<f64> {
     if let Ok(epoch) = text.parse::<f64>() {
         return Some(epoch);
     }
-    let fields: Vec<i64> = text.trim_end_matches('Z').split(['-', 'T', ':']).map(|f| f.parse().ok()).collect::<Option<_>>()?;
+    let fields: Vec<i64> =
+        text.trim_end_matches('Z').split(['-', 'T', ':']).map(|f| f.parse().ok()).collect::<Option<_>>()?;
     let [year, month, day] = [*fields.first()?, *fields.get(1)?, *fields.get(2)?];
     let leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let mut days: i64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use stoa_policy::cases::{CaseTotals, run_cases};
 use stoa_policy::Document;
+use stoa_policy::cases::{CaseTotals, run_cases};
 
 use crate::naive;
 
@@ -20,39 +20,118 @@ fn strings(items: &'static [&'static str], most: usize) -> impl Strategy<Value =
 }
 
 const ACTIONS: &[&str] = &[
-    "*", "sagemaker:*", "sagemaker:Create*", "sagemaker:createmodel", "sagemaker:DescribeModel", "sagemaker:?e*", "s3:*",
-    "sagemaker:*Model", "kms:*", "kms:Decrypt", "s3:GetObject", "s3:Ge?Object", "sts:*", "sts:AssumeRole", "*:*Model", "s*:D*",
+    "*",
+    "sagemaker:*",
+    "sagemaker:Create*",
+    "sagemaker:createmodel",
+    "sagemaker:DescribeModel",
+    "sagemaker:?e*",
+    "s3:*",
+    "sagemaker:*Model",
+    "kms:*",
+    "kms:Decrypt",
+    "s3:GetObject",
+    "s3:Ge?Object",
+    "sts:*",
+    "sts:AssumeRole",
+    "*:*Model",
+    "s*:D*",
 ];
 const RESOURCES: &[&str] = &[
-    "*", "arn:aws:sagemaker:*:*:model/*", "arn:aws:sagemaker:us-west-2:111122223333:model/a", "arn:*:*/a*",
-    "arn:aws:sagemaker:*:*:*/a-1", "arn:aws:sagemaker:*:*:model/${aws:username}*", "arn:aws:s3:::a*", "arn:aws:s3:::a/${aws:username}",
-    "arn:aws:s3:::?/x", "arn:aws:sagemaker:*", "arn:aws:kms:*:*:key/*", "arn:aws:*a", "arn:aws:s3:::${x:t, 'a'}/*", "arn:aws:s3:::a/${*}",
-    "arn:aws:*:model/*:1", "arn:aws:sagemaker:*:*:mod*", "arn:aws:iam::*:role/*",
-    "arn:aws:s3:::*b/x", "arn:aws:s3:::a?*/x", "arn:aws:s3:::a*-c/x", "arn:aws:s3:::${x:t}b/x",
+    "*",
+    "arn:aws:sagemaker:*:*:model/*",
+    "arn:aws:sagemaker:us-west-2:111122223333:model/a",
+    "arn:*:*/a*",
+    "arn:aws:sagemaker:*:*:*/a-1",
+    "arn:aws:sagemaker:*:*:model/${aws:username}*",
+    "arn:aws:s3:::a*",
+    "arn:aws:s3:::a/${aws:username}",
+    "arn:aws:s3:::?/x",
+    "arn:aws:sagemaker:*",
+    "arn:aws:kms:*:*:key/*",
+    "arn:aws:*a",
+    "arn:aws:s3:::${x:t, 'a'}/*",
+    "arn:aws:s3:::a/${*}",
+    "arn:aws:*:model/*:1",
+    "arn:aws:sagemaker:*:*:mod*",
+    "arn:aws:iam::*:role/*",
+    "arn:aws:s3:::*b/x",
+    "arn:aws:s3:::a?*/x",
+    "arn:aws:s3:::a*-c/x",
+    "arn:aws:s3:::${x:t}b/x",
 ];
-const ASKED_ACTIONS: &[&str] =
-    &["sagemaker:CreateModel", "SageMaker:describemodel", "s3:GetObject", "kms:Decrypt", "sts:AssumeRole", "s3:De", "x:y"];
+const ASKED_ACTIONS: &[&str] = &[
+    "sagemaker:CreateModel",
+    "SageMaker:describemodel",
+    "s3:GetObject",
+    "kms:Decrypt",
+    "sts:AssumeRole",
+    "s3:De",
+    "x:y",
+];
 const ASKED: &[&str] = &[
-    "*", "arn:aws:sagemaker:us-west-2:111122223333:model/a", "arn:aws:sagemaker:us-west-2:111122223333:model/a-1", "arn:aws:s3:::a/x",
-    "arn:aws:sagemaker:us-west-2:111122223333:model/alice:1", "arn:aws:sagemaker:us-west-2:444455556666:endpoint/a", "arn:aws:s3:::a/*",
-    "arn:aws:kms:us-west-2:111122223333:key/a", "arn:aws:s3:::a/alice", "arn:aws:s3:::é/x", "arn:aws:iam::111122223333:role/R",
-    "arn:aws:sagemaker:us:west:2:111122223333:model/a", "arn:aws:s3:::ab/x", "arn:aws:s3:::ab-c/x",
+    "*",
+    "arn:aws:sagemaker:us-west-2:111122223333:model/a",
+    "arn:aws:sagemaker:us-west-2:111122223333:model/a-1",
+    "arn:aws:s3:::a/x",
+    "arn:aws:sagemaker:us-west-2:111122223333:model/alice:1",
+    "arn:aws:sagemaker:us-west-2:444455556666:endpoint/a",
+    "arn:aws:s3:::a/*",
+    "arn:aws:kms:us-west-2:111122223333:key/a",
+    "arn:aws:s3:::a/alice",
+    "arn:aws:s3:::é/x",
+    "arn:aws:iam::111122223333:role/R",
+    "arn:aws:sagemaker:us:west:2:111122223333:model/a",
+    "arn:aws:s3:::ab/x",
+    "arn:aws:s3:::ab-c/x",
 ];
 const TEXTS: &[&str] = &["a", "A", "b", "a*", "${aws:username}", "alice", "${x:t, 'b'}", "?", "*", "${*}", "ab", ""];
 const HAVE: &[&str] = &["a", "A", "b", "ab", "alice", "*", "", "5"];
 const OPERATORS: &[&str] = &[
-    "StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringLike", "StringNotLike",
+    "StringEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "StringNotEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
 ];
-const NUMBERS: &[&str] = &["NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan",
-    "NumericGreaterThanEquals", "DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan",
-    "DateGreaterThanEquals"];
+const NUMBERS: &[&str] = &[
+    "NumericEquals",
+    "NumericNotEquals",
+    "NumericLessThan",
+    "NumericLessThanEquals",
+    "NumericGreaterThan",
+    "NumericGreaterThanEquals",
+    "DateEquals",
+    "DateNotEquals",
+    "DateLessThan",
+    "DateLessThanEquals",
+    "DateGreaterThan",
+    "DateGreaterThanEquals",
+];
 const ROLE: &str = "arn:aws:iam::111122223333:role/R";
 const SESSION: &str = "arn:aws:sts::111122223333:assumed-role/R/s";
 const USER: &str = "arn:aws:iam::111122223333:user/alice";
-const ASKING: &[&str] = &[USER, SESSION, ROLE, "arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:user/alice",
-    "sagemaker.amazonaws.com", "arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForX/s", "arn:aws:sts::111122223333:federated-user/f"];
-const NAMED: &[&str] = &["*", "111122223333", "arn:aws:iam::111122223333:root", ROLE, SESSION, USER, "444455556666",
-    "arn:aws:sts::111122223333:federated-user/f"];
+const ASKING: &[&str] = &[
+    USER,
+    SESSION,
+    ROLE,
+    "arn:aws:iam::111122223333:root",
+    "arn:aws:iam::444455556666:user/alice",
+    "sagemaker.amazonaws.com",
+    "arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForX/s",
+    "arn:aws:sts::111122223333:federated-user/f",
+];
+const NAMED: &[&str] = &[
+    "*",
+    "111122223333",
+    "arn:aws:iam::111122223333:root",
+    ROLE,
+    SESSION,
+    USER,
+    "444455556666",
+    "arn:aws:sts::111122223333:federated-user/f",
+];
 
 fn condition() -> impl Strategy<Value = (String, String, Value)> {
     let set = || pick(&["", "", "ForAllValues:", "ForAnyValue:"]);
@@ -81,7 +160,14 @@ fn statement(named: bool, conditions: usize) -> impl Strategy<Value = Value> {
         4 => strings(NAMED, 3).prop_map(|names| json!({ "AWS": names })),
         1 => Just(json!({"Service": "sagemaker.amazonaws.com"})),
     ];
-    (pick(&["Allow", "Allow", "Deny"]), strings(ACTIONS, 4), strings(RESOURCES, 4), conditions, any::<(u8, u8, u8)>(), principal)
+    (
+        pick(&["Allow", "Allow", "Deny"]),
+        strings(ACTIONS, 4),
+        strings(RESOURCES, 4),
+        conditions,
+        any::<(u8, u8, u8)>(),
+        principal,
+    )
         .prop_map(move |(effect, actions, resources, conditions, (a, r, p), principal)| {
             let name = |dice: u8, name: &str| if dice < 30 { format!("Not{name}") } else { name.to_owned() };
             let mut made = Map::new();
@@ -107,15 +193,28 @@ fn statement(named: bool, conditions: usize) -> impl Strategy<Value = Value> {
 }
 
 fn document(named: bool, most: usize, conditions: usize) -> impl Strategy<Value = Value> {
-    (prop::collection::vec(statement(named, conditions), 1..=most), any::<u8>()).prop_map(|(statements, dice)| match dice {
-        0..40 => json!({ "Statement": statements }),
-        40..60 => json!({ "Version": "2008-10-17", "Statement": statements[0] }),
-        _ => json!({ "Version": "2012-10-17", "Statement": statements }),
+    (prop::collection::vec(statement(named, conditions), 1..=most), any::<u8>()).prop_map(|(statements, dice)| {
+        match dice {
+            0..40 => json!({ "Statement": statements }),
+            40..60 => json!({ "Version": "2008-10-17", "Statement": statements[0] }),
+            _ => json!({ "Version": "2012-10-17", "Statement": statements }),
+        }
     })
 }
 
 fn values() -> impl Strategy<Value = Value> {
-    let odd = &["true", "FALSE", "QQ==", "10.1.2.3", "2001:db8::1", "5", "4.5", "2026-06-01T00:00:00Z", "arn:aws:s3:::alice", "arn:aws:s3:::a:b"];
+    let odd = &[
+        "true",
+        "FALSE",
+        "QQ==",
+        "10.1.2.3",
+        "2001:db8::1",
+        "5",
+        "4.5",
+        "2026-06-01T00:00:00Z",
+        "arn:aws:s3:::alice",
+        "arn:aws:s3:::a:b",
+    ];
     prop_oneof![
         4 => pick(HAVE).prop_map(|one| json!(one)),
         3 => pick(odd).prop_map(|one| json!(one)),
@@ -140,9 +239,15 @@ fn case(identity: usize, conditions: usize, often: f64) -> impl Strategy<Value =
     let maybe = move |named| prop::option::weighted(often, document(named, 4, conditions));
     let slots = (
         prop::collection::vec(document(false, identity, conditions), 0..4),
-        maybe(true), maybe(false), prop::option::weighted(0.2, prop::collection::vec(document(false, 3, conditions), 0..3)),
-        prop::option::weighted(0.3, prop::collection::vec(prop::collection::vec(document(false, 3, conditions), 1..3), 0..3)),
-        maybe(true), maybe(true),
+        maybe(true),
+        maybe(false),
+        prop::option::weighted(0.2, prop::collection::vec(document(false, 3, conditions), 0..3)),
+        prop::option::weighted(
+            0.3,
+            prop::collection::vec(prop::collection::vec(document(false, 3, conditions), 1..3), 0..3),
+        ),
+        maybe(true),
+        maybe(true),
     );
     let account = prop::option::of(pick(&["111122223333", "444455556666", "aws"]));
     (pick(ASKING), pick(ASKED_ACTIONS), pick(ASKED), account, any::<bool>(), context(), slots).prop_map(

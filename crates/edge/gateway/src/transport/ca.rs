@@ -159,8 +159,7 @@ fn create(pem_path: &Path, key_path: &Path, now: Timestamp) -> Result<(String, K
     params.distinguished_name.push(DnType::CommonName, "Stoa local certificate authority");
     params.distinguished_name.push(DnType::OrganizationName, "Stoa");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages =
-        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     set_validity(&mut params, now, CA_DAYS);
     let pem = params.self_signed(&key)?.pem();
     write_whole(key_path, &key.serialize_pem(), 0o600)?;

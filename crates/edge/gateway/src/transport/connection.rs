@@ -119,10 +119,10 @@ where
     if limits.header_count != 100 {
         builder.max_headers(limits.header_count);
     }
-    let peer = socket.peer;
+    let (peer, socket) = (socket.peer, Arc::new(socket));
     let stopping = shared.stopping.clone();
-    let service = shared.service(socket);
-    let connection = builder.serve_connection(TokioIo::new(stream), service_fn(service)).with_upgrades();
+    let service = service_fn(move |request| respond(Arc::clone(&shared), Arc::clone(&socket), request));
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -146,10 +146,10 @@ where
         .keep_alive_timeout(limits.header_read / 2)
         .max_concurrent_streams(limits.http2_streams)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
-    let peer = socket.peer;
+    let (peer, socket) = (socket.peer, Arc::new(socket));
     let stopping = shared.stopping.clone();
-    let service = shared.service(socket);
-    let connection = builder.serve_connection(TokioIo::new(stream), service_fn(service));
+    let service = service_fn(move |request| respond(Arc::clone(&shared), Arc::clone(&socket), request));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -167,24 +167,14 @@ fn note(peer: SocketAddr, result: hyper::Result<()>) {
     }
 }
 
-impl Shared {
-    /// What hyper calls for each request of one connection.
-    fn service(
-        self: &Arc<Self>,
-        socket: Socket,
-    ) -> impl Fn(Request<Incoming>) -> ServiceFuture + Clone + Send + 'static {
-        let (shared, socket) = (Arc::clone(self), Arc::new(socket));
-        move |request| {
-            let (shared, socket) = (Arc::clone(&shared), Arc::clone(&socket));
-            Box::pin(async move {
-                if request.method() == Method::CONNECT {
-                    return Ok(front_door::connect(&shared, &socket, request));
-                }
-                Ok(shared.gateway.serve(request, &socket).await)
-            })
-        }
+/// Answers one request of a connection.
+async fn respond(
+    shared: Arc<Shared>,
+    socket: Arc<Socket>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    if request.method() == Method::CONNECT {
+        return Ok(front_door::connect(&shared, &socket, request));
     }
+    Ok(shared.gateway.serve(request, &socket).await)
 }
-
-type ServiceFuture =
-    std::pin::Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send + 'static>>;

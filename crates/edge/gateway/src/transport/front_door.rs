@@ -22,7 +22,11 @@ use crate::transport::server::Shared;
 const TUNNEL_CONNECT: Duration = Duration::from_secs(10);
 
 /// Answers a CONNECT and, when it is accepted, serves what comes through it in a tracked task of its own.
-pub(crate) fn connect(shared: &Arc<Shared>, socket: &Arc<Socket>, request: Request<Incoming>) -> Response<ResponseBody> {
+pub(crate) fn connect(
+    shared: &Arc<Shared>,
+    socket: &Arc<Socket>,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
     let Some(target) = request.uri().authority().map(|authority| authority.as_str().to_owned()) else {
         return refusal(StatusCode::BAD_REQUEST, "CONNECT needs a `host:port`");
     };
@@ -68,7 +72,9 @@ pub(crate) fn connect(shared: &Arc<Shared>, socket: &Arc<Socket>, request: Reque
     let shown: String = host.chars().take(128).collect();
     refusal(
         StatusCode::FORBIDDEN,
-        &format!("stoa's front door serves AWS hosts only; `{shown}:{port}` is not one, and allow_tunnel does not list it"),
+        &format!(
+            "stoa's front door serves AWS hosts only; `{shown}:{port}` is not one, and allow_tunnel does not list it"
+        ),
     )
 }
 

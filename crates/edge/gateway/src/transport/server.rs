@@ -60,7 +60,11 @@ impl std::fmt::Debug for Server {
 
 impl Server {
     /// Binds the address; port 0 takes a free one. Must be called inside a tokio runtime.
-    pub fn bind(address: SocketAddr, gateway: Arc<Gateway>, authority: Arc<CertificateAuthority>) -> io::Result<Server> {
+    pub fn bind(
+        address: SocketAddr,
+        gateway: Arc<Gateway>,
+        authority: Arc<CertificateAuthority>,
+    ) -> io::Result<Server> {
         let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
@@ -115,7 +119,10 @@ impl Server {
         }
     }
 
-    async fn accept(&self, room: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, io::Result<(TcpStream, SocketAddr)>) {
+    async fn accept(
+        &self,
+        room: &Arc<Semaphore>,
+    ) -> (Option<OwnedSemaphorePermit>, io::Result<(TcpStream, SocketAddr)>) {
         // The semaphore is never closed, so a permit always comes.
         let permit = Arc::clone(room).acquire_owned().await.ok();
         (permit, self.listener.accept().await)

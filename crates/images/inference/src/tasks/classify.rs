@@ -6,7 +6,6 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::{Task, ranked, softmax};
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
     media::{Accept, Answer, ContentType, csv_line, parse_csv, parse_json},
     model_config::{Activation, ClassifierConfig},
     npy,
-    onnx::Session,
+    onnx::{Call, Session},
     tensor::{Data, Element, Tensor, float_json, numbers_in, parse_number},
 };
 
@@ -92,8 +91,7 @@ impl RowClassifier {
             depth += 1;
             probe = inner.first();
         }
-        matches!(probe, Some(Value::Number(_))) && depth == self.row_shape.len()
-            || depth == 1 && matches!(probe, Some(Value::Number(_)))
+        matches!(probe, Some(Value::Number(_))) && (depth == 1 || depth == self.row_shape.len())
     }
 
     fn row_of_json(&self, row: &Value) -> Result<Vec<f64>, PredictError> {
@@ -148,11 +146,11 @@ impl RowClassifier {
         array.reshaped(shape)?.converted(Element::F32)
     }
 
-    fn probabilities(&self, rows: Tensor) -> Result<Tensor, PredictError> {
+    fn probabilities(&self, rows: Tensor, call: &Call<'_>) -> Result<Tensor, PredictError> {
         let unusable = |error: ImageError| PredictError::Model(error.to_string());
         let input = self.session.input(&self.config.input.name).map_err(unusable)?;
         let output = self.session.output(&self.config.output.name).map_err(unusable)?.id;
-        let scores = self.session.run_batch(vec![(input, rows)], output)?;
+        let scores = self.session.run_batch(vec![(input, rows)], output, call)?;
         let mut values = scores.floats().unwrap_or_default().to_vec();
         if scores.shape().last() != Some(&self.config.labels.len()) || values.is_empty() {
             return Err(PredictError::Model(format!(
@@ -185,15 +183,19 @@ impl Task for RowClassifier {
         if self.config.input.shape.is_empty() { "tabular-classification" } else { "image-classification" }
     }
 
+    fn weights(&self) -> usize {
+        self.session.weights()
+    }
+
     fn predict(
         &self,
         content_type: ContentType,
         accept: &Accept,
         body: &[u8],
-        _cancel: &CancellationToken,
+        call: &Call<'_>,
     ) -> Result<Answer, PredictError> {
         let kind = accept.choose(&[ContentType::Json, ContentType::Csv, ContentType::Npy])?;
-        let result = self.probabilities(self.rows(content_type, body)?)?;
+        let result = self.probabilities(self.rows(content_type, body)?, call)?;
         let rows = result.floats().unwrap_or_default().chunks(self.config.labels.len());
         Ok(match kind {
             ContentType::Npy => Answer::npy(&result),

@@ -8,7 +8,7 @@ use rten_tensor::prelude::*;
 use crate::{
     error::{ImageError, PredictError},
     model_config::DecoderConfig,
-    onnx::{Port, Session},
+    onnx::{Call, Port, Session},
     tensor::{Data, Tensor},
 };
 
@@ -53,6 +53,10 @@ impl DecoderGraph {
         Ok(Self { session, ports })
     }
 
+    pub(crate) fn weights(&self) -> usize {
+        self.session.weights()
+    }
+
     /// How many tokens the model can see.
     pub(crate) fn context(&self) -> usize {
         match &self.ports {
@@ -64,18 +68,19 @@ impl DecoderGraph {
 /// One text being written.
 pub(crate) struct Decoder<'a> {
     graph: &'a DecoderGraph,
+    call: &'a Call<'a>,
     tokens: Vec<i32>,
     keys: Vec<f32>,
     values: Vec<f32>,
 }
 
 impl<'a> Decoder<'a> {
-    pub(crate) fn new(graph: &'a DecoderGraph) -> Self {
+    pub(crate) fn new(graph: &'a DecoderGraph, call: &'a Call<'a>) -> Self {
         let cache = match &graph.ports {
             Ports::Cached { layers, context, width, .. } => layers * context * width,
             Ports::Full { .. } => 0,
         };
-        Self { graph, tokens: Vec::new(), keys: vec![0.0; cache], values: vec![0.0; cache] }
+        Self { graph, call, tokens: Vec::new(), keys: vec![0.0; cache], values: vec![0.0; cache] }
     }
 
     /// Takes the next tokens (one at least) and gives the logits of the token after them.
@@ -109,7 +114,7 @@ impl<'a> Decoder<'a> {
             (keys_id, view(ValueView::from_shape(shape, &self.keys))?),
             (values_id, view(ValueView::from_shape(shape, &self.values))?),
         ];
-        let mut results = self.graph.session.run_values(values, outputs)?.into_iter();
+        let mut results = self.graph.session.run_values(values, outputs, self.call)?.into_iter();
         let mut next =
             || results.next().and_then(floats).ok_or_else(|| PredictError::Model("an output has no floats".to_owned()));
         let (logits, new_keys, new_values) = (next()?, next()?, next()?);
@@ -128,7 +133,7 @@ impl<'a> Decoder<'a> {
         };
         let session = &self.graph.session;
         let inputs = session.inputs.iter().map(|port| Ok((port, Tensor::new(vec![1, length], Data::I32(fill(port)))?)));
-        let result = session.run(inputs.collect::<Result<_, PredictError>>()?, &[output])?.pop();
+        let result = session.run(inputs.collect::<Result<_, PredictError>>()?, &[output], self.call)?.pop();
         let wrong = || PredictError::Model("the logits do not have shape [1, tokens, vocabulary]".to_owned());
         let result = result.ok_or_else(wrong)?;
         let &[1, rows, vocabulary] = result.shape() else { return Err(wrong()) };

@@ -5,7 +5,6 @@
 use std::path::Path;
 
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Task,
@@ -15,6 +14,7 @@ use crate::{
     error::{ImageError, PredictError},
     media::{Accept, Answer, ContentType, csv_line},
     model_config::TextConfig,
+    onnx::Call,
     tensor::{Data, Tensor},
 };
 
@@ -34,16 +34,20 @@ impl Task for Embedder {
         "sentence-embedding"
     }
 
+    fn weights(&self) -> usize {
+        self.encoder.session.weights()
+    }
+
     fn predict(
         &self,
         content_type: ContentType,
         accept: &Accept,
         body: &[u8],
-        _cancel: &CancellationToken,
+        call: &Call<'_>,
     ) -> Result<Answer, PredictError> {
         let kind = accept.choose(&[ContentType::Json, ContentType::Csv, ContentType::Npy])?;
         let request = Texts::read(content_type, body)?;
-        let vectors = pooled(self.encoder.encode(request.texts)?)?;
+        let vectors = pooled(self.encoder.encode(request.texts, call)?)?;
         let &[_, width] = vectors.shape() else {
             return Err(PredictError::Model("the output is no list of vectors".to_owned()));
         };

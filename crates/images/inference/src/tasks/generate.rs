@@ -5,7 +5,6 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Task,
@@ -17,6 +16,7 @@ use crate::{
     error::{ImageError, PredictError},
     media::{Accept, Answer, ContentType},
     model_config::{GenerationConfig, GenerationDefaults},
+    onnx::Call,
 };
 
 const MAX_NEW_TOKENS: usize = 4096;
@@ -113,15 +113,15 @@ impl Generator {
     }
 
     /// Ends at the end token, a stop text, the wanted number of tokens, or the end of the context.
-    fn continue_text(&self, text: &str, plan: &Plan, cancel: &CancellationToken) -> Result<String, PredictError> {
+    fn continue_text(&self, text: &str, plan: &Plan, call: &Call<'_>) -> Result<String, PredictError> {
         let mut seen = self.prompt(text)?;
         let prompt_length = seen.len();
-        let mut decoder = Decoder::new(&self.graph);
+        let mut decoder = Decoder::new(&self.graph, call);
         let mut logits = decoder.feed(&seen)?;
         let mut random = Random::new(plan.seed);
         let mut out = String::new();
         while seen.len() - prompt_length < plan.max_new_tokens {
-            if cancel.is_cancelled() {
+            if call.cancel.is_cancelled() {
                 return Err(PredictError::Abandoned);
             }
             if plan.repetition_penalty != 1.0 {
@@ -157,12 +157,16 @@ impl Task for Generator {
         "text-generation"
     }
 
+    fn weights(&self) -> usize {
+        self.graph.weights()
+    }
+
     fn predict(
         &self,
         content_type: ContentType,
         accept: &Accept,
         body: &[u8],
-        cancel: &CancellationToken,
+        call: &Call<'_>,
     ) -> Result<Answer, PredictError> {
         accept.choose(&[ContentType::Json])?;
         let request = Texts::read(content_type, body)?;
@@ -171,7 +175,7 @@ impl Task for Generator {
         let plan = Plan::new(given, &self.defaults)?;
         let mut answers = Vec::with_capacity(request.texts.len());
         for text in &request.texts {
-            let continued = self.continue_text(text, &plan, cancel)?;
+            let continued = self.continue_text(text, &plan, call)?;
             let whole = if plan.return_full_text { format!("{text}{continued}") } else { continued };
             answers.push(json!({"generated_text": whole}));
         }

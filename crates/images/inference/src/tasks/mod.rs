@@ -9,11 +9,10 @@ mod sampling;
 pub(crate) mod text_classify;
 mod text_input;
 
-use tokio_util::sync::CancellationToken;
-
 use crate::{
     error::PredictError,
     media::{Accept, Answer, ContentType},
+    onnx::Call,
 };
 
 /// A loaded model of one kind.
@@ -21,13 +20,16 @@ pub(crate) trait Task: Send + Sync {
     /// The task's name, as in `config.json`.
     fn name(&self) -> &'static str;
 
+    /// How many weights the model has.
+    fn weights(&self) -> usize;
+
     /// Answers one request; see `Predictor::predict`.
     fn predict(
         &self,
         content_type: ContentType,
         accept: &Accept,
         body: &[u8],
-        cancel: &CancellationToken,
+        call: &Call<'_>,
     ) -> Result<Answer, PredictError>;
 }
 

@@ -5,14 +5,13 @@
 //! is whole tensors too. npy: the only input. CSV: a matrix for the only input.
 
 use serde_json::{Map, Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::Task;
 use crate::{
     error::PredictError,
     media::{Accept, Answer, ContentType, csv_line, parse_csv, parse_json},
     npy,
-    onnx::{Port, Session},
+    onnx::{Call, Port, Session},
     tensor::{Element, Tensor, parse_number},
 };
 
@@ -20,6 +19,9 @@ use crate::{
 pub(crate) struct RawTensors {
     session: Session,
 }
+
+/// A tensor for each input of the graph.
+type Inputs<'a> = Vec<(&'a Port, Tensor)>;
 
 /// Which of the two JSON forms the answer takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +45,7 @@ impl RawTensors {
         }
     }
 
-    fn tensors(&self, content_type: ContentType, body: &[u8]) -> Result<(Vec<(&Port, Tensor)>, Form), PredictError> {
+    fn tensors(&self, content_type: ContentType, body: &[u8]) -> Result<(Inputs<'_>, Form), PredictError> {
         match content_type {
             ContentType::Npy => Ok((vec![(self.only_input()?, npy::read(body)?)], Form::Outputs)),
             ContentType::Csv => Ok((vec![self.matrix(body)?], Form::Outputs)),
@@ -66,7 +68,7 @@ impl RawTensors {
         Ok((port, Tensor::from_json(value, port.element)?))
     }
 
-    fn named(&self, named: &Map<String, Value>) -> Result<Vec<(&Port, Tensor)>, PredictError> {
+    fn named(&self, named: &Map<String, Value>) -> Result<Inputs<'_>, PredictError> {
         if let Some(unknown) = named.keys().find(|key| !self.session.inputs.iter().any(|port| &port.name == *key)) {
             return Err(PredictError::bad(format!("`{unknown}` is no input of this model")));
         }
@@ -79,7 +81,7 @@ impl RawTensors {
         Ok(tensors)
     }
 
-    fn batch(&self, instances: Vec<Value>) -> Result<Vec<(&Port, Tensor)>, PredictError> {
+    fn batch(&self, instances: Vec<Value>) -> Result<Inputs<'_>, PredictError> {
         if !matches!(instances.first(), Some(Value::Object(_))) {
             return Ok(vec![self.whole(&Value::Array(instances))?]);
         }
@@ -143,17 +145,21 @@ impl Task for RawTensors {
         "raw-tensors"
     }
 
+    fn weights(&self) -> usize {
+        self.session.weights()
+    }
+
     fn predict(
         &self,
         content_type: ContentType,
         accept: &Accept,
         body: &[u8],
-        _cancel: &CancellationToken,
+        call: &Call<'_>,
     ) -> Result<Answer, PredictError> {
         let kind = accept.choose(&[ContentType::Json, ContentType::Npy, ContentType::Csv])?;
         let (inputs, form) = self.tensors(content_type, body)?;
         let ids: Vec<_> = self.session.outputs.iter().map(|port| port.id).collect();
-        let outputs = self.session.run(inputs, &ids)?;
+        let outputs = self.session.run(inputs, &ids, call)?;
         self.answer(kind, form, &outputs)
     }
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Task, ranked, softmax,
@@ -13,6 +12,7 @@ use crate::{
     error::{ImageError, PredictError},
     media::{Accept, Answer, ContentType, csv_line},
     model_config::{Activation, TextConfig},
+    onnx::Call,
     tensor::float_json,
 };
 
@@ -30,9 +30,9 @@ impl TextClassifier {
     }
 
     /// The `count` best labels of each text with their scores.
-    fn scores(&self, texts: Vec<String>, count: usize) -> Result<Vec<Vec<(&str, f32)>>, PredictError> {
+    fn scores(&self, texts: Vec<String>, count: usize, call: &Call<'_>) -> Result<Vec<Vec<(&str, f32)>>, PredictError> {
         let config = self.encoder.config();
-        let encoded = self.encoder.encode(texts)?;
+        let encoded = self.encoder.encode(texts, call)?;
         if encoded.output.shape() != [encoded.mask.len(), config.labels.len()] {
             return Err(PredictError::Model(format!(
                 "the output has shape {:?}, not one number per label",
@@ -56,17 +56,21 @@ impl Task for TextClassifier {
         "text-classification"
     }
 
+    fn weights(&self) -> usize {
+        self.encoder.session.weights()
+    }
+
     fn predict(
         &self,
         content_type: ContentType,
         accept: &Accept,
         body: &[u8],
-        _cancel: &CancellationToken,
+        call: &Call<'_>,
     ) -> Result<Answer, PredictError> {
         let kind = accept.choose(&[ContentType::Json, ContentType::Csv])?;
         let request = Texts::read(content_type, body)?;
         let top_k = top_k(&request)?;
-        let rows = self.scores(request.texts, top_k.unwrap_or(1))?;
+        let rows = self.scores(request.texts, top_k.unwrap_or(1), call)?;
         if kind == ContentType::Csv {
             let lines = rows.iter().flatten().map(|(label, score)| csv_line([*label, &score.to_string()]));
             return Ok(Answer::csv(lines.collect()));

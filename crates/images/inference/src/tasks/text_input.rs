@@ -9,7 +9,7 @@ use crate::{
     error::{ImageError, PredictError},
     media::{ContentType, parse_csv, parse_json, parse_text},
     model_config::TextConfig,
-    onnx::{Port, Session},
+    onnx::{Call, Port, Session},
     tensor::{Data, Tensor},
 };
 
@@ -26,20 +26,23 @@ pub(crate) struct Texts {
 impl Texts {
     /// Reads `{"inputs": text | [text, ...], "parameters": {...}}`, a bare JSON text or list, plain text, or CSV with a text a line.
     pub(crate) fn read(content_type: ContentType, body: &[u8]) -> Result<Self, PredictError> {
-        let (texts, many, parameters) = match content_type {
+        let read = match content_type {
             ContentType::Json => read_json(parse_json(body)?)?,
-            ContentType::Text => (vec![parse_text(body)?.to_owned()], false, Map::new()),
-            ContentType::Csv => (first_fields(body)?, true, Map::new()),
+            ContentType::Text => {
+                Self { texts: vec![parse_text(body)?.to_owned()], many: false, parameters: Map::new() }
+            }
+            ContentType::Csv => Self { texts: first_fields(body)?, many: true, parameters: Map::new() },
             ContentType::Npy => return Err(PredictError::UnsupportedContentType(content_type.name().to_owned())),
         };
-        if texts.is_empty() || texts.len() > MAX_TEXTS {
-            return Err(PredictError::bad(format!("a request takes 1 to {MAX_TEXTS} texts, not {}", texts.len())));
+        let count = read.texts.len();
+        if count == 0 || count > MAX_TEXTS {
+            return Err(PredictError::bad(format!("a request takes 1 to {MAX_TEXTS} texts, not {count}")));
         }
-        Ok(Self { texts, many, parameters })
+        Ok(read)
     }
 }
 
-fn read_json(body: Value) -> Result<(Vec<String>, bool, Map<String, Value>), PredictError> {
+fn read_json(body: Value) -> Result<Texts, PredictError> {
     let (inputs, parameters) = match body {
         Value::Object(mut object) => {
             let inputs = ["inputs", "text_inputs", "text"].iter().find_map(|key| object.remove(*key));
@@ -55,13 +58,13 @@ fn read_json(body: Value) -> Result<(Vec<String>, bool, Map<String, Value>), Pre
     };
     let text_only = || PredictError::bad("`inputs` must be a text or a list of texts");
     match inputs {
-        Value::String(text) => Ok((vec![text], false, parameters)),
+        Value::String(text) => Ok(Texts { texts: vec![text], many: false, parameters }),
         Value::Array(items) => {
             let text = |item| match item {
                 Value::String(text) => Ok(text),
                 _ => Err(text_only()),
             };
-            Ok((items.into_iter().map(text).collect::<Result<_, _>>()?, true, parameters))
+            Ok(Texts { texts: items.into_iter().map(text).collect::<Result<_, _>>()?, many: true, parameters })
         }
         _ => Err(text_only()),
     }
@@ -114,7 +117,7 @@ impl TextEncoder {
     }
 
     /// Runs the graph on a batch of texts.
-    pub(crate) fn encode(&self, texts: Vec<String>) -> Result<Encoded, PredictError> {
+    pub(crate) fn encode(&self, texts: Vec<String>, call: &Call<'_>) -> Result<Encoded, PredictError> {
         let encodings = self
             .tokenizer
             .encode_batch(texts, true)
@@ -130,12 +133,12 @@ impl TextEncoder {
             ids.extend(real.map(|&id| id.cast_signed()));
             ids.resize(mask.len() * length, self.config.input.pad_id.cast_signed());
         }
-        let output = self.run(ids, &mask, length)?;
+        let output = self.run(ids, &mask, call)?;
         Ok(Encoded { output, mask })
     }
 
-    fn run(&self, ids: Vec<i32>, mask: &[Vec<bool>], length: usize) -> Result<Tensor, PredictError> {
-        let shape = vec![mask.len(), length];
+    fn run(&self, ids: Vec<i32>, mask: &[Vec<bool>], call: &Call<'_>) -> Result<Tensor, PredictError> {
+        let shape = vec![mask.len(), ids.len() / mask.len().max(1)];
         let mut inputs = Vec::with_capacity(self.session.inputs.len());
         for port in &self.session.inputs {
             let data = match kind_of(port, &self.config) {
@@ -147,7 +150,7 @@ impl TextEncoder {
         }
         let output =
             self.session.output(&self.config.output.name).map_err(|error| PredictError::Model(error.to_string()))?.id;
-        self.session.run_batch(inputs, output)
+        self.session.run_batch(inputs, output, call)
     }
 }
 

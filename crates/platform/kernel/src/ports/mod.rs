@@ -2,6 +2,7 @@
 
 mod account_data;
 mod authority;
+mod buckets;
 mod hub_access;
 mod objects;
 mod presign;
@@ -11,6 +12,11 @@ mod tags;
 
 pub use account_data::DeleteAccountData;
 pub use authority::{Authority, Credential, Verdict};
+pub use buckets::{
+    BodyChecks, BodyStream, BucketRecord, Buckets, Checksum, ChecksumAlgorithm, ClaimedPart, CompleteUpload, ListObjects,
+    Listing, ObjectAttributes, ObjectRecord, Objects, PartRecord, UploadName, UploadRecord, Uploads, WriteCondition,
+    WriteObject,
+};
 pub use hub_access::{HubAccess, ModelAccessRequest};
 pub use objects::{ObjectEntry, ObjectSource};
 pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};

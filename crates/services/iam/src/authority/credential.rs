@@ -33,10 +33,9 @@ impl Iam {
     ) -> Result<Option<Arc<Credential>>, ApiError> {
         let token = session_token.filter(|token| !token.is_empty());
         let iam_version = self.store.version("iam:");
-        if let Some(cached) = self.credentials.get(access_key_id) {
-            if !same_token(&cached.credential, token) {
-                return Ok(None);
-            }
+        if let Some(cached) = self.credentials.get(access_key_id)
+            && same_token(&cached.credential, token)
+        {
             if cached.iam_version.load(Ordering::Acquire) == iam_version {
                 return Ok(Some(Arc::clone(&cached.credential)));
             }
@@ -44,7 +43,6 @@ impl Iam {
                 cached.iam_version.store(iam_version, Ordering::Release);
                 return Ok(Some(Arc::clone(&cached.credential)));
             }
-            self.credentials.remove(access_key_id);
         }
         let mut sources = Sources::default();
         let made = match token {
@@ -70,7 +68,9 @@ impl Iam {
             return Ok(None);
         }
         let (arn, principal_id, identity, tags) = match &key.user {
-            None => (root_arn(&key.account), key.account.as_str().to_owned(), PrincipalIdentity::Root, Default::default()),
+            None => {
+                (root_arn(&key.account), key.account.as_str().to_owned(), PrincipalIdentity::Root, Default::default())
+            }
             Some(name) => {
                 let Some(user) = sources.load::<UserRecord>(store, user_key(&key.account, name)).await? else {
                     return Ok(None);
@@ -78,7 +78,8 @@ impl Iam {
                 (user.arn, user.id, PrincipalIdentity::User { name: user.name }, user.tags)
             }
         };
-        let secret = self.key.open(Purpose::AccessKey, access_key_id, &key.sealed_secret).map_err(ApiError::internal)?;
+        let secret =
+            self.key.open(Purpose::AccessKey, access_key_id, &key.sealed_secret).map_err(ApiError::internal)?;
         let secret = std::str::from_utf8(&secret).map_err(ApiError::internal)?;
         let principal = Principal {
             account: key.account,
@@ -133,7 +134,8 @@ impl Iam {
         })
     }
 
-    async fn account_is_active(&self, account: &AccountId, sources: &mut Sources) -> Result<bool, ApiError> {
+    /// Whether the account exists and is not being deleted.
+    pub(super) async fn account_is_active(&self, account: &AccountId, sources: &mut Sources) -> Result<bool, ApiError> {
         let key: Key = account_key(account);
         let document = self.store.get(&key).await.map_err(store_failed)?;
         sources.note(key, document.as_ref().map(|document| document.generation));

@@ -114,26 +114,22 @@ impl Iam {
         Ok(rights)
     }
 
-    async fn build_policies(
-        &self,
-        principal: &Principal,
-        sources: &mut Sources,
-    ) -> Result<Option<Policies>, ApiError> {
+    async fn build_policies(&self, principal: &Principal, sources: &mut Sources) -> Result<Option<Policies>, ApiError> {
         let store = &*self.store;
         let Some(account) = sources.load::<AccountRecord>(store, account_key(&principal.account)).await? else {
             return Ok(None);
         };
+        if !self.account_is_active(&principal.account, sources).await? {
+            return Ok(None);
+        }
         let mut who = PrincipalRef::parse(&principal.arn);
         let (identity, boundary) = match &principal.identity {
             PrincipalIdentity::Root => (PolicySet::default(), None),
             PrincipalIdentity::User { name } => {
                 let user = sources.load::<UserRecord>(store, user_key(&principal.account, name)).await?;
                 let Some(user) = user.filter(|user| user.id == principal.principal_id) else { return Ok(None) };
-                let own = Identity {
-                    inline: &user.inline,
-                    attached: &user.attached,
-                    boundary: user.boundary.as_deref(),
-                };
+                let own =
+                    Identity { inline: &user.inline, attached: &user.attached, boundary: user.boundary.as_deref() };
                 self.compile_identity(&own, sources).await?
             }
             PrincipalIdentity::AssumedRole { role_arn, role_name, .. } => {
@@ -141,11 +137,8 @@ impl Iam {
                 let id = principal.principal_id.split(':').next().unwrap_or_default();
                 let Some(role) = role.filter(|role| role.id == id) else { return Ok(None) };
                 who = who.with_role_arn(role_arn);
-                let own = Identity {
-                    inline: &role.inline,
-                    attached: &role.attached,
-                    boundary: role.boundary.as_deref(),
-                };
+                let own =
+                    Identity { inline: &role.inline, attached: &role.attached, boundary: role.boundary.as_deref() };
                 self.compile_identity(&own, sources).await?
             }
             PrincipalIdentity::Service { .. } | PrincipalIdentity::Anonymous => return Ok(None),

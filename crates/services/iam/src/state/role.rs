@@ -30,13 +30,6 @@ pub(crate) struct RoleRecord {
     pub(crate) tags: Tags,
 }
 
-impl RoleRecord {
-    /// Whether a service owns it, so that only that service may change it.
-    pub(crate) fn is_service_linked(&self) -> bool {
-        self.path.starts_with("/aws-service-role/")
-    }
-}
-
 /// Its key.
 pub(crate) fn role_key(account: &AccountId, name: &str) -> Key {
     global_key(kind::ROLE, account, name)

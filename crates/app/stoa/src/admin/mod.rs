@@ -1,0 +1,11 @@
+//! The command line's way into a running server: one JSON request and one JSON answer a line, over a Unix socket in the
+//! data folder that only this user may open. Every command is in the audit journal.
+
+mod client;
+mod protocol;
+mod server;
+mod socket;
+
+pub use client::call;
+pub use protocol::{AdminCommand, AdminError, CatalogEntry, CreatedAccount};
+pub use server::{AdminParts, AdminServer};

@@ -1,0 +1,73 @@
+//! What can be asked of the server, and its answers.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A command. The event name in the audit journal is the variant's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", tag = "command")]
+pub enum AdminCommand {
+    /// Adds a member account.
+    CreateAccount {
+        /// Its name.
+        name: String,
+    },
+    /// Removes a member account with all it owns.
+    DeleteAccount {
+        /// Twelve digits.
+        account_id: String,
+    },
+    /// Puts the models of a folder into the public hub.
+    ImportCatalog {
+        /// The folder, absolute.
+        path: PathBuf,
+    },
+    /// Lists the public hub's models.
+    ListCatalog {},
+}
+
+impl AdminCommand {
+    /// The event name, and whether it changes nothing.
+    pub fn event(&self) -> (&'static str, bool) {
+        match self {
+            AdminCommand::CreateAccount { .. } => ("CreateAccount", false),
+            AdminCommand::DeleteAccount { .. } => ("DeleteAccount", false),
+            AdminCommand::ImportCatalog { .. } => ("ImportCatalog", false),
+            AdminCommand::ListCatalog {} => ("ListCatalog", true),
+        }
+    }
+}
+
+/// The answer to `CreateAccount`: the root user's key, shown this once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CreatedAccount {
+    pub account_id: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+}
+
+/// A model version of the public hub.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CatalogEntry {
+    pub id: String,
+    pub version: String,
+    pub display_name: String,
+    pub task: String,
+    pub framework: String,
+    pub gated: bool,
+    /// Path of each artifact file and its SHA-256.
+    pub files: BTreeMap<String, String>,
+    pub size_bytes: u64,
+}
+
+/// Why a command failed, for the person at the terminal.
+#[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct AdminError {
+    /// The code an API would give.
+    pub code: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}

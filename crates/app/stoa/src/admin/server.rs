@@ -1,0 +1,183 @@
+//! The server's side: each command is audited, done, and audited again, as calls of the gateway are.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use stoa_audit::{AuditRecord, ErrorInfo, Journal, Phase, UserIdentity};
+use stoa_iam::Iam;
+use stoa_kernel::ApiError;
+use stoa_sagemaker_hub::Catalog;
+use stoa_types::{AccountId, Clock, IdSource, uuid_v4};
+use stoa_work::TaskGroup;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+
+use super::protocol::{AdminCommand, AdminError, CreatedAccount};
+use super::socket::SocketName;
+use crate::data_dir::DataDir;
+
+/// The longest command.
+const LONGEST: u64 = 64 * 1024;
+
+/// What commands act on.
+#[derive(Clone)]
+pub struct AdminParts {
+    pub iam: Arc<Iam>,
+    pub catalog: Arc<Catalog>,
+    pub journal: Arc<dyn Journal>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn IdSource>,
+    pub region: String,
+    pub management_account: AccountId,
+}
+
+/// The listening socket.
+pub struct AdminServer {
+    listener: UnixListener,
+    parts: Arc<AdminParts>,
+}
+
+impl AdminServer {
+    /// Binds the socket of the data folder. The store's lock has shown that no other server has it.
+    pub fn bind(data_dir: &DataDir, parts: AdminParts) -> io::Result<AdminServer> {
+        let path = data_dir.admin_socket();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let name = SocketName::in_folder(data_dir.path(), "admin.sock")?;
+        let listener = UnixListener::bind(name.path())?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        Ok(AdminServer { listener, parts: Arc::new(parts) })
+    }
+
+    /// Serves until the group is shut down.
+    pub fn start(self, tasks: &TaskGroup) {
+        let token = tasks.token();
+        tasks.spawn("admin-socket", async move {
+            loop {
+                let stream = tokio::select! {
+                    () = token.cancelled() => return,
+                    accepted = self.listener.accept() => accepted,
+                };
+                if let Ok((stream, _)) = stream {
+                    tokio::spawn(serve(stream, Arc::clone(&self.parts), token.clone()));
+                }
+            }
+        });
+    }
+}
+
+async fn serve(stream: UnixStream, parts: Arc<AdminParts>, token: CancellationToken) {
+    let (reading, mut writing) = stream.into_split();
+    let mut line = String::new();
+    let read = BufReader::new(reading.take(LONGEST)).read_line(&mut line);
+    tokio::select! {
+        () = token.cancelled() => return,
+        read = tokio::time::timeout(std::time::Duration::from_secs(10), read) => {
+            if !matches!(read, Ok(Ok(_))) {
+                return;
+            }
+        }
+    }
+    let answer: Result<Value, AdminError> = match serde_json::from_str::<AdminCommand>(&line) {
+        Ok(command) => run(&parts, &command).await.map_err(|error| told(&error)),
+        Err(error) => Err(AdminError { code: "InvalidCommand".to_owned(), message: error.to_string() }),
+    };
+    if let Ok(mut bytes) = serde_json::to_vec(&answer) {
+        bytes.push(b'\n');
+        // A client that has gone needs no answer; what it asked for is in the journal.
+        let _ = writing.write_all(&bytes).await;
+    }
+}
+
+fn told(error: &ApiError) -> AdminError {
+    if let Some(cause) = std::error::Error::source(error) {
+        tracing::error!(code = error.code(), cause = %cause, "an admin command failed");
+    }
+    AdminError { code: error.code().to_owned(), message: error.message().to_owned() }
+}
+
+async fn run(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiError> {
+    let (name, read_only) = command.event();
+    let mut record = record(parts, command, name, read_only);
+    let unavailable = |error| ApiError::unavailable("the audit journal takes no records").with_cause(error);
+    if !read_only {
+        record.phase = Phase::Begin;
+        parts.journal.append(record.encode()).await.map_err(unavailable)?;
+    }
+    let outcome = act(parts, command).await;
+    record.phase = Phase::Complete;
+    record.event_id = uuid_v4(&*parts.ids);
+    if let Err(error) = &outcome {
+        record.error = Some(ErrorInfo { error_code: error.code().to_owned(), error_message: error.message().to_owned() });
+    }
+    parts.journal.append(record.encode()).await.map_err(unavailable)?;
+    outcome
+}
+
+async fn act(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiError> {
+    match command {
+        AdminCommand::CreateAccount { name } => {
+            let account = parts.iam.create_account(name).await?;
+            let created = CreatedAccount {
+                account_id: account.account_id.to_string(),
+                access_key_id: account.access_key_id,
+                secret_access_key: account.secret_access_key.expose().to_owned(),
+            };
+            serde_json::to_value(created).map_err(ApiError::internal)
+        }
+        AdminCommand::DeleteAccount { account_id } => {
+            let account: AccountId =
+                account_id.parse().map_err(|error| ApiError::validation(format!("{error}")))?;
+            parts.iam.delete_account(&account).await?;
+            Ok(json!({ "account_id": account_id }))
+        }
+        AdminCommand::ImportCatalog { path } => import(parts, path).await,
+        AdminCommand::ListCatalog {} => list(parts).await,
+    }
+}
+
+async fn import(parts: &AdminParts, path: &std::path::Path) -> Result<Value, ApiError> {
+    let imported = parts.catalog.import_dir(path).await?;
+    serde_json::to_value(imported).map_err(ApiError::internal)
+}
+
+async fn list(parts: &AdminParts) -> Result<Value, ApiError> {
+    let listed = parts.catalog.list().await?;
+    serde_json::to_value(listed).map_err(ApiError::internal)
+}
+
+fn record(parts: &AdminParts, command: &AdminCommand, name: &str, read_only: bool) -> AuditRecord {
+    AuditRecord {
+        event_version: "1.11".to_owned(),
+        user_identity: UserIdentity {
+            kind: "LocalAdministrator".to_owned(),
+            account_id: parts.management_account.to_string(),
+            ..UserIdentity::default()
+        },
+        event_time: parts.clock.now().iso8601(),
+        event_source: "stoa.local".to_owned(),
+        event_name: name.to_owned(),
+        aws_region: parts.region.clone(),
+        source_ip_address: "local".to_owned(),
+        user_agent: "stoa".to_owned(),
+        error: None,
+        request_parameters: serde_json::to_value(command).unwrap_or_default(),
+        response_elements: Value::Null,
+        additional_event_data: Value::Null,
+        request_id: uuid_v4(&*parts.ids),
+        event_id: uuid_v4(&*parts.ids),
+        read_only,
+        event_type: "AwsApiCall".to_owned(),
+        management_event: true,
+        recipient_account_id: parts.management_account.to_string(),
+        event_category: "Management".to_owned(),
+        vpc_endpoint_id: None,
+        phase: Phase::Complete,
+    }
+}

@@ -1,0 +1,40 @@
+//! `stoa account create|delete`.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::admin::{AdminCommand, call};
+use crate::cli::{DataDirArgs, Outcome};
+use crate::data_dir::DataDir;
+
+#[derive(Subcommand)]
+pub enum AccountCommand {
+    /// Adds a member account and prints its root user's key as JSON.
+    Create {
+        /// Its name.
+        #[arg(long)]
+        name: String,
+        #[command(flatten)]
+        data: DataDirArgs,
+    },
+    /// Removes a member account with all it owns.
+    Delete {
+        /// Twelve digits.
+        account_id: String,
+        #[command(flatten)]
+        data: DataDirArgs,
+    },
+}
+
+pub fn run(command: &AccountCommand) -> Outcome {
+    let (data, command) = match command {
+        AccountCommand::Create { name, data } => (data, AdminCommand::CreateAccount { name: name.clone() }),
+        AccountCommand::Delete { account_id, data } => {
+            (data, AdminCommand::DeleteAccount { account_id: account_id.clone() })
+        }
+    };
+    let answer = call(&DataDir::new(&data.data_dir)?, &command)?;
+    println!("{}", serde_json::to_string_pretty(&answer)?);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,8 @@
+//! The commands, one file each. Those that need the server find it through the data folder.
+
+pub mod account;
+pub mod audit;
+pub mod catalog;
+pub mod doctor;
+pub mod env;
+pub mod policy;

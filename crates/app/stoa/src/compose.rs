@@ -1,0 +1,183 @@
+//! The composition root: every port gets its implementation here and nowhere else.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use stoa_audit::Journal;
+use stoa_audit_journal::FileJournal;
+use stoa_blob::BlobStore;
+use stoa_blob_fs::FsBlobs;
+use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig};
+use stoa_iam::{Iam, SealingKey};
+use stoa_kernel::ports::{Authority, ObjectSource};
+use stoa_kernel::{Platform, Registry};
+use stoa_runtime::Runtime;
+use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
+use stoa_s3::S3Edge;
+use stoa_s3_objects::{CombinedSource, S3Objects};
+use stoa_sagemaker_hosting::{EndpointReconciler, Hosting, HostingParts};
+use stoa_sagemaker_hub::{Catalog, Hubs, HubsParts};
+use stoa_store::{PageTokens, Store};
+use stoa_store_sqlite::{Settings, SqliteStore};
+use stoa_types::{AccountId, Clock, IdSource};
+use stoa_work::{Nudge, Worker};
+
+use crate::clock::{SystemClock, SystemIds};
+use crate::config::Config;
+use crate::data_dir::{DataDir, MasterKey};
+use crate::images::{INFERENCE, ImageMap};
+use crate::presign::{Presigner, ServiceAuthority};
+use crate::tags::StoredTags;
+
+/// How often endpoints are looked at when nothing nudges.
+const ENDPOINT_PERIOD: Duration = Duration::from_secs(1);
+/// SageMaker's limit for an invocation.
+const INVOCATION_DEADLINE: Duration = Duration::from_secs(60);
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// A server, put together and not yet listening.
+pub struct Stoa {
+    pub gateway: Arc<Gateway>,
+    pub certificates: Arc<CertificateAuthority>,
+    pub iam: Arc<Iam>,
+    pub catalog: Arc<Catalog>,
+    pub journal: Arc<dyn Journal>,
+    pub runtime: Arc<dyn Runtime>,
+    pub endpoints: Worker,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn IdSource>,
+    pub management_account: AccountId,
+}
+
+/// The layers that others are made of.
+struct Base {
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    key: MasterKey,
+    store: Arc<dyn Store>,
+    blobs: Arc<dyn BlobStore>,
+    tokens: PageTokens,
+}
+
+/// Opens everything in the data folder and wires it.
+pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dyn Error>> {
+    let base = open_base(data_dir)?;
+    let journal: Arc<dyn Journal> = Arc::new(FileJournal::open(&data_dir.audit(), Arc::clone(&base.clock), Arc::clone(&base.ids))?);
+    let iam = Iam::new(Arc::clone(&base.store), Arc::clone(&base.clock), Arc::clone(&base.ids), SealingKey::new(base.key.bytes()));
+    let organization = iam.bootstrap().await?;
+    let inner: Arc<dyn Authority> = Arc::clone(&iam) as Arc<dyn Authority>;
+    let authority: Arc<dyn Authority> = Arc::new(ServiceAuthority::new(inner, &base.key));
+    let platform = Arc::new(Platform {
+        clock: Arc::clone(&base.clock),
+        ids: Arc::clone(&base.ids),
+        authority: Arc::clone(&authority),
+        tags: Arc::new(StoredTags(Arc::clone(&base.store))),
+    });
+    let (hubs, catalog) = hubs(&base);
+    let derived: Arc<dyn ObjectSource> = Arc::clone(&hubs) as Arc<dyn ObjectSource>;
+    let objects = Arc::new(S3Objects::new(Arc::clone(&base.store), Arc::clone(&base.blobs), vec![Arc::clone(&derived)]));
+    let sources = CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]);
+    let runtime = runtime(data_dir)?;
+    let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::new(sources), Arc::clone(&runtime));
+    iam.set_account_data(vec![Arc::clone(&hosting) as _, Arc::clone(&hubs) as _, Arc::clone(&objects) as _]);
+    iam.resume_deletions().await?;
+    let registry = registry(&iam, &hubs, &hosting)?;
+    let edge = S3Edge::new(Arc::clone(&platform), Arc::clone(&journal), objects, Arc::clone(&base.blobs), config.regions.clone());
+    let gateway_config =
+        GatewayConfig { allow_tunnel: config.allow_tunnel.clone(), regions: config.regions.clone(), ..GatewayConfig::default() };
+    let gateway = Gateway::new(gateway_config, platform, registry, Arc::clone(&journal), Some(Arc::new(edge)));
+    let certificates = CertificateAuthority::open(data_dir.path(), Arc::clone(&base.clock))?;
+    Ok(Stoa {
+        gateway: Arc::new(gateway),
+        certificates: Arc::new(certificates),
+        iam,
+        catalog,
+        journal,
+        runtime,
+        endpoints,
+        clock: base.clock,
+        ids: base.ids,
+        management_account: organization.management_account,
+    })
+}
+
+fn open_base(data_dir: &DataDir) -> Result<Base, Box<dyn Error>> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids: Arc<dyn IdSource> = Arc::new(SystemIds);
+    let key = data_dir.master_key(&*ids)?;
+    let settings = Settings { cache_bytes: 32 << 20 };
+    let store = SqliteStore::open(&data_dir.database(), Arc::clone(&clock), settings)?;
+    let blobs = FsBlobs::open(data_dir.path())?;
+    let tokens = PageTokens::new(key.derive("stoa/page-tokens/v1"));
+    Ok(Base { clock, ids, key, store: Arc::new(store), blobs: Arc::new(blobs), tokens })
+}
+
+fn hubs(base: &Base) -> (Arc<Hubs>, Arc<Catalog>) {
+    let catalog = Arc::new(Catalog::new(Arc::clone(&base.store), Arc::clone(&base.blobs), Arc::clone(&base.clock)));
+    let hubs = Hubs::new(HubsParts {
+        store: Arc::clone(&base.store),
+        tokens: base.tokens.clone(),
+        catalog: Arc::clone(&catalog),
+        presign: Arc::new(Presigner::new(&base.key)),
+    });
+    (Arc::new(hubs), catalog)
+}
+
+fn runtime(data_dir: &DataDir) -> Result<Arc<dyn Runtime>, Box<dyn Error>> {
+    let config = ProcessRuntimeConfig {
+        folder: data_dir.containers(),
+        executable: std::env::current_exe()?,
+        programs: vec![INFERENCE.to_owned()],
+        invocation_deadline: INVOCATION_DEADLINE,
+        stop_grace: STOP_GRACE,
+    };
+    Ok(Arc::new(ProcessRuntime::new(config)?))
+}
+
+fn hosting(
+    base: &Base,
+    config: &Config,
+    authority: Arc<dyn Authority>,
+    hubs: &Arc<Hubs>,
+    objects: Arc<dyn ObjectSource>,
+    runtime: Arc<dyn Runtime>,
+) -> (Arc<Hosting>, Worker) {
+    let nudge = Nudge::new();
+    let parts = HostingParts {
+        store: Arc::clone(&base.store),
+        tokens: base.tokens.clone(),
+        blobs: Arc::clone(&base.blobs),
+        objects,
+        hubs: Arc::clone(hubs) as _,
+        images: Arc::new(ImageMap::new(config.images.clone())),
+        runtime,
+        authority,
+        nudge: nudge.clone(),
+        serving: Arc::new(ArcSwap::from_pointee(HashMap::new())),
+    };
+    let reconciler = EndpointReconciler::new(parts.clone(), Arc::clone(&base.clock));
+    let worker = Worker::new(Arc::new(reconciler), Arc::clone(&base.clock), ENDPOINT_PERIOD, nudge);
+    (Arc::new(Hosting::new(parts)), worker)
+}
+
+/// Every service that is spoken. Start-up refuses when a table calls an operation implemented that nothing handles.
+fn registry(iam: &Arc<Iam>, hubs: &Arc<Hubs>, hosting: &Arc<Hosting>) -> Result<Registry, Box<dyn Error>> {
+    let mut services = vec![
+        &stoa_models_sagemaker::SERVICE,
+        &stoa_models_sagemaker_runtime::SERVICE,
+        &stoa_models_iam::SERVICE,
+        &stoa_models_sts::SERVICE,
+    ];
+    services.extend(stoa_models_others::SERVICES);
+    let registry = Registry::new(services)
+        .with_routes(stoa_iam::routes(iam))
+        .with_routes(stoa_sagemaker_hub::routes(hubs))
+        .with_routes(stoa_sagemaker_hosting::routes(hosting));
+    match registry.missing() {
+        missing if missing.is_empty() => Ok(registry),
+        missing => Err(format!("operations without a handler: {}", missing.join(", ")).into()),
+    }
+}

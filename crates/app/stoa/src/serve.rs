@@ -1,0 +1,146 @@
+//! `stoa serve`: puts the server together, says that it is ready, and ends in order.
+
+use std::error::Error;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stoa_gateway::Server;
+use stoa_work::TaskGroup;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::admin::{AdminParts, AdminServer};
+use crate::cli::{Outcome, ServeArgs};
+use crate::compose::{Stoa, compose};
+use crate::config::Config;
+use crate::data_dir::{DataDir, ServerFile};
+
+/// For tasks of ours once requests are done.
+const SHUTDOWN: Duration = Duration::from_secs(15);
+
+/// Runs the server to its end.
+pub fn run(arguments: &ServeArgs) -> Outcome {
+    let filter = EnvFilter::try_from_env("STOA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    stoa_work::check_failpoints()?;
+    let config = Config::load(
+        &arguments.data.data_dir,
+        &arguments.listen,
+        &arguments.regions,
+        arguments.config.as_deref(),
+        !arguments.no_sample_catalog,
+    )?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("stoa").build()?;
+    runtime.block_on(serve(config))?;
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
+    let data_dir = DataDir::new(&config.data_dir)?;
+    data_dir.create()?;
+    let stoa = compose(&config, &data_dir).await?;
+    if config.sample_catalog {
+        stoa.catalog.import_sample().await?;
+    }
+    write_credentials(&stoa, &data_dir).await?;
+    let server = Server::bind(config.listen, Arc::clone(&stoa.gateway), Arc::clone(&stoa.certificates))?;
+    let url = format!("http://{}", reachable(server.local_addr()));
+    let tasks = TaskGroup::new();
+    start_workers(&stoa, &config, &data_dir, &tasks)?;
+    write_server_file(&data_dir, &config, &url)?;
+    let stop = stop_on_signal()?;
+    let mut out = std::io::stdout().lock();
+    // A parent that closed our standard output still gets a server.
+    let _ = writeln!(out, "stoa ready on {url}").and_then(|()| out.flush());
+    drop(out);
+    server.run(stop).await;
+    tracing::info!("stopping");
+    let left = tasks.shutdown(SHUTDOWN).await;
+    if !left.is_empty() {
+        tracing::warn!(tasks = ?left, "tasks outlived the shutdown limit");
+    }
+    for container in stoa.runtime.list().await.unwrap_or_default() {
+        if let Err(error) = stoa.runtime.stop(&container.name).await {
+            tracing::warn!(container = %container.name, %error, "a container could not be stopped");
+        }
+    }
+    let _ = std::fs::remove_file(data_dir.admin_socket());
+    Ok(())
+}
+
+fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskGroup) -> Result<(), Box<dyn Error>> {
+    stoa.endpoints.start(tasks);
+    let parts = AdminParts {
+        iam: Arc::clone(&stoa.iam),
+        catalog: Arc::clone(&stoa.catalog),
+        journal: Arc::clone(&stoa.journal),
+        clock: Arc::clone(&stoa.clock),
+        ids: Arc::clone(&stoa.ids),
+        region: config.regions.first().map(ToString::to_string).unwrap_or_default(),
+        management_account: stoa.management_account.clone(),
+    };
+    AdminServer::bind(data_dir, parts)?.start(tasks);
+    let runtime = Arc::clone(&stoa.runtime);
+    tasks.spawn("runtime-warnings", async move {
+        let warnings = tokio::task::spawn_blocking(move || runtime.warnings()).await.unwrap_or_default();
+        for warning in warnings {
+            tracing::warn!(warning, "the container runtime is limited here");
+        }
+    });
+    Ok(())
+}
+
+/// The address as clients on this machine reach it.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut address = address;
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(IpAddr::from([127, 0, 0, 1])),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])),
+        _ => {}
+    }
+    address
+}
+
+async fn write_credentials(stoa: &Stoa, data_dir: &DataDir) -> Result<(), Box<dyn Error>> {
+    let path = data_dir.credentials();
+    let existing = std::fs::read_to_string(&path).ok();
+    let user = std::env::var("USER").ok().filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+    let name = user.filter(|name| name.len() >= 2).unwrap_or_else(|| "local".to_owned());
+    let credentials = stoa.iam.local_credentials(existing.as_deref(), &name).await?;
+    if credentials.changed {
+        data_dir.write_private(&path, &credentials.text)?;
+    }
+    Ok(())
+}
+
+fn write_server_file(data_dir: &DataDir, config: &Config, url: &str) -> Result<(), Box<dyn Error>> {
+    let regions = config.regions.iter().map(ToString::to_string).collect();
+    let file = ServerFile { url: url.to_owned(), regions, pid: std::process::id() };
+    data_dir.write_private(&data_dir.server_file(), &serde_json::to_string(&file)?)?;
+    Ok(())
+}
+
+/// Cancelled by SIGTERM or SIGINT; a second one ends the process at once.
+fn stop_on_signal() -> std::io::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let token = stop.clone();
+    tokio::spawn(async move {
+        for _ in 0..2 {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if token.is_cancelled() {
+                std::process::exit(130);
+            }
+            token.cancel();
+        }
+    });
+    Ok(stop)
+}

@@ -1,0 +1,90 @@
+//! Where s3s asks for access: the operation is known, nothing of the body has been read.
+//!
+//! Order: authentication's verdict, the bucket, the decision, the expected owner, the begin record. A mutating call
+//! that cannot be recorded is refused.
+
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::{S3Error, S3ErrorCode, S3Result};
+use stoa_audit::Phase;
+use stoa_kernel::ApiError;
+
+use crate::audit;
+use crate::call::{Call, call_of};
+use crate::operations::{Asked, Operation, targets};
+use crate::service::SharedInner;
+
+/// s3s has access checked only where it has an authentication; ours is done before, so this one knows nobody.
+pub(crate) struct NoSecrets;
+
+#[async_trait::async_trait]
+impl S3Auth for NoSecrets {
+    async fn get_secret_key(&self, _: &str) -> S3Result<SecretKey> {
+        Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"))
+    }
+}
+
+/// Decides every call.
+pub(crate) struct Access(pub SharedInner);
+
+#[async_trait::async_trait]
+impl S3Access for Access {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let call = call_of(context.extensions_mut())?;
+        let result = self.admit(&call, context).await;
+        result.map_err(|error| call.fail(error))
+    }
+}
+
+pub(crate) fn no_such_bucket() -> ApiError {
+    ApiError::new("NoSuchBucket", 404, "The specified bucket does not exist")
+}
+
+impl Access {
+    async fn admit(&self, call: &Call, context: &S3AccessContext<'_>) -> Result<(), ApiError> {
+        let name = context.s3_op().name();
+        let operation = Operation::named(name).unwrap_or_else(|| Operation::not_served(name));
+        // Set once: a request comes here once.
+        let _ = call.operation.set(operation.clone());
+        let path = context.s3_path();
+        if let Some(bucket) = path.get_bucket_name() {
+            let _ = call.bucket.set(bucket.to_owned());
+        }
+        if let Some(key) = path.get_object_key() {
+            let _ = call.key.set(key.to_owned());
+        }
+        if let Some(failure) = call.failure.lock().take() {
+            return Err(failure);
+        }
+        if let Some(bucket) = path.get_bucket_name().filter(|_| operation.needs_bucket()) {
+            let record = self.0.backend.bucket(bucket).await?.ok_or_else(no_such_bucket)?;
+            let _ = call.owner.set(record.owner);
+        }
+        let asked = Asked {
+            cx: &call.cx,
+            auth_type: call.auth_type,
+            path,
+            uri: context.uri(),
+            headers: context.headers(),
+            owner: call.owner.get(),
+        };
+        let permit = call.cx.decide(&targets(&operation, &asked)?).await?;
+        self.expected_owner(call, context)?;
+        let _ = call.permit.set(permit);
+        if operation.mutates {
+            self.0.append(audit::line(call, Phase::Begin, None)).await?;
+            call.mark_begun();
+        }
+        Ok(())
+    }
+
+    fn expected_owner(&self, call: &Call, context: &S3AccessContext<'_>) -> Result<(), ApiError> {
+        let Some(expected) = context.headers().get("x-amz-expected-bucket-owner") else { return Ok(()) };
+        match call.owner.get() {
+            Some(owner) if expected.as_bytes() != owner.as_str().as_bytes() => {
+                Err(ApiError::access_denied("Access Denied: the bucket is not owned by the expected account"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! S3's operations over the kernel's ports: a table of contents. What is not here answers `NotImplemented` after it was
+//! decided and recorded.
+
+mod buckets;
+mod convert;
+mod listing;
+mod objects;
+mod read;
+mod uploads;
+
+use s3s::dto::*;
+use s3s::{S3, S3Request, S3Response, S3Result};
+
+use crate::service::SharedInner;
+
+/// The operations.
+pub(crate) struct Api(pub SharedInner);
+
+type Request<T> = S3Request<T>;
+type Answer<T> = S3Result<S3Response<T>>;
+
+/// Forwards the methods of s3s's one big trait to the files they live in, such as
+/// `async fn get_object(&self, request: Request<GetObjectInput>) -> Answer<GetObjectOutput> { read::get(self, request).await }`.
+macro_rules! operations {
+    ($($method:ident: $input:ty => $output:ty, $module:ident::$function:ident;)*) => {
+        #[async_trait::async_trait]
+        impl S3 for Api {
+            $(async fn $method(&self, request: Request<$input>) -> Answer<$output> {
+                $module::$function(self, request).await
+            })*
+        }
+    };
+}
+
+operations! {
+    list_buckets: ListBucketsInput => ListBucketsOutput, buckets::list;
+    create_bucket: CreateBucketInput => CreateBucketOutput, buckets::create;
+    delete_bucket: DeleteBucketInput => DeleteBucketOutput, buckets::delete;
+    head_bucket: HeadBucketInput => HeadBucketOutput, buckets::head;
+    get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput, buckets::location;
+    get_bucket_versioning: GetBucketVersioningInput => GetBucketVersioningOutput, buckets::versioning;
+    list_objects: ListObjectsInput => ListObjectsOutput, listing::version_1;
+    list_objects_v2: ListObjectsV2Input => ListObjectsV2Output, listing::version_2;
+    get_object: GetObjectInput => GetObjectOutput, read::get;
+    head_object: HeadObjectInput => HeadObjectOutput, read::head;
+    put_object: PutObjectInput => PutObjectOutput, objects::put;
+    copy_object: CopyObjectInput => CopyObjectOutput, objects::copy;
+    delete_object: DeleteObjectInput => DeleteObjectOutput, objects::delete;
+    delete_objects: DeleteObjectsInput => DeleteObjectsOutput, objects::delete_many;
+    create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput, uploads::create;
+    upload_part: UploadPartInput => UploadPartOutput, uploads::put_part;
+    upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput, uploads::copy_part;
+    complete_multipart_upload: CompleteMultipartUploadInput => CompleteMultipartUploadOutput, uploads::complete;
+    abort_multipart_upload: AbortMultipartUploadInput => AbortMultipartUploadOutput, uploads::abort;
+    list_parts: ListPartsInput => ListPartsOutput, uploads::list_parts;
+    list_multipart_uploads: ListMultipartUploadsInput => ListMultipartUploadsOutput, uploads::list;
+}

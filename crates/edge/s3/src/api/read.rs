@@ -1,0 +1,234 @@
+//! Reading an object: who may learn that it is missing, conditions, ranges, and its bytes as a stream.
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use http::{HeaderMap, HeaderValue};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use s3s::dto::*;
+use s3s::{S3Response, S3Result};
+use stoa_blob::Digest;
+use stoa_kernel::ports::ObjectRecord;
+use stoa_kernel::{ApiError, Target};
+use stoa_policy::Effect;
+
+use super::convert::{checksum_headers, etag, from_time, long, time};
+use super::{Answer, Api, Request};
+use crate::call::{Call, call_of};
+use crate::operations::{bucket_arn, common_keys};
+
+/// The object. Without the right to list the bucket, one that is missing cannot be told from one that is forbidden.
+pub(super) async fn find(api: &Api, call: &Call, bucket: &str, key: &str) -> Result<ObjectRecord, ApiError> {
+    if let Some(record) = api.0.backend.object_for_read(&call.cx, bucket, key).await? {
+        return Ok(record);
+    }
+    let target = Target::new("s3:ListBucket", bucket_arn(&call.cx, bucket));
+    let owner = api.0.backend.bucket(bucket).await?.map(|record| record.owner);
+    let target = common_keys(target, call.auth_type, owner.as_ref());
+    let verdict = call.cx.decide_as(&call.cx.principal, &target).await?;
+    if verdict.effect == Effect::Allow {
+        return Err(ApiError::new("NoSuchKey", 404, "The specified key does not exist."));
+    }
+    let arn = &call.cx.principal.arn;
+    let text = format!("User: {arn} is not authorized to perform: s3:ListBucket on resource: {}", target.resource);
+    Err(ApiError::access_denied(text))
+}
+
+/// The conditions of a read.
+pub(super) struct Conditions {
+    pub if_match: Option<ETagCondition>,
+    pub if_none_match: Option<ETagCondition>,
+    pub if_modified_since: Option<Timestamp>,
+    pub if_unmodified_since: Option<Timestamp>,
+}
+
+/// Whether a read is to happen, by RFC 9110's order of precedence.
+pub(super) enum Met {
+    Yes,
+    NotModified,
+    Failed,
+}
+
+pub(super) fn met(conditions: Conditions, record: &ObjectRecord) -> Met {
+    let same = |condition: &ETagCondition| match condition {
+        ETagCondition::Any => true,
+        ETagCondition::ETag(etag) => etag.value() == record.entry.etag,
+    };
+    // HTTP dates have whole seconds.
+    let modified = record.entry.last_modified.seconds();
+    let since = |time: &Timestamp| modified > from_time(time.clone()).seconds();
+    match (&conditions.if_match, &conditions.if_unmodified_since) {
+        (Some(condition), _) if !same(condition) => return Met::Failed,
+        (None, Some(time)) if since(time) => return Met::Failed,
+        _ => {}
+    }
+    match (&conditions.if_none_match, &conditions.if_modified_since) {
+        (Some(condition), _) if same(condition) => Met::NotModified,
+        (None, Some(time)) if !since(time) => Met::NotModified,
+        _ => Met::Yes,
+    }
+}
+
+fn check_conditions(conditions: Conditions, record: &ObjectRecord, call: &Call) -> S3Result<()> {
+    match met(conditions, record) {
+        Met::Yes => Ok(()),
+        Met::Failed => {
+            let text = "At least one of the pre-conditions you specified did not hold";
+            Err(call.fail(ApiError::new("PreconditionFailed", 412, text)))
+        }
+        Met::NotModified => {
+            let mut error = call.fail(ApiError::new("NotModified", 304, "Not Modified"));
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = HeaderValue::from_str(&format!("\"{}\"", record.entry.etag)) {
+                headers.insert("etag", value);
+            }
+            if let Ok(value) = HeaderValue::from_str(&record.entry.last_modified.http_date()) {
+                headers.insert("last-modified", value);
+            }
+            error.set_headers(headers);
+            Err(error)
+        }
+    }
+}
+
+/// What of the object is asked for.
+struct Slice {
+    start: u64,
+    length: u64,
+    /// `Content-Range`, for a part of it.
+    content_range: Option<String>,
+}
+
+fn slice(record: &ObjectRecord, range: Option<Range>, part_number: Option<i32>) -> Result<Slice, ApiError> {
+    let size = record.entry.size;
+    let parts = i32::try_from(record.parts.unwrap_or(1)).unwrap_or(i32::MAX);
+    match (part_number, range) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::new("InvalidRequest", 400, "Cannot specify both Range header and partNumber query parameter"));
+        }
+        (Some(1), None) if parts == 1 => {}
+        (Some(number), None) if (1..=parts).contains(&number) => {
+            return Err(ApiError::new("NotImplemented", 501, "reads by part number are not implemented by Stoa"));
+        }
+        (Some(_), None) => {
+            return Err(ApiError::new("InvalidPartNumber", 416, "The requested partnumber is not satisfiable"));
+        }
+        (None, Some(range)) => {
+            let unsatisfiable = |_| ApiError::new("InvalidRange", 416, "The requested range is not satisfiable");
+            let found = range.check(size).map_err(unsatisfiable)?;
+            let content_range = Some(format!("bytes {}-{}/{size}", found.start, found.end.saturating_sub(1)));
+            return Ok(Slice { start: found.start, length: found.end - found.start, content_range });
+        }
+        (None, None) => {}
+    }
+    Ok(Slice { start: 0, length: size, content_range: None })
+}
+
+fn check_version(version_id: Option<&str>) -> Result<(), ApiError> {
+    match version_id {
+        None | Some("null") => Ok(()),
+        Some(_) => Err(ApiError::new("NoSuchVersion", 404, "The specified version does not exist.")),
+    }
+}
+
+/// The bytes of a slice.
+pub(super) async fn bytes(
+    api: &Api,
+    record: &ObjectRecord,
+    start: u64,
+    length: u64,
+) -> Result<stoa_blob::ByteStream, ApiError> {
+    if let Some(whole) = &record.entry.inline {
+        let end = usize::try_from(start.saturating_add(length)).unwrap_or(usize::MAX).min(whole.len());
+        let start = usize::try_from(start).unwrap_or(usize::MAX).min(end);
+        return Ok(stoa_blob::once(whole.slice(start..end)));
+    }
+    let digest = Digest::parse(&record.entry.digest);
+    let digest = digest.ok_or_else(|| ApiError::internal(format!("`{}` is no digest", record.entry.digest)))?;
+    api.0.blobs.get(&digest, start, Some(length)).await.map_err(ApiError::internal)
+}
+
+/// A stream of ours as s3s takes it.
+fn streaming(pieces: stoa_blob::ByteStream) -> StreamingBlob {
+    let frames = pieces.map_ok(Frame::<Bytes>::data);
+    StreamingBlob::from(s3s::Body::http_body_unsync(StreamBody::new(frames)))
+}
+
+/// `x-amz-checksum-*` are told to those who ask, of the whole object only.
+fn shown_checksum(record: &ObjectRecord, mode: Option<&ChecksumMode>, part: bool) -> HeaderMap {
+    let asked = mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED);
+    checksum_headers(record.checksum.as_ref().filter(|_| asked && !part))
+}
+
+/// The members that a GET's and a HEAD's answer have in common.
+macro_rules! object_output {
+    ($shape:ident, $record:expr, $slice:expr) => {{
+        let attributes = $record.attributes;
+        $shape {
+            accept_ranges: Some("bytes".to_owned()),
+            cache_control: attributes.cache_control,
+            content_disposition: attributes.content_disposition,
+            content_encoding: attributes.content_encoding,
+            content_language: attributes.content_language,
+            content_length: Some(long($slice.length)),
+            content_range: $slice.content_range,
+            content_type: Some(attributes.content_type.unwrap_or_else(|| "binary/octet-stream".to_owned())),
+            e_tag: Some(etag(&$record.entry.etag)),
+            expires: attributes.expires.map(time),
+            last_modified: Some(time($record.entry.last_modified)),
+            metadata: Some(attributes.metadata.into_iter().collect()),
+            server_side_encryption: attributes.encryption.map(ServerSideEncryption::from),
+            ssekms_key_id: attributes.kms_key_id,
+            storage_class: attributes
+                .storage_class
+                .filter(|class| class != "STANDARD")
+                .map(StorageClass::from),
+            ..Default::default()
+        }
+    }};
+}
+
+pub(super) async fn get(api: &Api, request: Request<GetObjectInput>) -> Answer<GetObjectOutput> {
+    let call = call_of(&request.extensions)?;
+    let input = request.input;
+    let fail = |error| call.fail(error);
+    check_version(input.version_id.as_deref()).map_err(fail)?;
+    let record = find(api, &call, &input.bucket, &input.key).await.map_err(fail)?;
+    let conditions = Conditions {
+        if_match: input.if_match,
+        if_none_match: input.if_none_match,
+        if_modified_since: input.if_modified_since,
+        if_unmodified_since: input.if_unmodified_since,
+    };
+    check_conditions(conditions, &record, &call)?;
+    let slice = slice(&record, input.range, input.part_number).map_err(fail)?;
+    let pieces = bytes(api, &record, slice.start, slice.length).await.map_err(fail)?;
+    let headers = shown_checksum(&record, input.checksum_mode.as_ref(), slice.content_range.is_some());
+    let mut output = object_output!(GetObjectOutput, record, slice);
+    output.body = Some(streaming(pieces));
+    Ok(S3Response::with_headers(output, headers))
+}
+
+pub(super) async fn head(api: &Api, request: Request<HeadObjectInput>) -> Answer<HeadObjectOutput> {
+    let call = call_of(&request.extensions)?;
+    let input = request.input;
+    let fail = |error| call.fail(error);
+    check_version(input.version_id.as_deref()).map_err(fail)?;
+    let record = find(api, &call, &input.bucket, &input.key).await.map_err(fail)?;
+    let conditions = Conditions {
+        if_match: input.if_match,
+        if_none_match: input.if_none_match,
+        if_modified_since: input.if_modified_since,
+        if_unmodified_since: input.if_unmodified_since,
+    };
+    check_conditions(conditions, &record, &call)?;
+    let slice = slice(&record, input.range, input.part_number).map_err(fail)?;
+    let headers = shown_checksum(&record, input.checksum_mode.as_ref(), slice.content_range.is_some());
+    let partial = slice.content_range.is_some();
+    let output = object_output!(HeadObjectOutput, record, slice);
+    let mut answer = S3Response::with_headers(output, headers);
+    if partial {
+        answer.status = Some(http::StatusCode::PARTIAL_CONTENT);
+    }
+    Ok(answer)
+}

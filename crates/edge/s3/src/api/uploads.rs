@@ -1,0 +1,276 @@
+//! Multipart uploads.
+
+use s3s::dto::*;
+use s3s::{S3Response, S3Result};
+use stoa_kernel::ApiError;
+use stoa_kernel::ports::{BodyChecks, ClaimedPart, CompleteUpload, PartRecord, UploadName, UploadRecord, WriteObject};
+
+use super::convert::{
+    algorithm_name, asked_algorithm, attributes, body_checks, check_write, checksum_headers, checksum_type, etag, long,
+    owner, put_checksum, time, write_condition,
+};
+use super::objects::{incoming, source};
+use super::read::{Conditions, bytes};
+use super::{Answer, Api, Request};
+use crate::call::{Call, call_of};
+
+const MOST: usize = 1000;
+
+fn name(bucket: String, key: String, id: String) -> UploadName {
+    UploadName { bucket, key, id }
+}
+
+fn type_name(upload: &UploadRecord) -> ChecksumType {
+    ChecksumType::from_static(if upload.composite { "COMPOSITE" } else { "FULL_OBJECT" })
+}
+
+fn limit(asked: Option<i32>) -> usize {
+    asked.and_then(|most| usize::try_from(most).ok()).unwrap_or(MOST).min(MOST)
+}
+
+pub(super) async fn create(
+    api: &Api,
+    mut request: Request<CreateMultipartUploadInput>,
+) -> Answer<CreateMultipartUploadOutput> {
+    let call = call_of(&request.extensions)?;
+    let fail = |error| call.fail(error);
+    let input = &mut request.input;
+    let attributes = attributes!(input);
+    check_write(&request.headers, &attributes).map_err(fail)?;
+    let algorithm = asked_algorithm(&request.headers).map_err(fail)?;
+    let composite = match input.checksum_type.as_ref().map(ChecksumType::as_str) {
+        Some("COMPOSITE") => true,
+        Some("FULL_OBJECT") => false,
+        Some(_) => return Err(fail(ApiError::new("InvalidRequest", 400, "the checksum type is not valid"))),
+        // S3's default: only CRC-64/NVME, the checksum nobody asked for, is of the whole.
+        None => algorithm.is_some_and(|algorithm| algorithm != stoa_kernel::ports::ChecksumAlgorithm::Crc64Nvme),
+    };
+    let mut write = WriteObject {
+        bucket: std::mem::take(&mut input.bucket),
+        key: std::mem::take(&mut input.key),
+        attributes,
+        ..Default::default()
+    };
+    write.checks.algorithm = algorithm;
+    let upload = api.0.backend.create_upload(&call.cx, call.permit()?, write, composite).await.map_err(fail)?;
+    Ok(S3Response::new(CreateMultipartUploadOutput {
+        checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm_name(algorithm))),
+        checksum_type: upload.algorithm.map(|_| type_name(&upload)),
+        server_side_encryption: upload.attributes.encryption.map(ServerSideEncryption::from),
+        ssekms_key_id: upload.attributes.kms_key_id,
+        bucket: Some(upload.bucket),
+        key: Some(upload.key),
+        upload_id: Some(upload.id),
+        ..Default::default()
+    }))
+}
+
+fn part_number(number: i32) -> Result<u32, ApiError> {
+    let text = "Part number must be an integer between 1 and 10000, inclusive";
+    u32::try_from(number).map_err(|_| ApiError::new("InvalidArgument", 400, text))
+}
+
+pub(super) async fn put_part(api: &Api, request: Request<UploadPartInput>) -> Answer<UploadPartOutput> {
+    let call = call_of(&request.extensions)?;
+    let fail = |error| call.fail(error);
+    let checks = body_checks(&request.headers, &call).map_err(fail)?;
+    let input = request.input;
+    let number = part_number(input.part_number).map_err(fail)?;
+    let upload = name(input.bucket, input.key, input.upload_id);
+    let body = incoming(input.body);
+    let part = api.0.backend.put_part(&call.cx, call.permit()?, &upload, number, checks, body).await.map_err(fail)?;
+    let mut headers = checksum_headers(part.checksum.as_ref());
+    headers.remove("x-amz-checksum-type");
+    let output = UploadPartOutput { e_tag: Some(etag(&part.etag)), ..Default::default() };
+    Ok(S3Response::with_headers(output, headers))
+}
+
+/// `bytes=first-last`, both given, as the API has it for parts.
+fn copied_range(text: Option<&str>, size: u64) -> Result<(u64, u64), ApiError> {
+    let Some(text) = text else { return Ok((0, size)) };
+    let invalid = || {
+        let text = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \
+                    zero-based offsets of the first and last bytes to copy";
+        ApiError::new("InvalidArgument", 400, text)
+    };
+    match Range::parse(text) {
+        Ok(Range::Int { first, last: Some(last) }) if first <= last && last < size => Ok((first, last - first + 1)),
+        Ok(Range::Int { last: Some(_), .. }) => {
+            let text = format!("Range specified is not valid for source object of size: {size}");
+            Err(ApiError::new("InvalidArgument", 400, text))
+        }
+        _ => Err(invalid()),
+    }
+}
+
+pub(super) async fn copy_part(api: &Api, request: Request<UploadPartCopyInput>) -> Answer<UploadPartCopyOutput> {
+    let call = call_of(&request.extensions)?;
+    let fail = |error| call.fail(error);
+    let input = request.input;
+    let conditions = Conditions {
+        if_match: input.copy_source_if_match,
+        if_none_match: input.copy_source_if_none_match,
+        if_modified_since: input.copy_source_if_modified_since,
+        if_unmodified_since: input.copy_source_if_unmodified_since,
+    };
+    let expected = input.expected_source_bucket_owner.as_deref();
+    let record = source(api, &call, &input.copy_source, expected, conditions).await.map_err(fail)?;
+    let (start, length) = copied_range(input.copy_source_range.as_deref(), record.entry.size).map_err(fail)?;
+    let body = bytes(api, &record, start, length).await.map_err(fail)?;
+    let number = part_number(input.part_number).map_err(fail)?;
+    let upload = name(input.bucket, input.key, input.upload_id);
+    let checks = BodyChecks::default();
+    let part = api.0.backend.put_part(&call.cx, call.permit()?, &upload, number, checks, body).await.map_err(fail)?;
+    let mut result =
+        CopyPartResult { e_tag: Some(etag(&part.etag)), last_modified: Some(time(part.modified)), ..Default::default() };
+    put_checksum!(result, &part.checksum);
+    Ok(S3Response::new(UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() }))
+}
+
+/// A part with its claimed checksum, whichever member that stands in.
+fn claimed(part: CompletedPart) -> Result<ClaimedPart, ApiError> {
+    let malformed = || {
+        let text = "The XML you provided was not well-formed or did not validate against our published schema";
+        ApiError::new("MalformedXML", 400, text)
+    };
+    let CompletedPart { checksum_crc32, checksum_crc32c, checksum_crc64nvme, checksum_sha1, checksum_sha256, .. } = part;
+    Ok(ClaimedPart {
+        number: part_number(part.part_number.ok_or_else(malformed)?)?,
+        etag: part.e_tag.ok_or_else(malformed)?.into_value(),
+        checksum: checksum_crc32.or(checksum_crc32c).or(checksum_crc64nvme).or(checksum_sha1).or(checksum_sha256),
+    })
+}
+
+pub(super) async fn complete(
+    api: &Api,
+    request: Request<CompleteMultipartUploadInput>,
+) -> Answer<CompleteMultipartUploadOutput> {
+    let call = call_of(&request.extensions)?;
+    let fail = |error| call.fail(error);
+    let input = request.input;
+    let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+    let complete = CompleteUpload {
+        parts: parts.into_iter().map(claimed).collect::<Result<_, _>>().map_err(fail)?,
+        condition: write_condition(input.if_match.as_ref(), input.if_none_match.as_ref()).map_err(fail)?,
+        checksum: input
+            .checksum_crc32
+            .or(input.checksum_crc32c)
+            .or(input.checksum_crc64nvme)
+            .or(input.checksum_sha1)
+            .or(input.checksum_sha256),
+        size: input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
+    };
+    let upload = name(input.bucket, input.key, input.upload_id);
+    let record = api.0.backend.complete_upload(&call.cx, call.permit()?, &upload, complete).await.map_err(fail)?;
+    let mut output = CompleteMultipartUploadOutput {
+        e_tag: Some(etag(&record.entry.etag)),
+        location: Some(format!("{}/{}/{}", call.cx.connection.base_url, upload.bucket, upload.key)),
+        bucket: Some(upload.bucket),
+        key: Some(upload.key),
+        checksum_type: record.checksum.as_ref().map(|checksum| ChecksumType::from_static(checksum_type(checksum))),
+        server_side_encryption: record.attributes.encryption.map(ServerSideEncryption::from),
+        ssekms_key_id: record.attributes.kms_key_id,
+        ..Default::default()
+    };
+    put_checksum!(output, &record.checksum);
+    Ok(S3Response::new(output))
+}
+
+pub(super) async fn abort(
+    api: &Api,
+    request: Request<AbortMultipartUploadInput>,
+) -> Answer<AbortMultipartUploadOutput> {
+    let call = call_of(&request.extensions)?;
+    let upload = name(request.input.bucket, request.input.key, request.input.upload_id);
+    let aborted = api.0.backend.abort_upload(&call.cx, call.permit()?, &upload).await;
+    aborted.map_err(|error| call.fail(error))?;
+    Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+}
+
+fn part(record: PartRecord) -> Part {
+    let mut part = Part {
+        e_tag: Some(etag(&record.etag)),
+        last_modified: Some(time(record.modified)),
+        part_number: i32::try_from(record.number).ok(),
+        size: Some(long(record.size)),
+        ..Default::default()
+    };
+    put_checksum!(part, &record.checksum);
+    part
+}
+
+pub(super) async fn list_parts(api: &Api, request: Request<ListPartsInput>) -> Answer<ListPartsOutput> {
+    let call = call_of(&request.extensions)?;
+    let input = request.input;
+    let most = limit(input.max_parts);
+    let after = input.part_number_marker.and_then(|marker| u32::try_from(marker).ok()).unwrap_or(0);
+    let wanted = name(input.bucket, input.key, input.upload_id);
+    let found = api.0.backend.upload_parts(&wanted, after, most + 1).await;
+    let (upload, mut parts) = found.map_err(|error| call.fail(error))?;
+    let more = parts.len() > most;
+    parts.truncate(most);
+    let next = parts.last().map(|last| last.number).and_then(|number| i32::try_from(number).ok());
+    let account = call.owner.get().map(owner);
+    Ok(S3Response::new(ListPartsOutput {
+        checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm_name(algorithm))),
+        checksum_type: upload.algorithm.map(|_| type_name(&upload)),
+        is_truncated: Some(more),
+        max_parts: i32::try_from(most).ok(),
+        next_part_number_marker: next,
+        part_number_marker: i32::try_from(after).ok(),
+        parts: Some(parts.into_iter().map(part).collect()),
+        owner: account,
+        bucket: Some(upload.bucket),
+        key: Some(upload.key),
+        upload_id: Some(upload.id),
+        ..Default::default()
+    }))
+}
+
+async fn uploads(api: &Api, call: &Call, input: &ListMultipartUploadsInput) -> S3Result<(Vec<UploadRecord>, bool)> {
+    if input.delimiter.is_some() {
+        let text = "a delimiter in ListMultipartUploads is not implemented by Stoa";
+        return Err(call.fail(ApiError::new("NotImplemented", 501, text)));
+    }
+    let most = limit(input.max_uploads);
+    let marker = input.key_marker.as_deref().filter(|marker| !marker.is_empty());
+    let after = marker.map(|key| (key, input.upload_id_marker.as_deref().unwrap_or("")));
+    let prefix = input.prefix.as_deref().unwrap_or("");
+    let found = api.0.backend.uploads(&input.bucket, prefix, after, most + 1).await;
+    let mut found = found.map_err(|error| call.fail(error))?;
+    let more = found.len() > most;
+    found.truncate(most);
+    Ok((found, more))
+}
+
+pub(super) async fn list(
+    api: &Api,
+    request: Request<ListMultipartUploadsInput>,
+) -> Answer<ListMultipartUploadsOutput> {
+    let call = call_of(&request.extensions)?;
+    let input = request.input;
+    let (found, more) = uploads(api, &call, &input).await?;
+    let last = found.last().filter(|_| more).map(|last| (last.key.clone(), last.id.clone()));
+    let account = call.owner.get();
+    let upload = |record: UploadRecord| MultipartUpload {
+        checksum_algorithm: record.algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm_name(algorithm))),
+        checksum_type: record.algorithm.map(|_| type_name(&record)),
+        initiated: Some(time(record.initiated)),
+        key: Some(record.key),
+        owner: account.map(owner),
+        upload_id: Some(record.id),
+        ..Default::default()
+    };
+    Ok(S3Response::new(ListMultipartUploadsOutput {
+        bucket: Some(input.bucket),
+        is_truncated: Some(more),
+        key_marker: input.key_marker,
+        upload_id_marker: input.upload_id_marker,
+        max_uploads: i32::try_from(limit(input.max_uploads)).ok(),
+        next_key_marker: last.as_ref().map(|(key, _)| key.clone()),
+        next_upload_id_marker: last.map(|(_, id)| id),
+        prefix: input.prefix,
+        uploads: Some(found.into_iter().map(upload).collect()),
+        ..Default::default()
+    }))
+}

@@ -1,0 +1,99 @@
+//! What is known of one call while it is answered, carried through s3s as a request extension.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use http::HeaderMap;
+use parking_lot::Mutex;
+use s3s::{S3Error, S3ErrorCode, S3Result, StdError};
+use stoa_kernel::{ApiError, Cx, Permit, Refusal};
+use stoa_types::AccountId;
+
+use crate::operations::Operation;
+
+/// How the request was signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AuthType {
+    Header,
+    Query,
+    None,
+}
+
+/// One call. Made after authentication; the rest is filled in as stages pass.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// With an anonymous principal where authentication failed.
+    pub cx: Cx,
+    pub auth_type: AuthType,
+    /// The key the request claimed, also where it could not be proved.
+    pub claimed_key: String,
+    /// Why authentication failed; told as soon as s3s knows the operation.
+    pub failure: Mutex<Option<ApiError>>,
+    pub operation: OnceLock<Operation>,
+    pub bucket: OnceLock<String>,
+    pub key: OnceLock<String>,
+    pub owner: OnceLock<AccountId>,
+    pub permit: OnceLock<Permit>,
+    pub refusal: Mutex<Option<Refusal>>,
+    /// Whether the begin record is in the journal.
+    pub begun: AtomicBool,
+    pub body: BodyState,
+}
+
+/// What the body's wrapper and the handlers tell one another.
+#[derive(Debug, Default)]
+pub(crate) struct BodyState {
+    /// The declared hash, until somebody takes over checking it.
+    pub sha256: Mutex<Option<[u8; 32]>>,
+    /// Trailing headers, once the body is through.
+    pub trailers: Arc<Mutex<Option<HeaderMap>>>,
+    /// What was wrong with the body. s3s makes an internal error of it where it reads the body itself.
+    pub error: Mutex<Option<ApiError>>,
+}
+
+impl Call {
+    /// The proof that the call was allowed.
+    pub fn permit(&self) -> S3Result<&Permit> {
+        self.permit.get().ok_or_else(|| S3Error::with_message(S3ErrorCode::InternalError, "the call was not decided"))
+    }
+    pub fn mark_begun(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+    }
+    pub fn begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+    /// An error in S3's form; what policy refused is kept for the audit record.
+    pub fn fail(&self, error: ApiError) -> S3Error {
+        if let Some(refusal) = error.refusal() {
+            *self.refusal.lock() = Some(refusal.clone());
+        }
+        s3_error(error)
+    }
+}
+
+/// The call behind a request.
+pub(crate) fn call_of(extensions: &http::Extensions) -> S3Result<Arc<Call>> {
+    let found = extensions.get::<Arc<Call>>().cloned();
+    found.ok_or_else(|| S3Error::with_message(S3ErrorCode::InternalError, "the request came by another way"))
+}
+
+/// S3's code and status for an error of the kernel or a service.
+pub(crate) fn s3_error(error: ApiError) -> S3Error {
+    let (code, status) = match error.code() {
+        "AccessDeniedException" => ("AccessDenied", 403),
+        "InternalFailure" => ("InternalError", 500),
+        "ValidationException" => ("InvalidArgument", 400),
+        code => (code, error.status()),
+    };
+    if status >= 500 {
+        let cause: &dyn std::error::Error = &error;
+        tracing::error!(code, cause = cause.source().map(tracing::field::display), "{error}");
+    }
+    let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::InternalError);
+    let mut told = S3Error::with_message(code, error.message().to_owned());
+    if let Ok(status) = http::StatusCode::from_u16(status) {
+        told.set_status_code(status);
+    }
+    told.set_source(Box::new(error) as StdError);
+    told
+}

@@ -1,0 +1,182 @@
+//! The operations of S3: the IAM action each is, whether it changes anything, which kind of event it is. Pure.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, Uri};
+use percent_encoding::percent_decode_str;
+use s3s::dto::CopySource;
+use s3s::path::S3Path;
+use stoa_kernel::{ApiError, Cx, Target};
+use stoa_types::AccountId;
+
+use crate::call::AuthType;
+
+/// What an operation acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum On {
+    /// `*`.
+    Everything,
+    Bucket,
+    Object,
+    /// The keys in the body, each decided when it is known.
+    EachKey,
+}
+
+/// An operation.
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    /// As the API names it.
+    pub name: Cow<'static, str>,
+    action: &'static str,
+    on: On,
+    pub mutates: bool,
+    pub management: bool,
+}
+
+const fn row(name: &'static str, action: &'static str, on: On, mutates: bool, management: bool) -> Operation {
+    Operation { name: Cow::Borrowed(name), action, on, mutates, management }
+}
+
+/// The operations that are served. Others are decided as `s3:<name>` and then not implemented.
+const TABLE: &[Operation] = &[
+    row("ListBuckets", "s3:ListAllMyBuckets", On::Everything, false, true),
+    row("CreateBucket", "s3:CreateBucket", On::Bucket, true, true),
+    row("DeleteBucket", "s3:DeleteBucket", On::Bucket, true, true),
+    row("HeadBucket", "s3:ListBucket", On::Bucket, false, true),
+    row("GetBucketLocation", "s3:GetBucketLocation", On::Bucket, false, true),
+    row("GetBucketVersioning", "s3:GetBucketVersioning", On::Bucket, false, true),
+    row("ListObjects", "s3:ListBucket", On::Bucket, false, false),
+    row("ListObjectsV2", "s3:ListBucket", On::Bucket, false, false),
+    row("ListMultipartUploads", "s3:ListBucketMultipartUploads", On::Bucket, false, false),
+    row("GetObject", "s3:GetObject", On::Object, false, false),
+    row("HeadObject", "s3:GetObject", On::Object, false, false),
+    row("PutObject", "s3:PutObject", On::Object, true, false),
+    row("CopyObject", "s3:PutObject", On::Object, true, false),
+    row("DeleteObject", "s3:DeleteObject", On::Object, true, false),
+    row("DeleteObjects", "s3:DeleteObject", On::EachKey, true, false),
+    row("CreateMultipartUpload", "s3:PutObject", On::Object, true, false),
+    row("UploadPart", "s3:PutObject", On::Object, true, false),
+    row("UploadPartCopy", "s3:PutObject", On::Object, true, false),
+    row("CompleteMultipartUpload", "s3:PutObject", On::Object, true, false),
+    row("AbortMultipartUpload", "s3:AbortMultipartUpload", On::Object, true, false),
+    row("ListParts", "s3:ListMultipartUploadParts", On::Object, false, false),
+];
+
+impl Operation {
+    /// The row of an operation by s3s's name. None: not served.
+    pub fn named(name: &str) -> Option<Operation> {
+        TABLE.iter().find(|row| row.name == name).cloned()
+    }
+    /// The row that stands for an operation which is not served: it changes nothing.
+    pub fn not_served(name: &str) -> Operation {
+        Operation { name: Cow::Owned(name.to_owned()), ..row("", "", On::Bucket, false, true) }
+    }
+    /// Whether the bucket must exist.
+    pub fn needs_bucket(&self) -> bool {
+        self.name != "CreateBucket" && self.on != On::Everything
+    }
+}
+
+pub(crate) fn bucket_arn(cx: &Cx, bucket: &str) -> String {
+    format!("arn:{}:s3:::{bucket}", cx.partition)
+}
+
+pub(crate) fn object_arn(cx: &Cx, bucket: &str, key: &str) -> String {
+    format!("arn:{}:s3:::{bucket}/{key}", cx.partition)
+}
+
+/// What a decision about a request looks at.
+pub(crate) struct Asked<'r> {
+    pub cx: &'r Cx,
+    pub auth_type: AuthType,
+    pub path: &'r S3Path,
+    pub uri: &'r Uri,
+    pub headers: &'r HeaderMap,
+    pub owner: Option<&'r AccountId>,
+}
+
+/// Keys that every S3 target has.
+pub(crate) fn common_keys(target: Target, auth_type: AuthType, owner: Option<&AccountId>) -> Target {
+    let target = match owner {
+        Some(owner) => target.with_key("aws:ResourceAccount", owner.as_str()).with_key("s3:ResourceAccount", owner.as_str()),
+        None => target,
+    };
+    let auth = match auth_type {
+        AuthType::Header => "REST-HEADER",
+        AuthType::Query => "REST-QUERY-STRING",
+        AuthType::None => return target,
+    };
+    target.with_key("s3:authType", auth).with_key("s3:signatureversion", "AWS4-HMAC-SHA256")
+}
+
+const HEADER_KEYS: [&str; 10] = [
+    "x-amz-acl",
+    "x-amz-copy-source",
+    "x-amz-metadata-directive",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-storage-class",
+    "x-amz-object-ownership",
+    "x-amz-website-redirect-location",
+    "if-match",
+    "if-none-match",
+];
+const QUERY_KEYS: [&str; 3] = ["prefix", "delimiter", "max-keys"];
+
+/// The targets of a request; the source of a copy is decided by its handler, which knows its owner.
+pub(crate) fn targets(operation: &Operation, asked: &Asked<'_>) -> Result<Vec<Target>, ApiError> {
+    let bucket = asked.path.get_bucket_name();
+    let resource = match (operation.on, asked.path.as_object(), bucket) {
+        (On::EachKey, ..) => return Ok(Vec::new()),
+        (On::Everything, ..) => "*".to_owned(),
+        (On::Object, Some((bucket, key)), _) => object_arn(asked.cx, bucket, key),
+        (_, Some((bucket, key)), _) if operation.action.is_empty() => object_arn(asked.cx, bucket, key),
+        (_, _, Some(bucket)) => bucket_arn(asked.cx, bucket),
+        (_, _, None) => "*".to_owned(),
+    };
+    let action = match operation.action {
+        "" => format!("s3:{}", operation.name).into(),
+        action => Cow::Borrowed(action),
+    };
+    let mut target = common_keys(Target::new(action, resource), asked.auth_type, asked.owner);
+    for name in HEADER_KEYS {
+        if let Some(value) = asked.headers.get(name).and_then(|value| value.to_str().ok()) {
+            target = target.with_key(&format!("s3:{name}"), value);
+        }
+    }
+    for name in QUERY_KEYS {
+        if let Some(value) = query_value(asked.uri.query().unwrap_or(""), name)? {
+            target = target.with_key(&format!("s3:{name}"), value);
+        }
+    }
+    Ok(vec![target])
+}
+
+/// A parameter that decides something stands in a query once, or the decision could see another than the handler.
+fn query_value(query: &str, wanted: &str) -> Result<Option<String>, ApiError> {
+    let mut found = None;
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if decoded(name) != wanted {
+            continue;
+        }
+        if found.replace(decoded(value)).is_some() {
+            return Err(ApiError::new("InvalidArgument", 400, format!("The parameter {wanted} was given more than once")));
+        }
+    }
+    Ok(found)
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+/// Bucket and key of a copy's source.
+pub(crate) fn copy_source(source: &CopySource) -> Result<(&str, &str), ApiError> {
+    match source {
+        CopySource::Bucket { bucket, key, version_id: None } => Ok((bucket, key)),
+        CopySource::Bucket { bucket, key, version_id: Some(version) } if &**version == "null" => Ok((bucket, key)),
+        CopySource::Bucket { .. } => Err(ApiError::new("NoSuchVersion", 404, "The specified version does not exist.")),
+        _ => Err(ApiError::new("NotImplemented", 501, "copies from access points are not implemented by Stoa")),
+    }
+}

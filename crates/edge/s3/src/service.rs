@@ -1,0 +1,254 @@
+//! The service: one function from a request to its answer.
+//!
+//! A call that may change something runs in a task of its own, so that a client which goes away cannot stop it between
+//! its record and its end; [`S3Service::wait_for_mutations`] waits for those at shutdown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response};
+use http_body::Body;
+use s3s::StdError;
+use s3s::service::S3ServiceBuilder;
+use stoa_audit::{Journal, Phase};
+use stoa_blob::BlobStore;
+use stoa_kernel::ports::{Buckets, Objects, Uploads};
+use stoa_kernel::{ApiError, Connection, Platform};
+use stoa_sigv4::KeyCache;
+use stoa_types::{Region, Timestamp};
+use tokio_util::task::TaskTracker;
+
+use crate::access::{Access, NoSecrets};
+use crate::answer;
+use crate::api::Api;
+use crate::audit;
+use crate::authenticate::{Authenticated, authenticate};
+use crate::call::{BodyState, Call};
+use crate::host::Hosts;
+use crate::operations::Operation;
+use crate::payload;
+
+/// What the S3 service is to the edge.
+pub(crate) trait Backend: Buckets + Objects + Uploads {}
+impl<T: Buckets + Objects + Uploads> Backend for T {}
+
+/// What an operator sets.
+#[derive(Debug, Clone)]
+pub struct S3Settings {
+    /// Domains under which a label is a bucket, beside AWS's and `localhost`.
+    pub base_domains: Vec<String>,
+    /// The regions that are served; empty for all.
+    pub regions: Vec<Region>,
+    /// The region of requests that name none.
+    pub default_region: Region,
+    /// How long a client may pause within a body.
+    pub body_idle: Duration,
+}
+
+impl S3Settings {
+    pub(crate) fn region(&self, name: &str) -> Option<Region> {
+        match self.regions.is_empty() {
+            true => name.parse().ok(),
+            false => self.regions.iter().find(|region| region.as_str() == name).cloned(),
+        }
+    }
+}
+
+/// What the gateway knows of a request that it hands over.
+#[derive(Debug, Clone)]
+pub struct ServerCall {
+    /// Goes out as `x-amz-request-id` and into the audit journal.
+    pub request_id: String,
+    /// When it was accepted.
+    pub now: Timestamp,
+    /// How it came in.
+    pub connection: Arc<Connection>,
+}
+
+pub(crate) struct Inner {
+    pub settings: S3Settings,
+    pub platform: Arc<Platform>,
+    pub backend: Arc<dyn Backend>,
+    pub blobs: Arc<dyn BlobStore>,
+    pub keys: KeyCache,
+    journal: Arc<dyn Journal>,
+}
+
+pub(crate) type SharedInner = Arc<Inner>;
+
+impl Inner {
+    /// Appends an audit record.
+    pub async fn append(&self, line: Vec<u8>) -> Result<(), ApiError> {
+        self.journal.append(line).await.map_err(|error| {
+            ApiError::new("ServiceUnavailable", 503, "the call cannot be recorded right now").with_cause(error)
+        })
+    }
+}
+
+/// S3 over HTTP.
+#[derive(Clone)]
+pub struct S3Service {
+    inner: SharedInner,
+    s3s: s3s::service::S3Service,
+    mutations: TaskTracker,
+}
+
+impl std::fmt::Debug for S3Service {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("S3Service").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}
+
+impl S3Service {
+    /// The service over these parts.
+    pub fn new<B: Buckets + Objects + Uploads + 'static>(
+        settings: S3Settings,
+        platform: Arc<Platform>,
+        journal: Arc<dyn Journal>,
+        backend: Arc<B>,
+        blobs: Arc<dyn BlobStore>,
+    ) -> S3Service {
+        let hosts = Hosts::new(&settings.base_domains);
+        let inner = Arc::new(Inner { settings, platform, backend, blobs, keys: KeyCache::default(), journal });
+        let mut builder = S3ServiceBuilder::new(Api(Arc::clone(&inner)));
+        builder.set_auth(NoSecrets);
+        builder.set_access(Access(Arc::clone(&inner)));
+        builder.set_host(hosts);
+        S3Service { inner, s3s: builder.build(), mutations: TaskTracker::new() }
+    }
+
+    /// Waits for mutations whose callers have gone. Call when no more requests come.
+    pub async fn wait_for_mutations(&self) {
+        self.mutations.close();
+        self.mutations.wait().await;
+    }
+
+    /// Answers one request.
+    pub async fn call<B>(&self, request: Request<B>, server: ServerCall) -> Response<s3s::Body>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<StdError>,
+    {
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
+            return self.serve(request, server).await;
+        }
+        let service = self.clone();
+        let task = self.mutations.spawn(async move { service.serve(request, server).await });
+        match task.await {
+            Ok(answer) => answer,
+            Err(error) => answer::refusal(ApiError::internal(error)),
+        }
+    }
+
+    async fn serve<B>(&self, request: Request<B>, server: ServerCall) -> Response<s3s::Body>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<StdError>,
+    {
+        let (mut parts, body) = request.into_parts();
+        let Authenticated { cx, auth_type, claimed_key, failure, payload } =
+            authenticate(&self.inner, &parts, &server).await;
+        let call = Arc::new(Call {
+            cx,
+            auth_type,
+            claimed_key,
+            failure: failure.into(),
+            operation: Default::default(),
+            bucket: Default::default(),
+            key: Default::default(),
+            owner: Default::default(),
+            permit: Default::default(),
+            refusal: Default::default(),
+            begun: Default::default(),
+            body: BodyState::default(),
+        });
+        let method = parts.method.clone();
+        let answer = match payload {
+            Some(payload) => match payload::prepare(&mut parts, payload, &call) {
+                Ok(reading) => {
+                    let body = payload::body(body, reading, &call, self.inner.settings.body_idle);
+                    self.route(parts, body, &call).await
+                }
+                Err(error) => answer::refusal(error),
+            },
+            // The failure is told where the operation is known; the body is not even looked at.
+            None => self.route(parts, s3s::Body::empty(), &call).await,
+        };
+        let (answer, error) = answer::finish(answer, &method, &call).await;
+        self.record(answer, error, &call).await
+    }
+
+    async fn route(&self, mut parts: Parts, body: s3s::Body, call: &Arc<Call>) -> Response<s3s::Body> {
+        let form = parts.headers.get("content-type").and_then(|value| value.to_str().ok());
+        if parts.method == Method::POST && form.is_some_and(|form| form.starts_with("multipart/form-data")) {
+            let _ = call.operation.set(Operation::not_served("PostObject"));
+            let failure = call.failure.lock().take();
+            let unbuilt = || ApiError::new("NotImplemented", 501, "uploads by HTML form are not implemented by Stoa");
+            return answer::refusal(failure.unwrap_or_else(unbuilt));
+        }
+        if let Err(error) = strip_signature(&mut parts) {
+            return answer::refusal(error);
+        }
+        parts.extensions.insert(Arc::clone(call));
+        match self.s3s.call(Request::from_parts(parts, body)).await {
+            Ok(answer) => answer,
+            Err(error) => answer::refusal(ApiError::internal(StdError::from(error))),
+        }
+    }
+
+    /// The last record. A read that cannot be recorded is refused; a mutation has its begin record and stands.
+    async fn record(
+        &self,
+        answer: Response<s3s::Body>,
+        error: Option<(String, String)>,
+        call: &Call,
+    ) -> Response<s3s::Body> {
+        let not_modified = answer.status() == http::StatusCode::NOT_MODIFIED;
+        let line = audit::line(call, Phase::Complete, error.filter(|_| !not_modified));
+        match self.inner.append(line).await {
+            Err(error) if !call.begun() => {
+                let refusal = answer::refusal(error);
+                answer::finish(refusal, &Method::GET, call).await.0
+            }
+            Err(error) => {
+                tracing::error!(request_id = call.cx.request_id, %error, "the end of a recorded call was not recorded");
+                answer
+            }
+            Ok(()) => answer,
+        }
+    }
+}
+
+/// Removes the signature from the head: it is proved, and s3s would want to check it by its own clock.
+fn strip_signature(parts: &mut Parts) -> Result<(), ApiError> {
+    const HEADERS: [&str; 5] =
+        ["authorization", "x-amz-content-sha256", "x-amz-security-token", "x-amz-decoded-content-length", "x-amz-date"];
+    const PARAMETERS: [&str; 10] = [
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Date",
+        "X-Amz-Expires",
+        "X-Amz-SignedHeaders",
+        "X-Amz-Signature",
+        "X-Amz-Security-Token",
+        "X-Amz-Content-Sha256",
+        "AWSAccessKeyId",
+        "Signature",
+    ];
+    for name in HEADERS {
+        parts.headers.remove(name);
+    }
+    let Some(query) = parts.uri.query() else { return Ok(()) };
+    let name_of = |pair: &&str| pair.split('=').next().unwrap_or("").to_owned();
+    let kept: Vec<&str> = query.split('&').filter(|pair| !PARAMETERS.contains(&name_of(pair).as_str())).collect();
+    let path = parts.uri.path();
+    let target = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
+    let mut uri = std::mem::take(&mut parts.uri).into_parts();
+    let invalid = |_| ApiError::new("InvalidURI", 400, "Couldn't parse the specified URI.");
+    uri.path_and_query = Some(target.try_into().map_err(invalid)?);
+    parts.uri = http::Uri::from_parts(uri)
+        .map_err(|_| ApiError::new("InvalidURI", 400, "Couldn't parse the specified URI."))?;
+    Ok(())
+}

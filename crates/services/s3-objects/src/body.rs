@@ -1,0 +1,162 @@
+//! Bytes on their way into a blob: measured while they stream, checked before anything names them.
+//!
+//! SHA-256 is the blob's own name, so it costs nothing more here.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crc_fast::CrcAlgorithm;
+use futures_util::StreamExt;
+use md5::{Digest as _, Md5};
+use parking_lot::Mutex;
+use sha1::Sha1;
+use stoa_blob::{BlobError, ByteStream, Digest};
+use stoa_kernel::ApiError;
+use stoa_kernel::ports::{BodyChecks, BodyStream, Checksum, ChecksumAlgorithm};
+
+use crate::service::S3Objects;
+
+/// Bytes that are a blob now.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredBody {
+    pub digest: Digest,
+    pub size: u64,
+    pub md5: [u8; 16],
+    pub checksum: Checksum,
+}
+
+enum Running {
+    Crc(Box<crc_fast::Digest>),
+    Sha1(Sha1),
+    /// The blob's name tells it.
+    Sha256,
+}
+
+struct Measure {
+    md5: Md5,
+    checksum: Running,
+}
+
+/// What S3 computes when nobody asks for another.
+const DEFAULT: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
+
+pub(crate) fn crc_of(algorithm: ChecksumAlgorithm) -> Option<CrcAlgorithm> {
+    match algorithm {
+        ChecksumAlgorithm::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
+        ChecksumAlgorithm::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
+        ChecksumAlgorithm::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
+        ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256 => None,
+    }
+}
+
+/// A CRC as S3 writes it: big-endian, as wide as it is.
+pub(crate) fn crc_text(algorithm: ChecksumAlgorithm, value: u64) -> String {
+    match algorithm {
+        ChecksumAlgorithm::Crc64Nvme => STANDARD.encode(value.to_be_bytes()),
+        _ => STANDARD.encode((value as u32).to_be_bytes()),
+    }
+}
+
+/// The name S3 gives an algorithm.
+pub(crate) fn algorithm_name(algorithm: ChecksumAlgorithm) -> &'static str {
+    match algorithm {
+        ChecksumAlgorithm::Crc32 => "CRC32",
+        ChecksumAlgorithm::Crc32c => "CRC32C",
+        ChecksumAlgorithm::Crc64Nvme => "CRC64NVME",
+        ChecksumAlgorithm::Sha1 => "SHA1",
+        ChecksumAlgorithm::Sha256 => "SHA256",
+    }
+}
+
+impl Measure {
+    fn new(algorithm: ChecksumAlgorithm) -> Measure {
+        let checksum = match (crc_of(algorithm), algorithm) {
+            (Some(crc), _) => Running::Crc(Box::new(crc_fast::Digest::new(crc))),
+            (None, ChecksumAlgorithm::Sha1) => Running::Sha1(Sha1::new()),
+            (None, _) => Running::Sha256,
+        };
+        Measure { md5: Md5::new(), checksum }
+    }
+
+    fn update(&mut self, piece: &[u8]) {
+        self.md5.update(piece);
+        match &mut self.checksum {
+            Running::Crc(digest) => digest.update(piece),
+            Running::Sha1(digest) => digest.update(piece),
+            Running::Sha256 => {}
+        }
+    }
+}
+
+fn measured(body: BodyStream, measure: &Arc<Mutex<Measure>>) -> ByteStream {
+    let measure = Arc::clone(measure);
+    body.inspect(move |piece| {
+        if let Ok(piece) = piece {
+            measure.lock().update(piece);
+        }
+    })
+    .boxed()
+}
+
+pub(crate) fn blob_failed(error: BlobError) -> ApiError {
+    match error {
+        BlobError::Source(cause) => match cause.downcast::<ApiError>() {
+            Ok(told) => *told,
+            Err(cause) => {
+                let text = "You did not provide the number of bytes specified by the Content-Length HTTP header";
+                ApiError::new("IncompleteBody", 400, text).with_cause(cause)
+            }
+        },
+        BlobError::NotFound(_) | BlobError::Backend(_) => ApiError::internal(error),
+    }
+}
+
+impl S3Objects {
+    /// Stores the bytes as a blob and holds them to the checks.
+    pub(crate) async fn store_body(&self, checks: BodyChecks, body: BodyStream) -> Result<StoredBody, ApiError> {
+        let algorithm = checks.algorithm.unwrap_or(DEFAULT);
+        let measure = Arc::new(Mutex::new(Measure::new(algorithm)));
+        let written = self.blobs.put(measured(body, &measure)).await.map_err(blob_failed)?;
+        let mut measure = measure.lock();
+        let md5: [u8; 16] = measure.md5.finalize_reset().into();
+        let mut sha256 = [0_u8; 32];
+        // A digest is sixty-four hex digits by its type.
+        let _ = hex::decode_to_slice(written.digest.as_str(), &mut sha256);
+        let value = match &mut measure.checksum {
+            Running::Crc(digest) => crc_text(algorithm, digest.finalize()),
+            Running::Sha1(digest) => STANDARD.encode(digest.finalize_reset()),
+            Running::Sha256 => STANDARD.encode(sha256),
+        };
+        let checksum = Checksum { algorithm, value, composite: false };
+        let stored = StoredBody { digest: written.digest, size: written.size, md5, checksum };
+        check(&stored, sha256, checks)?;
+        Ok(stored)
+    }
+}
+
+fn check(stored: &StoredBody, sha256: [u8; 32], checks: BodyChecks) -> Result<(), ApiError> {
+    if checks.length.is_some_and(|length| length != stored.size) {
+        let text = "You did not provide the number of bytes specified by the Content-Length HTTP header";
+        return Err(ApiError::new("IncompleteBody", 400, text));
+    }
+    if checks.sha256.is_some_and(|declared| declared != sha256) {
+        let text = "The provided 'x-amz-content-sha256' header does not match what was computed.";
+        return Err(ApiError::new("XAmzContentSHA256Mismatch", 400, text));
+    }
+    if checks.md5.is_some_and(|declared| declared != stored.md5) {
+        let text = "The Content-MD5 you specified did not match what we received.";
+        return Err(ApiError::new("BadDigest", 400, text));
+    }
+    let Some(expected) = checks.expected else { return Ok(()) };
+    let Some(expected) = expected() else {
+        let text = "The request contained trailing data that was not well-formed or did not conform to our published schema.";
+        return Err(ApiError::new("MalformedTrailerError", 400, text));
+    };
+    if expected != stored.checksum.value {
+        let name = algorithm_name(stored.checksum.algorithm);
+        let text = format!("The {name} you specified did not match the calculated checksum.");
+        return Err(ApiError::new("BadDigest", 400, text));
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! A page of a bucket: keys in byte order, those with a delimiter after the prefix rolled up.
+//!
+//! A rolled-up prefix is passed by one seek behind it, however many keys are under it.
+
+use stoa_kernel::ApiError;
+use stoa_kernel::ports::{ListObjects, Listing, ObjectSource};
+
+use crate::source::LAST;
+
+/// With a delimiter most of a chunk may be rolled up, so chunks are small and seeks do the rest.
+const ROLLED_CHUNK: usize = 200;
+
+/// Lists a bucket of a source.
+pub(crate) async fn list(source: &dyn ObjectSource, list: &ListObjects) -> Result<Listing, ApiError> {
+    let mut listing = Listing::default();
+    if list.limit == 0 {
+        return Ok(listing);
+    }
+    let mut cursor = list.after.clone();
+    if let Some(after) = &list.after
+        && rolled_up(after, list) == Some(after.as_str())
+    {
+        // The last page ended with this prefix.
+        cursor = Some(format!("{after}{LAST}"));
+    }
+    loop {
+        let missing = list.limit + 1 - listing.objects.len() - listing.prefixes.len();
+        let wanted = if list.delimiter.is_empty() { missing } else { missing.min(ROLLED_CHUNK) };
+        let chunk = source.objects(&list.bucket, &list.prefix, cursor.as_deref(), wanted).await?;
+        let (count, mut inside) = (chunk.len(), None);
+        for entry in chunk {
+            inside = rolled_up(&entry.key, list).map(str::to_owned);
+            let known = inside.is_some() && inside.as_ref() == listing.prefixes.last();
+            cursor = Some(entry.key.clone());
+            if known {
+                continue;
+            }
+            if listing.objects.len() + listing.prefixes.len() == list.limit {
+                listing.next = last_of(&listing);
+                return Ok(listing);
+            }
+            match &inside {
+                Some(prefix) => listing.prefixes.push(prefix.clone()),
+                None => listing.objects.push(entry),
+            }
+        }
+        if count < wanted {
+            return Ok(listing);
+        }
+        if let Some(prefix) = inside {
+            cursor = Some(format!("{prefix}{LAST}"));
+        }
+    }
+}
+
+/// The key up to and with the first delimiter after the prefix.
+fn rolled_up<'k>(key: &'k str, list: &ListObjects) -> Option<&'k str> {
+    if list.delimiter.is_empty() {
+        return None;
+    }
+    let rest = key.strip_prefix(list.prefix.as_str())?;
+    let end = list.prefix.len() + rest.find(list.delimiter.as_str())? + list.delimiter.len();
+    key.get(..end)
+}
+
+/// The greatest of what is listed.
+fn last_of(listing: &Listing) -> Option<String> {
+    let key = listing.objects.last().map(|entry| entry.key.as_str());
+    key.max(listing.prefixes.last().map(String::as_str)).map(str::to_owned)
+}

@@ -1,0 +1,56 @@
+//! S3's rules for names of buckets and keys. Pure.
+
+use std::net::Ipv4Addr;
+
+use stoa_kernel::ApiError;
+
+const KEY_BYTES: usize = 1024;
+const RESERVED_STARTS: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+const RESERVED_ENDS: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+
+/// Whether a bucket may be made under this name.
+pub(crate) fn check_bucket_name(name: &str) -> Result<(), ApiError> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends = [name.bytes().next(), name.bytes().last()].into_iter().all(|end| end.is_some_and(plain));
+    let valid = (3..=63).contains(&name.len())
+        && ends
+        && name.bytes().all(|byte| plain(byte) || matches!(byte, b'-' | b'.'))
+        && !name.contains("..")
+        && name.parse::<Ipv4Addr>().is_err()
+        && !RESERVED_STARTS.iter().any(|start| name.starts_with(start))
+        && !RESERVED_ENDS.iter().any(|end| name.ends_with(end));
+    if valid { Ok(()) } else { Err(ApiError::new("InvalidBucketName", 400, "The specified bucket is not valid.")) }
+}
+
+/// Whether an object may be written under this key. Dots and slashes mean nothing in it.
+pub(crate) fn check_key(key: &str) -> Result<(), ApiError> {
+    match key.len() {
+        0 => Err(ApiError::new("InvalidArgument", 400, "An object key must not be empty")),
+        1..=KEY_BYTES => Ok(()),
+        _ => Err(ApiError::new("KeyTooLongError", 400, "Your key is too long")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bucket_names() {
+        for good in ["abc", "sagemaker-us-west-2-111122223333", "a.b.c", "0ab", "1.2.3.4.5"] {
+            assert!(check_bucket_name(good).is_ok(), "{good}");
+        }
+        let long = "a".repeat(64);
+        for bad in ["", "ab", "Abc", "a_b_c", "-abc", "abc-", ".abc", "a..b", "192.168.1.1", "xn--abc", "x-s3alias", &long, "a/b"] {
+            assert_eq!(check_bucket_name(bad).unwrap_err().code(), "InvalidBucketName", "{bad}");
+        }
+    }
+
+    #[test]
+    fn keys() {
+        assert!(check_key("../../etc/passwd").is_ok());
+        assert!(check_key(&"k".repeat(1024)).is_ok());
+        assert_eq!(check_key(&"k".repeat(1025)).unwrap_err().code(), "KeyTooLongError");
+        assert_eq!(check_key(&"é".repeat(513)).unwrap_err().code(), "KeyTooLongError");
+    }
+}

@@ -1,0 +1,194 @@
+//! CreateModel. Refuses what could never be deployed: an unknown image, data that is not there or that the execution
+//! role may not read, gated data without consent.
+
+use stoa_kernel::ports::ModelAccessRequest;
+use stoa_kernel::{ApiError, Authorized, Cx, Handles, Target, Targets};
+use stoa_models_sagemaker::operations::CreateModel;
+use stoa_models_sagemaker::types::{ContainerDefinition, CreateModelInput, CreateModelOutput};
+use stoa_schema::{Value, pick};
+use stoa_policy::Effect;
+use stoa_store::{Document, Transaction};
+
+use super::{KIND, ModelState};
+use crate::data;
+use crate::service::{Hosting, already_existing, own_key, store_error};
+use crate::tags::checked_tags;
+
+impl Targets<CreateModel> for Hosting {
+    async fn targets(&self, cx: &Cx, input: &Value) -> Result<Vec<Target>, ApiError> {
+        let name = input.str_member("ModelName").unwrap_or("*");
+        let arn = cx.arn("sagemaker", &format!("model/{name}"));
+        let mut create = Target::new("sagemaker:CreateModel", arn.as_str()).with_request_tags(input, "Tags");
+        if let Some(Value::Bool(isolated)) = input.member("EnableNetworkIsolation") {
+            create.keys.set("sagemaker:NetworkIsolation", isolated.to_string());
+        }
+        for (key, path) in [
+            ("sagemaker:VpcSubnets", "VpcConfig.Subnets"),
+            ("sagemaker:VpcSecurityGroupIds", "VpcConfig.SecurityGroupIds"),
+        ] {
+            let values = stoa_schema::pick_strings(input, path);
+            if !values.is_empty() {
+                create.keys.set_many(key, values);
+            }
+        }
+        let mut dependent = Vec::new();
+        let mut direct_gated = false;
+        for request in access_requests(input) {
+            direct_gated |= self.parts.hubs.is_direct_gated(&request).await?;
+            dependent.extend(self.parts.hubs.access_targets(cx, &request).await?);
+        }
+        create.keys.set("sagemaker:DirectGatedModelAccess", direct_gated.to_string());
+        let mut targets = vec![create];
+        if let Some(role) = input.str_member("ExecutionRoleArn") {
+            targets.push(Target::new("iam:PassRole", role).with_key("iam:PassedToService", "sagemaker.amazonaws.com"));
+        }
+        if matches!(input.member("Tags"), Some(Value::List(tags)) if !tags.is_empty()) {
+            let tagging = Target::new("sagemaker:AddTags", arn).with_request_tags(input, "Tags");
+            targets.push(tagging.with_key("sagemaker:TaggingAction", "CreateModel"));
+        }
+        targets.extend(dependent);
+        Ok(targets)
+    }
+}
+
+/// Every data source in the input, decoded but not validated yet.
+fn access_requests(input: &Value) -> Vec<ModelAccessRequest> {
+    let mut requests = Vec::new();
+    let containers = pick(input, "PrimaryContainer").into_iter().chain(pick(input, "Containers[]"));
+    for container in containers {
+        for source in pick(container, "ModelDataSource.S3DataSource") {
+            requests.extend(source.str_member("S3Uri").map(|uri| ModelAccessRequest {
+                s3_uri: uri.to_owned(),
+                hub_content_arn: pick(source, "HubAccessConfig.HubContentArn")
+                    .first()
+                    .and_then(|arn| arn.as_str())
+                    .map(str::to_owned),
+                accept_eula: match pick(source, "ModelAccessConfig.AcceptEula").first() {
+                    Some(Value::Bool(accepted)) => Some(*accepted),
+                    _ => None,
+                },
+            }));
+        }
+        requests.extend(container.str_member("ModelDataUrl").map(|uri| ModelAccessRequest {
+            s3_uri: uri.to_owned(),
+            hub_content_arn: None,
+            accept_eula: None,
+        }));
+    }
+    requests
+}
+
+impl Handles<CreateModel> for Hosting {
+    async fn handle(&self, cx: &Cx, input: Authorized<CreateModelInput>) -> Result<CreateModelOutput, ApiError> {
+        let input = input.into_inner();
+        let arn = cx.arn("sagemaker", &format!("model/{}", input.model_name));
+        let (container, primary) = the_container(&input)?;
+        if self.find(cx, KIND, &input.model_name).await?.is_some() {
+            return Err(already_existing("model", &arn));
+        }
+        self.check_image(&container)?;
+        self.check_data(cx, &container, input.execution_role_arn.as_deref()).await?;
+        let tags = checked_tags(input.tags.as_deref().unwrap_or_default(), &[])?;
+        let state = ModelState {
+            arn: arn.clone(),
+            container,
+            primary,
+            execution_role_arn: input.execution_role_arn,
+            network_isolation: input.enable_network_isolation.unwrap_or(false),
+        };
+        let key = own_key(cx, KIND, &input.model_name);
+        let document = Document::new(key, &input.model_name, cx.now, &state).map_err(store_error)?;
+        let written = self.parts.store.commit(Transaction::new().create(document).set_tags(&arn, tags)).await;
+        match written {
+            Err(error) if error.is_conflict() => Err(already_existing("model", &arn)),
+            Err(error) => Err(store_error(error)),
+            Ok(()) => Ok(CreateModelOutput { model_arn: arn }),
+        }
+    }
+}
+
+/// The one container of the model; what needs more than that is refused by name.
+fn the_container(input: &CreateModelInput) -> Result<(ContainerDefinition, bool), ApiError> {
+    if input.vpc_config.is_some() {
+        return Err(not_here("VpcConfig"));
+    }
+    let listed = input.containers.as_deref().unwrap_or_default();
+    let (container, primary) = match (&input.primary_container, listed) {
+        (Some(_), [_, ..]) => {
+            return Err(ApiError::validation("Only one of PrimaryContainer and Containers can be specified."));
+        }
+        (Some(container), []) => (container.clone(), true),
+        (None, [container]) => (container.clone(), false),
+        (None, []) => return Err(ApiError::validation("One of PrimaryContainer or Containers must be specified.")),
+        (None, _) => return Err(not_here("an inference pipeline of several Containers")),
+    };
+    for (given, what) in [
+        (container.model_package_name.is_some(), "ModelPackageName"),
+        (container.multi_model_config.is_some(), "MultiModelConfig"),
+        (container.additional_model_data_sources.is_some(), "AdditionalModelDataSources"),
+        (container.model_data_url.is_some() && container.model_data_source.is_some(), "ModelDataUrl with ModelDataSource"),
+    ] {
+        if given {
+            return Err(not_here(what));
+        }
+    }
+    Ok((container, primary))
+}
+
+fn not_here(what: &str) -> ApiError {
+    ApiError::validation(format!("{what} is not implemented by Stoa; see docs/compatibility.md"))
+}
+
+impl Hosting {
+    fn check_image(&self, container: &ContainerDefinition) -> Result<(), ApiError> {
+        let image = container.image.as_deref().unwrap_or_default();
+        if self.parts.images.resolve(image).is_some() {
+            return Ok(());
+        }
+        Err(ApiError::validation(format!(
+            "Requested image {image} not found. Images of this site: {}. An operator maps further image URIs in the \
+             configuration's [images] table.",
+            self.parts.images.known().join(", ")
+        )))
+    }
+
+    /// The data is there, consent is given where it is gated, and the execution role may read it unless a hub vouches.
+    async fn check_data(&self, cx: &Cx, container: &ContainerDefinition, role: Option<&str>) -> Result<(), ApiError> {
+        let Some(source) = data::source_of(container)? else { return Ok(()) };
+        let vouched = self.parts.hubs.check(cx, &source.access).await?;
+        let found = data::first_object(&*self.parts.objects, &source).await?;
+        let Some(key) = found else {
+            return Err(data::cannot_access(&source.access.s3_uri, role, "no object is there"));
+        };
+        if vouched {
+            return Ok(());
+        }
+        self.check_role_reads(cx, &source, &key, role).await
+    }
+
+    async fn check_role_reads(
+        &self,
+        cx: &Cx,
+        source: &data::Source,
+        key: &str,
+        role: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let uri = &source.access.s3_uri;
+        let Some(role_arn) = role else {
+            return Err(ApiError::validation(format!(
+                "ExecutionRoleArn is required to read model data at {uri}: pass a role that SageMaker may assume"
+            )));
+        };
+        let session = self.parts.authority.service_session(role_arn, "sagemaker.amazonaws.com", "SageMaker").await?;
+        let Some(principal) = session else {
+            return Err(data::cannot_access(uri, role, "the role does not exist or does not trust sagemaker.amazonaws.com"));
+        };
+        let target = Target::new("s3:GetObject", format!("arn:{}:s3:::{}/{key}", cx.partition, source.bucket));
+        let verdict = cx.decide_as(&principal, &target).await?;
+        if verdict.effect == Effect::Allow {
+            return Ok(());
+        }
+        let reason = verdict.reason.unwrap_or_default();
+        Err(data::cannot_access(uri, role, &format!("{} is not authorized to perform s3:GetObject {reason}", principal.arn)))
+    }
+}

@@ -1,0 +1,23 @@
+//! DeleteModel. Endpoints that run the model keep running: they carry a snapshot.
+
+use stoa_kernel::{ApiError, Authorized, Cx, Handles};
+use stoa_models_sagemaker::operations::DeleteModel;
+use stoa_models_sagemaker::types::DeleteModelInput;
+use stoa_schema::Empty;
+use stoa_store::{Expect, Transaction};
+
+use super::KIND;
+use crate::service::{Hosting, could_not_find, own_key, store_error};
+
+impl Handles<DeleteModel> for Hosting {
+    async fn handle(&self, cx: &Cx, input: Authorized<DeleteModelInput>) -> Result<Empty, ApiError> {
+        let arn = cx.arn("sagemaker", &format!("model/{}", input.model_name));
+        let key = own_key(cx, KIND, &input.model_name);
+        let transaction = Transaction::new().delete(key, Expect::Present).set_tags(&arn, Vec::new());
+        match self.parts.store.commit(transaction).await {
+            Err(error) if error.is_conflict() => Err(could_not_find("model", &arn)),
+            Err(error) => Err(store_error(error)),
+            Ok(()) => Ok(Empty {}),
+        }
+    }
+}
