@@ -129,9 +129,9 @@ class Server:
         """Audit records as `stoa audit query --json` gives them."""
         return [json.loads(line) for line in self.command("audit", "query", "--json", *filters).stdout.splitlines() if line]
 
-    def environment(self):
+    def environment(self, *arguments):
         """The exports that `stoa env` prints, as a shell understands them."""
-        printed = self.command("env").stdout
+        printed = self.command("env", *arguments).stdout
         shell = subprocess.run(
             ["bash", "-c", 'set -a; eval "$1"; env -0', "bash", printed],
             capture_output=True, check=True, env={"PATH": os.environ["PATH"]},
@@ -332,3 +332,7 @@ def invoke_json(client, endpoint, body, **more):
 def iris_label(client, endpoint):
     """The label of a flower that every version of the sample classifies alike."""
     return invoke_json(client, endpoint, {"instances": [IRIS_ROW]})["predictions"][0]["label"]
+
+
+def contents_of(client, hub=PUBLIC_HUB, kind="Model"):
+    return client.list_hub_contents(HubName=hub, HubContentType=kind)["HubContentSummaries"]

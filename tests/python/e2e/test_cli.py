@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from support import GATED, IRIS_ROW, REGION, deploy_public, endpoint_status
+from support import GATED, IRIS_ROW, REGION, deploy_public, endpoint_gone, endpoint_status
 
 AWS = Path(sys.executable).with_name("aws")
 
 
-@pytest.fixture(scope="module")
-def aws(server):
-    environment = server.environment()
+@pytest.fixture(scope="module", params=["front-door", "endpoint-url"])
+def aws(server, request):
+    environment = server.environment("--way", request.param)
     environment["PATH"] = os.environ["PATH"]
     environment["AWS_PAGER"] = ""
 
@@ -30,13 +30,16 @@ def aws(server):
 
 
 def test_what_stoa_env_prints(server):
-    environment = server.environment()
-    assert environment["AWS_ENDPOINT_URL"] == server.url
-    assert environment["HTTPS_PROXY"] == server.url
-    assert Path(environment["AWS_CA_BUNDLE"]) == server.data_dir / "ca.pem"
-    assert Path(environment["AWS_SHARED_CREDENTIALS_FILE"]) == server.data_dir / "credentials"
-    assert environment["AWS_DEFAULT_REGION"] == REGION
-    assert Path(environment["SAGEMAKER_USER_CONFIG_OVERRIDE"]).is_file()
+    door, direct = server.environment(), server.environment("--way", "endpoint-url")
+    for environment in (door, direct):
+        assert Path(environment["AWS_SHARED_CREDENTIALS_FILE"]) == server.data_dir / "credentials"
+        assert environment["AWS_DEFAULT_REGION"] == REGION
+        assert Path(environment["SAGEMAKER_USER_CONFIG_OVERRIDE"]).is_file()
+    assert door["HTTPS_PROXY"] == server.url
+    assert Path(door["AWS_CA_BUNDLE"]) == server.data_dir / "ca.pem"
+    assert "AWS_ENDPOINT_URL" not in door
+    assert direct["AWS_ENDPOINT_URL"] == server.url
+    assert "HTTPS_PROXY" not in direct
     assert (server.data_dir / "credentials").stat().st_mode & 0o777 == 0o600
 
 
@@ -54,8 +57,8 @@ def test_hubs(aws):
     aws("sagemaker", "delete-hub", "--hub-name", "by-cli")
 
 
-def test_s3_copies_both_ways(aws, tmp_path, server):
-    bucket = f"cli-{server.admin().id}"
+def test_s3_copies_both_ways(aws, tmp_path):
+    bucket = f"cli-{aws('sts', 'get-caller-identity')['Account']}"
     aws("s3", "mb", f"s3://{bucket}")
     source = tmp_path / "up"
     (source / "deep").mkdir(parents=True)
@@ -79,8 +82,14 @@ def test_iam_and_its_query_protocol(aws):
 
 def test_invoke(aws, server, tmp_path):
     admin = server.admin()
-    role = admin.new_role("CliExec")
-    sm = deploy_public(admin, role, "cli")
+    iam = admin.client("iam")
+    if "CliExec" not in [role["RoleName"] for role in iam.list_roles()["Roles"]]:
+        admin.new_role("CliExec")
+    sm = admin.client("sagemaker")
+    if not sm.list_models(NameContains="cli")["Models"]:
+        deploy_public(admin, f"arn:aws:iam::{admin.id}:role/CliExec", "cli")
+    else:
+        sm.create_endpoint(EndpointName="cli", EndpointConfigName="cli")
     assert endpoint_status(sm, "cli")["EndpointStatus"] == "InService"
     answer = tmp_path / "answer.json"
     (tmp_path / "body.json").write_text(json.dumps({"instances": [IRIS_ROW]}))
@@ -90,7 +99,7 @@ def test_invoke(aws, server, tmp_path):
     )
     assert json.loads(answer.read_text())["predictions"][0]["label"] == "setosa"
     aws("sagemaker", "delete-endpoint", "--endpoint-name", "cli")
-    aws("sagemaker", "wait", "endpoint-deleted", "--endpoint-name", "cli")
+    endpoint_gone(sm, "cli")
 
 
 def test_errors_read_as_aws_ones(aws):

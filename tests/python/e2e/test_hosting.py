@@ -24,8 +24,6 @@ from support import (
     refused,
 )
 
-IMAGE_OF = {}
-
 
 @pytest.fixture(scope="module")
 def shared(server):

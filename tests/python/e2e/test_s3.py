@@ -229,12 +229,19 @@ def test_presigned_url_after_its_end(s3, bucket):
     assert again.status_code == 403, "and stays so"
 
 
-def test_presigned_by_version_two_is_refused_by_name(account, bucket):
-    old = account.client("s3", signature_version="s3")
-    url = old.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
-    answer = requests.get(url, timeout=30, proxies=NO_PROXIES)
-    assert answer.status_code == 400
-    assert "AWS4-HMAC-SHA256" in answer.text
+def test_what_boto3_presigns_by_default(account, s3, bucket):
+    """Against a custom endpoint boto3 still makes URLs of Signature Version 2, unless it is told otherwise."""
+    put(s3, bucket, k=b"v")
+    url = account.client("s3").generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=60)
+    assert requests.get(url, timeout=30, proxies=NO_PROXIES).content == b"v"
+    old = account.client("s3", signature_version="s3").generate_presigned_url(
+        "get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=60
+    )
+    assert "AWSAccessKeyId=" in old
+    assert requests.get(old, timeout=30, proxies=NO_PROXIES).content == b"v"
+    other = requests.get(old.replace(f"{bucket}/k", f"{bucket}/other"), timeout=30, proxies=NO_PROXIES)
+    assert (other.status_code, "SignatureDoesNotMatch" in other.text) == (403, True)
+    assert requests.put(old, data=b"no", timeout=30, proxies=NO_PROXIES).status_code == 403
 
 
 def test_no_credentials_at_all(server, bucket):

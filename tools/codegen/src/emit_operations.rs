@@ -86,13 +86,14 @@ fn emit_implemented(
     let _ = writeln!(
         out,
         "/// The row of [`{name}`].\npub static {row}: OperationSpec = OperationSpec {{\n    service: {service:?},\n    name: {name:?},\n    implemented: true,\n    \
-         http: HttpBinding {{ method: {method:?}, uri: {uri:?} }},\n    input: {input},\n    output: {output},\n    result_wrapper: {wrapper},\n    \
+         http: HttpBinding {{ method: {method:?}, uri: {uri:?} }},\n    input: {input},\n    output: {output},\n    result_wrapper: {wrapper},\n    xml_namespace: {xml:?},\n    \
          success_status: {success},\n    errors: &[{errors}],\n    authz: {authz},\n    access: Access::{access},\n    audit: AuditKind::{audit},\n}};\n\
          /// `{name}`.\n#[derive(Debug, Clone, Copy)]\npub struct {name};\nimpl Operation for {name} {{\n    type Input = {input_type};\n    type Output = {output_type};\n    \
          const SPEC: &'static OperationSpec = &{row};\n}}\n",
         service = service.name,
         method = facts.http.method,
         uri = facts.http.request_uri,
+        xml = service.model.metadata.xml_namespace.as_deref().unwrap_or_default(),
         success = facts.http.response_code.unwrap_or(200),
         input = shape(input),
         output = shape(output_name),

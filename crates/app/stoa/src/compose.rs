@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use stoa_audit::Journal;
-use stoa_audit_journal::FileJournal;
+use stoa_audit_journal::SegmentJournal;
 use stoa_blob::BlobStore;
 use stoa_blob_fs::FsBlobs;
 use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig};
@@ -16,7 +16,7 @@ use stoa_kernel::ports::{Authority, ObjectSource};
 use stoa_kernel::{Platform, Registry};
 use stoa_runtime::Runtime;
 use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
-use stoa_s3::S3Edge;
+use stoa_s3::{S3Service, S3Settings};
 use stoa_s3_objects::{CombinedSource, S3Objects};
 use stoa_sagemaker_hosting::{EndpointReconciler, Hosting, HostingParts};
 use stoa_sagemaker_hub::{Catalog, Hubs, HubsParts};
@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::data_dir::{DataDir, MasterKey};
 use crate::images::{INFERENCE, ImageMap};
 use crate::presign::{Presigner, ServiceAuthority};
+use crate::s3_front::S3Frontage;
 use crate::tags::StoredTags;
 
 /// How often endpoints are looked at when nothing nudges.
@@ -37,6 +38,8 @@ const ENDPOINT_PERIOD: Duration = Duration::from_secs(1);
 /// SageMaker's limit for an invocation.
 const INVOCATION_DEADLINE: Duration = Duration::from_secs(60);
 const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long an S3 client may pause within a body.
+const S3_BODY_IDLE: Duration = Duration::from_secs(60);
 
 /// A server, put together and not yet listening.
 pub struct Stoa {
@@ -65,7 +68,7 @@ struct Base {
 /// Opens everything in the data folder and wires it.
 pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dyn Error>> {
     let base = open_base(data_dir)?;
-    let journal: Arc<dyn Journal> = Arc::new(FileJournal::open(&data_dir.audit(), Arc::clone(&base.clock), Arc::clone(&base.ids))?);
+    let journal: Arc<dyn Journal> = Arc::new(open_journal(data_dir)?);
     let iam = Iam::new(Arc::clone(&base.store), Arc::clone(&base.clock), Arc::clone(&base.ids), SealingKey::new(base.key.bytes()));
     let organization = iam.bootstrap().await?;
     let inner: Arc<dyn Authority> = Arc::clone(&iam) as Arc<dyn Authority>;
@@ -85,10 +88,10 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     iam.set_account_data(vec![Arc::clone(&hosting) as _, Arc::clone(&hubs) as _, Arc::clone(&objects) as _]);
     iam.resume_deletions().await?;
     let registry = registry(&iam, &hubs, &hosting)?;
-    let edge = S3Edge::new(Arc::clone(&platform), Arc::clone(&journal), objects, Arc::clone(&base.blobs), config.regions.clone());
+    let s3 = s3_front(config, &platform, &journal, objects, &base)?;
     let gateway_config =
         GatewayConfig { allow_tunnel: config.allow_tunnel.clone(), regions: config.regions.clone(), ..GatewayConfig::default() };
-    let gateway = Gateway::new(gateway_config, platform, registry, Arc::clone(&journal), Some(Arc::new(edge)));
+    let gateway = Gateway::new(gateway_config, platform, registry, Arc::clone(&journal), Some(Arc::new(s3)));
     let certificates = CertificateAuthority::open(data_dir.path(), Arc::clone(&base.clock))?;
     Ok(Stoa {
         gateway: Arc::new(gateway),
@@ -113,6 +116,31 @@ fn open_base(data_dir: &DataDir) -> Result<Base, Box<dyn Error>> {
     let blobs = FsBlobs::open(data_dir.path())?;
     let tokens = PageTokens::new(key.derive("stoa/page-tokens/v1"));
     Ok(Base { clock, ids, key, store: Arc::new(store), blobs: Arc::new(blobs), tokens })
+}
+
+fn open_journal(data_dir: &DataDir) -> Result<SegmentJournal, Box<dyn Error>> {
+    let journal = SegmentJournal::open(&data_dir.audit(), stoa_audit_journal::Settings::default())?;
+    let recovered = journal.recovered();
+    tracing::debug!(?recovered, "the audit journal is open");
+    Ok(journal)
+}
+
+fn s3_front(
+    config: &Config,
+    platform: &Arc<Platform>,
+    journal: &Arc<dyn Journal>,
+    objects: Arc<S3Objects>,
+    base: &Base,
+) -> Result<S3Frontage, Box<dyn Error>> {
+    let default_region = config.regions.first().cloned().ok_or("no region is served")?;
+    let settings = S3Settings {
+        base_domains: Vec::new(),
+        regions: config.regions.clone(),
+        default_region,
+        body_idle: S3_BODY_IDLE,
+    };
+    let service = S3Service::new(settings, Arc::clone(platform), Arc::clone(journal), objects, Arc::clone(&base.blobs));
+    Ok(S3Frontage(service))
 }
 
 fn hubs(base: &Base) -> (Arc<Hubs>, Arc<Catalog>) {

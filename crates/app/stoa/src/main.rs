@@ -12,6 +12,7 @@ mod config;
 mod data_dir;
 mod images;
 mod presign;
+mod s3_front;
 mod serve;
 mod tags;
 

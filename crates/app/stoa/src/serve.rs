@@ -21,6 +21,8 @@ use crate::data_dir::{DataDir, ServerFile};
 
 /// For tasks of ours once requests are done.
 const SHUTDOWN: Duration = Duration::from_secs(15);
+/// How often the last uses of access keys are written down.
+const KEY_USES_PERIOD: Duration = Duration::from_secs(120);
 
 /// Runs the server to its end.
 pub fn run(arguments: &ServeArgs) -> Outcome {
@@ -75,6 +77,21 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
 
 fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskGroup) -> Result<(), Box<dyn Error>> {
     stoa.endpoints.start(tasks);
+    let (iam, token) = (Arc::clone(&stoa.iam), tasks.token());
+    tasks.spawn("iam-key-uses", async move {
+        loop {
+            let stopping = tokio::select! {
+                () = token.cancelled() => true,
+                () = tokio::time::sleep(KEY_USES_PERIOD) => false,
+            };
+            if let Err(error) = iam.flush_key_uses().await {
+                tracing::warn!(%error, "last uses of access keys could not be written");
+            }
+            if stopping {
+                return;
+            }
+        }
+    });
     let parts = AdminParts {
         iam: Arc::clone(&stoa.iam),
         catalog: Arc::clone(&stoa.catalog),

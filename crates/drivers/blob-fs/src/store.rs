@@ -68,7 +68,8 @@ impl FsBlobs {
     /// Copies a local file into the store.
     pub async fn put_file(&self, path: impl AsRef<Path>) -> Result<Written, BlobError> {
         let path = path.as_ref().to_owned();
-        let file = read::blocking(move || std::fs::File::open(path)).await.map_err(|cause| BlobError::Source(cause.into()))?;
+        let file =
+            read::blocking(move || std::fs::File::open(path)).await.map_err(|cause| BlobError::Source(cause.into()))?;
         self.put(whole_file(file)).await
     }
 }

@@ -1,4 +1,5 @@
 //! The suite on local files, and what only files have: leftovers of a crash, permissions, names.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail the test")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

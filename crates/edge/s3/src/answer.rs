@@ -4,7 +4,7 @@
 //! takes code and message from the very document the caller sees.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use stoa_kernel::ApiError;
@@ -15,10 +15,14 @@ const LARGEST_ERROR: usize = 64 << 10;
 
 /// Finishes an answer; with code and message when it is an error.
 pub(crate) async fn finish(
-    answer: Response<s3s::Body>,
+    mut answer: Response<s3s::Body>,
     method: &Method,
     call: &Call,
 ) -> (Response<s3s::Body>, Option<(String, String)>) {
+    if answer.status() == StatusCode::OK && answer.headers().contains_key(CONTENT_RANGE) {
+        // s3s knows of partial content for GET only.
+        *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
     let status = answer.status();
     let is_error = status.is_client_error() || status.is_server_error();
     let (answer, error) = if is_error || status == StatusCode::NOT_MODIFIED {

@@ -60,13 +60,14 @@ fn parameters(call: &Call) -> Json {
 fn additional(call: &Call) -> Json {
     let mut data = serde_json::Map::new();
     let method = match call.auth_type {
-        AuthType::Header => Some("AuthHeader"),
-        AuthType::Query => Some("QueryString"),
+        AuthType::Header => Some(("AuthHeader", "SigV4")),
+        AuthType::Query => Some(("QueryString", "SigV4")),
+        AuthType::QueryVersion2 => Some(("QueryString", "SigV2")),
         AuthType::None => None,
     };
-    if let Some(method) = method {
+    if let Some((method, version)) = method {
         data.insert("AuthenticationMethod".to_owned(), json!(method));
-        data.insert("SignatureVersion".to_owned(), json!("SigV4"));
+        data.insert("SignatureVersion".to_owned(), json!(version));
     }
     if let Some(refusal) = &*call.refusal.lock() {
         let refusal = json!({

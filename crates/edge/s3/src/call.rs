@@ -16,6 +16,8 @@ use crate::operations::Operation;
 pub(crate) enum AuthType {
     Header,
     Query,
+    /// A presigned URL of Signature Version 2.
+    QueryVersion2,
     None,
 }
 

@@ -114,7 +114,8 @@ fn incomplete() -> ApiError {
 }
 
 fn malformed_trailer() -> ApiError {
-    let text = "The request contained trailing data that was not well-formed or did not conform to our published schema.";
+    let text =
+        "The request contained trailing data that was not well-formed or did not conform to our published schema.";
     ApiError::new("MalformedTrailerError", 400, text)
 }
 
@@ -123,7 +124,16 @@ impl Decoder {
     /// trailing headers.
     pub fn new(length: u64, key: Option<ChunkKey>, trailing: bool, trailers: Arc<Mutex<Option<HeaderMap>>>) -> Decoder {
         let signed = key.map(|key| Signed { key, hash: Sha256::new(), claimed: Vec::new() });
-        Decoder { state: State::Size, line: Vec::new(), left: 0, missing: length, signed, trailing, lines: Vec::new(), trailers }
+        Decoder {
+            state: State::Size,
+            line: Vec::new(),
+            left: 0,
+            missing: length,
+            signed,
+            trailing,
+            lines: Vec::new(),
+            trailers,
+        }
     }
 
     /// The next data in the input, which is consumed as far as it was read. None: more input is needed.

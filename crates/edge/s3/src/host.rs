@@ -15,7 +15,8 @@ pub(crate) struct Hosts {
 
 impl Hosts {
     pub fn new(domains: &[String]) -> Hosts {
-        let mut domains: Vec<String> = domains.iter().map(|domain| domain.trim_matches('.').to_ascii_lowercase()).collect();
+        let mut domains: Vec<String> =
+            domains.iter().map(|domain| domain.trim_matches('.').to_ascii_lowercase()).collect();
         domains.push("localhost".to_owned());
         domains.sort_by_key(|domain| std::cmp::Reverse(domain.len()));
         Hosts { domains }

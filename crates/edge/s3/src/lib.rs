@@ -15,5 +15,6 @@ mod host;
 mod operations;
 mod payload;
 mod service;
+mod signature_v2;
 
-pub use service::{S3Settings, S3Service, ServerCall};
+pub use service::{S3Service, S3Settings, ServerCall};

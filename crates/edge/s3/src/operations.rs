@@ -98,15 +98,18 @@ pub(crate) struct Asked<'r> {
 /// Keys that every S3 target has.
 pub(crate) fn common_keys(target: Target, auth_type: AuthType, owner: Option<&AccountId>) -> Target {
     let target = match owner {
-        Some(owner) => target.with_key("aws:ResourceAccount", owner.as_str()).with_key("s3:ResourceAccount", owner.as_str()),
+        Some(owner) => {
+            target.with_key("aws:ResourceAccount", owner.as_str()).with_key("s3:ResourceAccount", owner.as_str())
+        }
         None => target,
     };
-    let auth = match auth_type {
-        AuthType::Header => "REST-HEADER",
-        AuthType::Query => "REST-QUERY-STRING",
+    let (form, version) = match auth_type {
+        AuthType::Header => ("REST-HEADER", "AWS4-HMAC-SHA256"),
+        AuthType::Query => ("REST-QUERY-STRING", "AWS4-HMAC-SHA256"),
+        AuthType::QueryVersion2 => ("REST-QUERY-STRING", "AWS"),
         AuthType::None => return target,
     };
-    target.with_key("s3:authType", auth).with_key("s3:signatureversion", "AWS4-HMAC-SHA256")
+    target.with_key("s3:authType", form).with_key("s3:signatureversion", version)
 }
 
 const HEADER_KEYS: [&str; 10] = [
@@ -161,7 +164,11 @@ fn query_value(query: &str, wanted: &str) -> Result<Option<String>, ApiError> {
             continue;
         }
         if found.replace(decoded(value)).is_some() {
-            return Err(ApiError::new("InvalidArgument", 400, format!("The parameter {wanted} was given more than once")));
+            return Err(ApiError::new(
+                "InvalidArgument",
+                400,
+                format!("The parameter {wanted} was given more than once"),
+            ));
         }
     }
     Ok(found)

@@ -26,7 +26,11 @@ pub(crate) struct Reading {
 }
 
 /// Prepares to read the body and removes from the head what was for the signature and the framing alone.
-pub(crate) fn prepare(parts: &mut Parts, payload: (PayloadMode, ChunkKey), call: &Call) -> Result<Reading, ApiError> {
+pub(crate) fn prepare(
+    parts: &mut Parts,
+    payload: (PayloadMode, Option<ChunkKey>),
+    call: &Call,
+) -> Result<Reading, ApiError> {
     let (mode, key) = payload;
     let decoder = match mode {
         PayloadMode::Unsigned => None,
@@ -35,8 +39,8 @@ pub(crate) fn prepare(parts: &mut Parts, payload: (PayloadMode, ChunkKey), call:
             None
         }
         PayloadMode::StreamingUnsignedTrailer => Some((None, true)),
-        PayloadMode::StreamingSigned => Some((Some(key), false)),
-        PayloadMode::StreamingSignedTrailer => Some((Some(key), true)),
+        PayloadMode::StreamingSigned => Some((key, false)),
+        PayloadMode::StreamingSignedTrailer => Some((key, true)),
     };
     let Some((key, trailing)) = decoder else { return Ok(Reading { decoder: None }) };
     let length = decoded_length(&parts.headers)?;

@@ -73,6 +73,7 @@ pub(crate) struct Inner {
     pub backend: Arc<dyn Backend>,
     pub blobs: Arc<dyn BlobStore>,
     pub keys: KeyCache,
+    pub hosts: Hosts,
     journal: Arc<dyn Journal>,
 }
 
@@ -111,11 +112,11 @@ impl S3Service {
         blobs: Arc<dyn BlobStore>,
     ) -> S3Service {
         let hosts = Hosts::new(&settings.base_domains);
-        let inner = Arc::new(Inner { settings, platform, backend, blobs, keys: KeyCache::default(), journal });
+        let inner = Arc::new(Inner { settings, platform, backend, blobs, keys: KeyCache::default(), hosts, journal });
         let mut builder = S3ServiceBuilder::new(Api(Arc::clone(&inner)));
         builder.set_auth(NoSecrets);
         builder.set_access(Access(Arc::clone(&inner)));
-        builder.set_host(hosts);
+        builder.set_host(inner.hosts.clone());
         S3Service { inner, s3s: builder.build(), mutations: TaskTracker::new() }
     }
 
@@ -225,7 +226,7 @@ impl S3Service {
 fn strip_signature(parts: &mut Parts) -> Result<(), ApiError> {
     const HEADERS: [&str; 5] =
         ["authorization", "x-amz-content-sha256", "x-amz-security-token", "x-amz-decoded-content-length", "x-amz-date"];
-    const PARAMETERS: [&str; 10] = [
+    const PARAMETERS: [&str; 12] = [
         "X-Amz-Algorithm",
         "X-Amz-Credential",
         "X-Amz-Date",
@@ -236,6 +237,8 @@ fn strip_signature(parts: &mut Parts) -> Result<(), ApiError> {
         "X-Amz-Content-Sha256",
         "AWSAccessKeyId",
         "Signature",
+        "Expires",
+        "x-amz-security-token",
     ];
     for name in HEADERS {
         parts.headers.remove(name);

@@ -150,7 +150,8 @@ fn check(stored: &StoredBody, sha256: [u8; 32], checks: BodyChecks) -> Result<()
     }
     let Some(expected) = checks.expected else { return Ok(()) };
     let Some(expected) = expected() else {
-        let text = "The request contained trailing data that was not well-formed or did not conform to our published schema.";
+        let text =
+            "The request contained trailing data that was not well-formed or did not conform to our published schema.";
         return Err(ApiError::new("MalformedTrailerError", 400, text));
     };
     if expected != stored.checksum.value {

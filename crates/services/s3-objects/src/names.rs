@@ -41,7 +41,21 @@ mod tests {
             assert!(check_bucket_name(good).is_ok(), "{good}");
         }
         let long = "a".repeat(64);
-        for bad in ["", "ab", "Abc", "a_b_c", "-abc", "abc-", ".abc", "a..b", "192.168.1.1", "xn--abc", "x-s3alias", &long, "a/b"] {
+        for bad in [
+            "",
+            "ab",
+            "Abc",
+            "a_b_c",
+            "-abc",
+            "abc-",
+            ".abc",
+            "a..b",
+            "192.168.1.1",
+            "xn--abc",
+            "x-s3alias",
+            &long,
+            "a/b",
+        ] {
             assert_eq!(check_bucket_name(bad).unwrap_err().code(), "InvalidBucketName", "{bad}");
         }
     }

@@ -4,8 +4,10 @@
 //! to the bucket's generation, so no object outlives its bucket.
 
 use async_trait::async_trait;
-use stoa_blob::{Digest, once, put_bytes};
-use stoa_kernel::ports::{BodyChecks, BodyStream, ListObjects, Listing, ObjectRecord, Objects, WriteCondition, WriteObject};
+use stoa_blob::{Digest, once};
+use stoa_kernel::ports::{
+    BodyChecks, BodyStream, ListObjects, Listing, ObjectRecord, Objects, WriteCondition, WriteObject,
+};
 use stoa_kernel::{ApiError, Cx, Permit};
 use stoa_store::{Change, Document, Expect, StoreError, Transaction};
 use stoa_types::Timestamp;
@@ -52,7 +54,9 @@ impl S3Objects {
             transaction.changes.push(Change::Put { document, expect });
             match self.store.commit(also(transaction)).await {
                 Ok(()) => return Ok(record),
-                Err(StoreError::Conflict { key, found: Some(_) }) if condition.absent && key.kind == crate::documents::OBJECT => {
+                Err(StoreError::Conflict { key, found: Some(_) })
+                    if condition.absent && key.kind == crate::documents::OBJECT =>
+                {
                     return Err(precondition_failed());
                 }
                 // Retried only where the bucket or a conditional object changed meanwhile.
@@ -141,7 +145,15 @@ impl Objects for S3Objects {
             let checks = BodyChecks { algorithm: checks.algorithm.or(kept), ..BodyChecks::default() };
             let stored = self.store_body(checks, self.bytes_of(source).await?).await?;
             let (etag, checksum) = (hex::encode(stored.md5), Some(stored.checksum));
-            ObjectBody { digest: stored.digest, size: stored.size, etag, attributes, checksum, parts: None, upload_id: None }
+            ObjectBody {
+                digest: stored.digest,
+                size: stored.size,
+                etag,
+                attributes,
+                checksum,
+                parts: None,
+                upload_id: None,
+            }
         };
         let now = cx.platform.clock.now();
         self.name_object(now, (&bucket, &key), &body, &condition, |transaction| transaction).await
@@ -178,10 +190,8 @@ impl Objects for S3Objects {
         let (source, _) = self.derived(bucket).await?.ok_or_else(no_such_bucket)?;
         source.check_read(cx, bucket, key).await?;
         let Some(entry) = source.object(bucket, key).await? else { return Ok(None) };
-        let attributes = stoa_kernel::ports::ObjectAttributes {
-            content_type: entry.content_type.clone(),
-            ..Default::default()
-        };
+        let attributes =
+            stoa_kernel::ports::ObjectAttributes { content_type: entry.content_type.clone(), ..Default::default() };
         Ok(Some(ObjectRecord { entry, attributes, checksum: None, parts: None }))
     }
 
@@ -191,13 +201,5 @@ impl Objects for S3Objects {
         }
         let (source, _) = self.derived(&list.bucket).await?.ok_or_else(no_such_bucket)?;
         listing::list(&**source, list).await
-    }
-}
-
-/// Bytes in hand as an object, for other parts of the server that write into buckets of their users.
-impl S3Objects {
-    /// Stores bytes as a blob and gives their digest; nothing names them yet.
-    pub async fn put_blob(&self, bytes: impl Into<bytes::Bytes> + Send) -> Result<Digest, ApiError> {
-        Ok(put_bytes(&*self.blobs, bytes).await.map_err(blob_failed)?.digest)
     }
 }

@@ -24,7 +24,8 @@ use stoa_types::{AccountId, Timestamp};
 
 use crate::body::{algorithm_name, blob_failed, crc_of, crc_text};
 use crate::documents::{
-    Bucket, DELETING, ObjectBody, PART, PartBody, UPLOAD, UploadBody, object_key, part_key, part_record, upload_key, upload_record,
+    Bucket, DELETING, ObjectBody, PART, PartBody, UPLOAD, UploadBody, object_key, part_key, part_record, upload_key,
+    upload_record,
 };
 use crate::names::check_key;
 use crate::service::{S3Objects, aborted, store_failed};
@@ -66,7 +67,13 @@ impl S3Objects {
         Ok((record.key == name.key).then_some(Upload { document, record, owner }))
     }
 
-    async fn parts(&self, owner: &AccountId, id: &str, after: u32, limit: usize) -> Result<Vec<Arc<Document>>, ApiError> {
+    async fn parts(
+        &self,
+        owner: &AccountId,
+        id: &str,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<Arc<Document>>, ApiError> {
         let mut query = Query::of(PART).owned_by(owner, None).children_of(id).limit(limit);
         if after > 0 {
             let name = SortValue::Text(format!("{after:05}"));
@@ -242,7 +249,9 @@ impl Uploads for S3Objects {
         match (checks.algorithm, upload.record.algorithm) {
             (Some(given), Some(wanted)) if given != wanted => {
                 let (given, wanted) = (algorithm_name(given), algorithm_name(wanted));
-                let text = format!("Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {given}");
+                let text = format!(
+                    "Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {given}"
+                );
                 return Err(ApiError::new("InvalidRequest", 400, text));
             }
             (None, wanted) => checks.algorithm = wanted,

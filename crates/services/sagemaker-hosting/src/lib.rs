@@ -4,9 +4,11 @@
 //! carries a snapshot of its models and configuration, so that both may be deleted while it serves (the SageMaker SDK
 //! does so). After a crash the next pass starts what should run and stops what should not.
 
+mod account_data;
 mod data;
 mod endpoint;
 mod endpoint_config;
+#[rustfmt::skip]
 mod generated;
 mod invocation;
 mod listing;

@@ -123,3 +123,11 @@ pub(crate) fn common_headers(content_type: &str, request_id: &str) -> HeaderMap 
     set_header(&mut headers, "x-amzn-requestid", request_id);
     headers
 }
+
+/// For services that also speak awsQuery: the code those clients know, and who is at fault.
+pub(crate) fn query_error_header(headers: &mut HeaderMap, service: &ServiceSpec, error: &WireError) {
+    if service.protocols.contains(&ProtocolName::AwsQuery) {
+        let fault = if error.sender { "Sender" } else { "Receiver" };
+        set_header(headers, "x-amzn-query-error", &format!("{};{fault}", error.code));
+    }
+}

@@ -65,6 +65,8 @@ pub struct OperationSpec {
     pub output: Option<&'static Shape>,
     /// awsQuery: the element that wraps the result.
     pub result_wrapper: Option<&'static str>,
+    /// awsQuery: the namespace of its answers, empty in the other protocols.
+    pub xml_namespace: &'static str,
     /// The status of a success, 200 unless the model says otherwise.
     pub success_status: u16,
     /// The modelled errors.
@@ -95,6 +97,7 @@ impl OperationSpec {
             input: None,
             output: None,
             result_wrapper: None,
+            xml_namespace: "",
             success_status: 200,
             errors: &[],
             authz,

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -146,19 +147,66 @@ where
         .keep_alive_timeout(limits.header_read / 2)
         .max_concurrent_streams(limits.http2_streams)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
-    let (peer, socket) = (socket.peer, Arc::new(socket));
-    let stopping = shared.stopping.clone();
-    let service = service_fn(move |request| respond(Arc::clone(&shared), Arc::clone(&socket), request));
+    let (peer, socket, idle_limit) = (socket.peer, Arc::new(socket), limits.header_read);
+    let (stopping, activity) = (shared.stopping.clone(), Arc::new(Activity::default()));
+    let observed = Arc::clone(&activity);
+    let service = service_fn(move |request| {
+        let (shared, socket, serving) = (Arc::clone(&shared), Arc::clone(&socket), Serving::new(&observed));
+        async move {
+            let response = respond(shared, socket, request).await;
+            drop(serving);
+            response
+        }
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = stopping.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let (mut served_before, mut told) = (None, false);
+    let result = loop {
+        tokio::select! {
+            result = connection.as_mut() => break result,
+            () = stopping.cancelled(), if !told => {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = tokio::time::sleep(idle_limit) => {
+                let served = activity.served.load(Ordering::Relaxed);
+                if activity.in_flight.load(Ordering::Relaxed) == 0 && served_before == Some(served) {
+                    if served == 0 {
+                        // It shook hands at most: there is nothing to finish.
+                        return;
+                    }
+                    // Bodies still being sent are finished first.
+                    connection.as_mut().graceful_shutdown();
+                }
+                served_before = Some(served);
+            }
         }
     };
     note(peer, result);
+}
+
+/// What a HTTP/2 connection is doing; hyper has an idle limit for HTTP/1 only.
+#[derive(Default)]
+struct Activity {
+    in_flight: AtomicUsize,
+    served: AtomicUsize,
+}
+
+/// Counts a request until its response begins or its stream is gone.
+struct Serving(Arc<Activity>);
+
+impl Serving {
+    fn new(activity: &Arc<Activity>) -> Serving {
+        activity.in_flight.fetch_add(1, Ordering::Relaxed);
+        Serving(Arc::clone(activity))
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.served.fetch_add(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn note(peer: SocketAddr, result: hyper::Result<()>) {

@@ -36,6 +36,26 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn idle_connections_are_closed() {
+    let world = World::with_limits(|limits| limits.header_read = SHORT).await;
+    let request = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    let (answer, waited) = raw(&world, request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && waited < Duration::from_secs(9), "{answer}");
+    // HTTP/2: a preface and nothing more, then one that has served a request.
+    raw(&world, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    raw(&world, b"PRI").await;
+    let stream = TcpStream::connect(world.address).await.unwrap();
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(executor, hyper_util::rt::TokioIo::new(stream)).await.unwrap();
+    let ended = tokio::spawn(connection);
+    let mut request = Call::plain("GET", "/health").request();
+    *request.uri_mut() = "http://localhost/health".parse().unwrap();
+    assert_eq!(sender.send_request(request).await.unwrap().status(), 200);
+    assert!(tokio::time::timeout(Duration::from_secs(9), ended).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let world = World::with_limits(|limits| limits.body_read = SHORT).await;
     let head = "POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: SageMaker.DescribeHub\r\nContent-Length: 100\r\n\r\n{";

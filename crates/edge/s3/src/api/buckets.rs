@@ -17,7 +17,8 @@ pub(super) async fn list(api: &Api, request: Request<ListBucketsInput>) -> Answe
     let ListBucketsInput { max_buckets, prefix, continuation_token, bucket_region } = request.input;
     let account = &call.cx.principal.account;
     let limit = max_buckets.and_then(|most| usize::try_from(most).ok()).unwrap_or(10_000).clamp(1, 10_000);
-    let after = continuation_token.as_deref().map(super::listing::open_token).transpose().map_err(|error| call.fail(error))?;
+    let after =
+        continuation_token.as_deref().map(super::listing::open_token).transpose().map_err(|error| call.fail(error))?;
     let found = api.0.backend.buckets(account, prefix.as_deref().unwrap_or(""), after.as_deref(), limit + 1).await;
     let mut found = found.map_err(|error| call.fail(error))?;
     let more = found.len() > limit;
@@ -74,14 +75,19 @@ pub(super) async fn create(api: &Api, request: Request<CreateBucketInput>) -> An
         return Err(fail(ApiError::new("NotImplemented", 501, "object lock is not implemented by Stoa")));
     }
     if input.acl.as_ref().is_some_and(|acl| acl.as_str() != "private") {
-        return Err(fail(ApiError::new("InvalidBucketAclWithObjectOwnership", 400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")));
+        return Err(fail(ApiError::new(
+            "InvalidBucketAclWithObjectOwnership",
+            400,
+            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+        )));
     }
     let configuration = input.create_bucket_configuration.unwrap_or_default();
     if configuration.bucket.is_some() || configuration.location.is_some() {
         return Err(fail(ApiError::new("NotImplemented", 501, "directory buckets are not implemented by Stoa")));
     }
     let constraint = configuration.location_constraint;
-    let region = region_for(&call.cx.region, constraint.as_ref().map(|constraint| constraint.as_str())).map_err(fail)?;
+    let region =
+        region_for(&call.cx.region, constraint.as_ref().map(|constraint| constraint.as_str())).map_err(fail)?;
     let region = api.0.settings.region(region.as_str()).ok_or_else(|| {
         fail(ApiError::new("InvalidLocationConstraint", 400, "The specified location-constraint is not served here"))
     })?;

@@ -45,7 +45,8 @@ impl Encode {
 
 fn limit(max_keys: Option<i32>) -> Result<usize, ApiError> {
     let most = max_keys.unwrap_or(MOST).min(MOST);
-    let invalid = |_| ApiError::new("InvalidArgument", 400, "Argument maxKeys must be an integer between 0 and 2147483647");
+    let invalid =
+        |_| ApiError::new("InvalidArgument", 400, "Argument maxKeys must be an integer between 0 and 2147483647");
     usize::try_from(most).map_err(invalid)
 }
 

@@ -104,7 +104,11 @@ fn slice(record: &ObjectRecord, range: Option<Range>, part_number: Option<i32>) 
     let parts = i32::try_from(record.parts.unwrap_or(1)).unwrap_or(i32::MAX);
     match (part_number, range) {
         (Some(_), Some(_)) => {
-            return Err(ApiError::new("InvalidRequest", 400, "Cannot specify both Range header and partNumber query parameter"));
+            return Err(ApiError::new(
+                "InvalidRequest",
+                400,
+                "Cannot specify both Range header and partNumber query parameter",
+            ));
         }
         (Some(1), None) if parts == 1 => {}
         (Some(number), None) if (1..=parts).contains(&number) => {
@@ -179,10 +183,7 @@ macro_rules! object_output {
             metadata: Some(attributes.metadata.into_iter().collect()),
             server_side_encryption: attributes.encryption.map(ServerSideEncryption::from),
             ssekms_key_id: attributes.kms_key_id,
-            storage_class: attributes
-                .storage_class
-                .filter(|class| class != "STANDARD")
-                .map(StorageClass::from),
+            storage_class: attributes.storage_class.filter(|class| class != "STANDARD").map(StorageClass::from),
             ..Default::default()
         }
     }};
@@ -224,11 +225,6 @@ pub(super) async fn head(api: &Api, request: Request<HeadObjectInput>) -> Answer
     check_conditions(conditions, &record, &call)?;
     let slice = slice(&record, input.range, input.part_number).map_err(fail)?;
     let headers = shown_checksum(&record, input.checksum_mode.as_ref(), slice.content_range.is_some());
-    let partial = slice.content_range.is_some();
     let output = object_output!(HeadObjectOutput, record, slice);
-    let mut answer = S3Response::with_headers(output, headers);
-    if partial {
-        answer.status = Some(http::StatusCode::PARTIAL_CONTENT);
-    }
-    Ok(answer)
+    Ok(S3Response::with_headers(output, headers))
 }

@@ -121,8 +121,11 @@ pub(super) async fn copy_part(api: &Api, request: Request<UploadPartCopyInput>) 
     let upload = name(input.bucket, input.key, input.upload_id);
     let checks = BodyChecks::default();
     let part = api.0.backend.put_part(&call.cx, call.permit()?, &upload, number, checks, body).await.map_err(fail)?;
-    let mut result =
-        CopyPartResult { e_tag: Some(etag(&part.etag)), last_modified: Some(time(part.modified)), ..Default::default() };
+    let mut result = CopyPartResult {
+        e_tag: Some(etag(&part.etag)),
+        last_modified: Some(time(part.modified)),
+        ..Default::default()
+    };
     put_checksum!(result, &part.checksum);
     Ok(S3Response::new(UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() }))
 }
@@ -133,7 +136,8 @@ fn claimed(part: CompletedPart) -> Result<ClaimedPart, ApiError> {
         let text = "The XML you provided was not well-formed or did not validate against our published schema";
         ApiError::new("MalformedXML", 400, text)
     };
-    let CompletedPart { checksum_crc32, checksum_crc32c, checksum_crc64nvme, checksum_sha1, checksum_sha256, .. } = part;
+    let CompletedPart { checksum_crc32, checksum_crc32c, checksum_crc64nvme, checksum_sha1, checksum_sha256, .. } =
+        part;
     Ok(ClaimedPart {
         number: part_number(part.part_number.ok_or_else(malformed)?)?,
         etag: part.e_tag.ok_or_else(malformed)?.into_value(),
@@ -243,10 +247,7 @@ async fn uploads(api: &Api, call: &Call, input: &ListMultipartUploadsInput) -> S
     Ok((found, more))
 }
 
-pub(super) async fn list(
-    api: &Api,
-    request: Request<ListMultipartUploadsInput>,
-) -> Answer<ListMultipartUploadsOutput> {
+pub(super) async fn list(api: &Api, request: Request<ListMultipartUploadsInput>) -> Answer<ListMultipartUploadsOutput> {
     let call = call_of(&request.extensions)?;
     let input = request.input;
     let (found, more) = uploads(api, &call, &input).await?;

@@ -14,6 +14,7 @@ pub static INVOKE_ENDPOINT: OperationSpec = OperationSpec {
     input: Some(&shapes::INVOKE_ENDPOINT_INPUT),
     output: Some(&shapes::INVOKE_ENDPOINT_OUTPUT),
     result_wrapper: None,
+    xml_namespace: "",
     success_status: 200,
     errors: &[ErrorSpec { name: "InternalFailure", code: "InternalFailure", status: 500, sender: false }, ErrorSpec { name: "ServiceUnavailable", code: "ServiceUnavailable", status: 503, sender: false }, ErrorSpec { name: "ValidationError", code: "ValidationError", status: 400, sender: true }, ErrorSpec { name: "ModelError", code: "ModelError", status: 424, sender: true }, ErrorSpec { name: "InternalDependencyException", code: "InternalDependencyException", status: 530, sender: false }, ErrorSpec { name: "ModelNotReadyException", code: "ModelNotReadyException", status: 429, sender: true }, ],
     authz: Authz::Targets(&[TargetSpec { action: "sagemaker:InvokeEndpoint", resource: "arn:{partition}:sagemaker:{region}:{account}:endpoint/{EndpointName}", when: None, keys: &[KeyBinding { key: "sagemaker:TargetModel", from: "TargetModel", multivalued: false }] }]),

@@ -13,9 +13,9 @@ mod tags;
 pub use account_data::DeleteAccountData;
 pub use authority::{Authority, Credential, Verdict};
 pub use buckets::{
-    BodyChecks, BodyStream, BucketRecord, Buckets, Checksum, ChecksumAlgorithm, ClaimedPart, CompleteUpload, ListObjects,
-    Listing, ObjectAttributes, ObjectRecord, Objects, PartRecord, UploadName, UploadRecord, Uploads, WriteCondition,
-    WriteObject,
+    BodyChecks, BodyStream, BucketRecord, Buckets, Checksum, ChecksumAlgorithm, ClaimedPart, CompleteUpload,
+    ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, PartRecord, UploadName, UploadRecord, Uploads,
+    WriteCondition, WriteObject,
 };
 pub use hub_access::{HubAccess, ModelAccessRequest};
 pub use objects::{ObjectEntry, ObjectSource};

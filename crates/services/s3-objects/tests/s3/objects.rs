@@ -8,11 +8,7 @@ use crate::support::{World, body, code};
 
 fn expecting(algorithm: ChecksumAlgorithm, value: &str) -> BodyChecks {
     let value = value.to_owned();
-    BodyChecks {
-        algorithm: Some(algorithm),
-        expected: Some(Box::new(move || Some(value))),
-        ..Default::default()
-    }
+    BodyChecks { algorithm: Some(algorithm), expected: Some(Box::new(move || Some(value))), ..Default::default() }
 }
 
 #[tokio::test]

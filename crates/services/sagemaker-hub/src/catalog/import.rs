@@ -1,0 +1,172 @@
+//! Putting model folders into the public hub: all of them are read and judged first, then their files become blobs,
+//! then one transaction makes every new version visible.
+//!
+//! A crash before the transaction leaves blobs without a name and nothing else; the same import again repairs it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use md5::{Digest as _, Md5};
+use parking_lot::Mutex;
+use serde::Serialize;
+use stoa_blob::{BlobError, ByteStream};
+use stoa_kernel::ApiError;
+use stoa_sagemaker_common::store_error;
+use stoa_store::{Document, Expect, Transaction};
+use tokio::io::AsyncReadExt;
+
+use super::folder;
+use super::model::{FileSource, ModelBody, ModelFile, ModelFolder, model_key};
+use super::Catalog;
+
+/// Files that are stored at once.
+const PARALLEL: usize = 16;
+const CHUNK: usize = 256 * 1024;
+
+/// What an import did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Imported {
+    /// New in the public hub.
+    pub imported: Vec<ModelVersion>,
+    /// There already, with the same content.
+    pub unchanged: Vec<ModelVersion>,
+}
+
+/// A model and its version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ModelVersion {
+    /// The model.
+    pub id: String,
+    /// The version.
+    pub version: String,
+}
+
+/// What to do about a version that is there already with other content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnConflict {
+    Refuse,
+    /// Keeps what is stored and says so in the log (a newer binary with a changed sample).
+    Keep,
+}
+
+impl Catalog {
+    /// Imports a model version's folder, or a folder of such folders. Nothing is imported when anything is wrong.
+    pub async fn import_dir(&self, folder: &Path) -> Result<Imported, ApiError> {
+        let path = folder.to_owned();
+        let read = tokio::task::spawn_blocking(move || folder::read_all(&path)).await.map_err(ApiError::internal)?;
+        let folders = read.map_err(|problems| refused(folder, &problems))?;
+        self.import(folders, OnConflict::Refuse, Transaction::new()).await
+    }
+
+    /// Stores the files, then adds the new versions to the transaction and commits it.
+    pub(crate) async fn import(
+        &self,
+        folders: Vec<ModelFolder>,
+        on_conflict: OnConflict,
+        mut transaction: Transaction,
+    ) -> Result<Imported, ApiError> {
+        let _one_at_a_time = self.importing.lock().await;
+        let mut done = Imported { imported: Vec::new(), unchanged: Vec::new() };
+        let mut conflicts = Vec::new();
+        for (origin, body) in self.store_all(folders).await? {
+            let key = model_key(&body.manifest);
+            let named = ModelVersion { id: body.manifest.id.clone(), version: body.manifest.version.to_string() };
+            let Some(existing) = self.store.get(&key).await.map_err(store_error)? else {
+                let document = Document::new(key, &named.id, self.clock.now(), &body).map_err(store_error)?;
+                transaction = transaction.create(document.with_parent(&named.id).with_status("Available"));
+                done.imported.push(named);
+                continue;
+            };
+            let stored: ModelBody = existing.decode().map_err(store_error)?;
+            let same = stored.content_digest().map_err(ApiError::internal)?
+                == body.content_digest().map_err(ApiError::internal)?;
+            match (same, on_conflict) {
+                (true, _) => done.unchanged.push(named),
+                (false, OnConflict::Keep) => {
+                    tracing::warn!(id = named.id, version = named.version, "a changed sample keeps its stored version");
+                    done.unchanged.push(named);
+                }
+                (false, OnConflict::Refuse) => conflicts.push(format!(
+                    "{origin}: {} {} is there already with other content; what was approved stays what it was, so \
+                     give the new content a new version",
+                    named.id, named.version
+                )),
+            }
+        }
+        if !conflicts.is_empty() {
+            return Err(ApiError::validation(conflicts.join("\n")));
+        }
+        if !transaction.changes.is_empty() {
+            self.store.commit(transaction).await.map_err(store_error)?;
+        }
+        Ok(done)
+    }
+
+    async fn store_all(&self, folders: Vec<ModelFolder>) -> Result<Vec<(String, ModelBody)>, ApiError> {
+        let mut wanted = Vec::new();
+        for (number, folder) in folders.iter().enumerate() {
+            let eula = folder.eula.iter().map(|(name, source)| (number, true, name.clone(), source.clone()));
+            let files = folder.files.iter().map(|(path, source)| (number, false, path.clone(), source.clone()));
+            wanted.extend(eula.chain(files));
+        }
+        let stored = stream::iter(wanted)
+            .map(|(number, eula, path, source)| async move { Ok::<_, ApiError>((number, eula, self.store_file(path, source).await?)) })
+            .buffered(PARALLEL)
+            .try_collect::<Vec<_>>()
+            .await?;
+        let mut bodies = Vec::with_capacity(folders.len());
+        for folder in folders {
+            let body = ModelBody { manifest: folder.manifest, card: folder.card, eula: None, files: Vec::new() };
+            bodies.push((folder.origin, body));
+        }
+        for (number, eula, file) in stored {
+            let Some((_, body)) = bodies.get_mut(number) else { continue };
+            if eula {
+                body.eula = Some(file);
+            } else {
+                body.files.push(file);
+            }
+        }
+        for (_, body) in &mut bodies {
+            body.files.sort_by(|left, right| left.path.cmp(&right.path));
+        }
+        Ok(bodies)
+    }
+
+    async fn store_file(&self, path: String, source: FileSource) -> Result<ModelFile, ApiError> {
+        let md5 = Arc::new(Mutex::new(Md5::new()));
+        let bytes = match source {
+            FileSource::Memory(bytes) => stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed(),
+            FileSource::Disk(on_disk) => {
+                let opened = tokio::fs::File::open(&on_disk).await;
+                file_stream(opened.map_err(|error| ApiError::validation(format!("{}: {error}", on_disk.display())))?)
+            }
+        };
+        let hasher = Arc::clone(&md5);
+        let hashed = bytes.inspect_ok(move |chunk: &Bytes| hasher.lock().update(chunk)).boxed();
+        let written = self.blobs.put(hashed).await.map_err(|error| match error {
+            BlobError::Source(error) => ApiError::validation(format!("{path}: {error}")),
+            BlobError::NotFound(_) | BlobError::Backend(_) => ApiError::internal(error),
+        })?;
+        let md5 = hex::encode(md5.lock().clone().finalize());
+        Ok(ModelFile { path, digest: written.digest, size: written.size, md5 })
+    }
+
+}
+
+fn file_stream(file: tokio::fs::File) -> ByteStream {
+    stream::try_unfold(file, |mut file| async move {
+        let mut chunk = Vec::with_capacity(CHUNK);
+        let read = (&mut file).take(CHUNK as u64).read_to_end(&mut chunk).await?;
+        Ok((read > 0).then(|| (Bytes::from(chunk), file)))
+    })
+    .boxed()
+}
+
+fn refused(folder: &Path, problems: &[String]) -> ApiError {
+    let many = if problems.len() == 1 { "1 problem" } else { &format!("{} problems", problems.len()) };
+    ApiError::validation(format!("{} was not imported, {many}:\n  {}", folder.display(), problems.join("\n  ")))
+}
+

@@ -1,0 +1,93 @@
+//! The catalog: models of the public hub, imported from folders, kept as documents and blobs.
+
+mod folder;
+mod import;
+mod index;
+mod manifest;
+mod model;
+mod sample;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use serde::Serialize;
+use stoa_blob::BlobStore;
+use stoa_kernel::ApiError;
+use stoa_store::Store;
+use stoa_types::Clock;
+
+pub(crate) use folder::LONGEST_DOCUMENT;
+pub use import::{Imported, ModelVersion};
+pub(crate) use index::{CatalogIndex, Derived};
+pub(crate) use manifest::SDK_ACCEPT_TYPE;
+pub use manifest::{Manifest, Payload};
+pub use model::ModelFile;
+pub(crate) use model::PublicModel;
+
+/// The models of the public hub.
+pub struct Catalog {
+    store: Arc<dyn Store>,
+    blobs: Arc<dyn BlobStore>,
+    clock: Arc<dyn Clock>,
+    importing: tokio::sync::Mutex<()>,
+    cached: RwLock<Option<(u64, Arc<CatalogIndex>)>>,
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Catalog")
+    }
+}
+
+/// A model version, as `stoa catalog list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CatalogEntry {
+    /// The model.
+    pub id: String,
+    /// The version.
+    pub version: String,
+    /// For people.
+    pub display_name: String,
+    /// `Text Generation`.
+    pub task: String,
+    /// The first part of the id.
+    pub framework: String,
+    /// Whether use needs consent to an EULA.
+    pub gated: bool,
+    /// Path of each artifact file and its SHA-256.
+    pub files: BTreeMap<String, String>,
+    /// Bytes of all artifact files.
+    pub size_bytes: u64,
+}
+
+impl Catalog {
+    /// A catalog over this store; its documents belong to the pseudo-account `aws`.
+    pub fn new(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>, clock: Arc<dyn Clock>) -> Catalog {
+        Catalog { store, blobs, clock, importing: tokio::sync::Mutex::new(()), cached: RwLock::new(None) }
+    }
+
+    /// Every model version, in order of id and version.
+    pub async fn list(&self) -> Result<Vec<CatalogEntry>, ApiError> {
+        let index = self.index().await?;
+        let models = index.models.values().flat_map(BTreeMap::values);
+        Ok(models.map(|model| entry(model)).collect())
+    }
+}
+
+fn entry(model: &PublicModel) -> CatalogEntry {
+    let manifest = &model.body.manifest;
+    let files = model.body.files.iter().map(|file| (file.path.clone(), file.digest.as_str().to_owned()));
+    CatalogEntry {
+        id: manifest.id.clone(),
+        version: manifest.version.to_string(),
+        display_name: manifest.display_name.clone(),
+        task: manifest.task.clone(),
+        framework: manifest.framework.clone(),
+        gated: manifest.gated,
+        files: files.collect(),
+        size_bytes: model.body.size(),
+    }
+}
