@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from support import NO_PROXIES, REGION, Account, clean_environment, refused
+from support import NO_PROXIES, PUBLIC_HUB, REGION, Account, clean_environment, refused
 
 
 def signed(account, service, body, headers=None, method="POST", path="/", now=None):
@@ -132,7 +132,7 @@ def test_a_clock_that_is_ten_minutes_off_is_fine(account):
 
 
 def test_the_wrong_region_and_service_in_the_scope(account):
-    with refused("InvalidSignatureException", "mars-north-1"):
+    with refused("InvalidSignatureException", "valid region"):
         account.client("sagemaker", region="mars-north-1").list_hubs()
     headers = {"X-Amz-Target": "SageMaker.ListHubs", "Content-Type": "application/x-amz-json-1.1"}
     kind, message = error_of(signed(account, "s4", "{}", headers))
@@ -212,7 +212,8 @@ def test_names_that_are_none(account, name):
     assert kind == "ValidationException"
     assert "at 'hubName' failed to satisfy constraint: Member must" in message
     assert error_of(target(account, "DescribeHub", {"HubName": name}))[0] in ("ValidationException", "ResourceNotFound")
-    assert account.client("sagemaker").list_hubs(NameContains="a")["HubSummaries"] == []
+    hubs = account.client("sagemaker").list_hubs()["HubSummaries"]
+    assert [hub["HubName"] for hub in hubs] == [PUBLIC_HUB], "no hub of this account came of it"
 
 
 def test_every_constraint_at_once_in_aws_words(account):
@@ -334,7 +335,7 @@ def test_malformed_http(server):
         b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ):
-        answer = raw(server, payload)
+        answer = raw(server, payload, wait=1.0)
         assert not answer.startswith(b"HTTP/1.1 2"), payload[:60]
 
 
@@ -395,7 +396,7 @@ def test_an_http2_client_gets_the_same(account):
     )
     body, version = done.stdout.rsplit("\n", 1)
     assert version == "2 200", (done.stdout, done.stderr)
-    assert json.loads(body) == {"HubSummaries": []}
+    assert [hub["HubName"] for hub in json.loads(body)["HubSummaries"]] == [PUBLIC_HUB]
 
 
 def test_metrics_and_health(server, account):

@@ -183,7 +183,7 @@ def test_deploy_needs_the_hubs_permission(account, hub):
     alice = account.new_user("starter", allow("sts:AssumeRole", role)).assume(role, "alice")
     sm = alice.client("sagemaker")
     container = container_of(sm, IRIS)
-    with refused("AccessDeniedException", "sagemaker:DeployHubModel", f"hub-content/Company/ModelReference/{IRIS}"):
+    with refused("AccessDeniedException", "sagemaker:DeployHubModel", hub):
         sm.create_model(ModelName="no", ExecutionRoleArn=role, PrimaryContainer=container)
 
 
@@ -196,8 +196,7 @@ def test_passing_a_role_must_be_allowed(account):
         })),
     )
     sm = user.client("sagemaker")
-    document = public_model(sm, IRIS)["document"]
-    image = {"Image": document["HostingEcrUri"]}
+    image = {"Image": public_model(sm, IRIS)["document"]["HostingEcrUri"]}
     with refused("AccessDeniedException", "iam:PassRole", other):
         sm.create_model(ModelName="m", ExecutionRoleArn=other, PrimaryContainer=image)
     sm.create_model(ModelName="m", ExecutionRoleArn=role, PrimaryContainer=image)
@@ -206,12 +205,9 @@ def test_passing_a_role_must_be_allowed(account):
         {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account.id}:root"}, "Action": "sts:AssumeRole"}
     ]}
     made = account.client("iam").create_role(RoleName="Human", AssumeRolePolicyDocument=json.dumps(only_users))
-    source = {"S3Uri": document["HostingArtifactUri"], "S3DataType": "S3Prefix", "CompressionType": "None"}
-    with refused("ValidationException", made["Role"]["Arn"], "sagemaker.amazonaws.com"):
-        account.client("sagemaker").create_model(
-            ModelName="n", ExecutionRoleArn=made["Role"]["Arn"],
-            PrimaryContainer={**image, "ModelDataSource": {"S3DataSource": source}},
-        )
+    for role in (made["Role"]["Arn"], made["Role"]["Arn"] + "-nobody"):
+        with refused("ValidationException", f"Could not assume role {role}", "sagemaker.amazonaws.com"):
+            account.client("sagemaker").create_model(ModelName="n", ExecutionRoleArn=role, PrimaryContainer=image)
 
 
 def test_tags_guard(account):

@@ -69,7 +69,7 @@ def test_two_at_once_and_one_wins(sm):
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(create, range(8)))
-    assert sorted(answers)[1:] == ["ResourceInUse"] * 7, answers
+    assert answers.count("ResourceInUse") == 7, answers
     winner = next(number for number, answer in enumerate(answers) if answer.startswith("arn:"))
     assert sm.describe_hub(HubName="race")["HubDescription"] == str(winner)
 
@@ -277,7 +277,7 @@ def test_presigned_urls_give_every_byte(sm, hub):
 def test_presigned_urls_of_a_gated_model_need_consent(sm, hub):
     refer(sm, hub, GATED)
     for config in ({}, {"AccessConfig": {"AcceptEula": False}}):
-        with refused("ValidationException", "EULA"):
+        with refused("AccessDeniedException", "EULA"):
             presigned(sm, hub, GATED, **config)
     entries = presigned(sm, hub, GATED, AccessConfig={"AcceptEula": True})
     assert {entry["LocalPath"] for entry in entries} == {"/config.json", "/model.onnx", "/tokenizer.json"}

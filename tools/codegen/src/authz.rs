@@ -135,7 +135,12 @@ pub fn resolve(
     }
     let targets = match &ours.resource {
         Some(resource) => {
-            vec![overlay::Target { action: own_action, resource: resource.clone(), when: None, keys: ours.keys.clone() }]
+            vec![overlay::Target {
+                action: own_action,
+                resource: resource.clone(),
+                when: None,
+                keys: ours.keys.clone(),
+            }]
         }
         None => ours.targets.clone(),
     };

@@ -21,7 +21,9 @@ pub fn markdown(plan: &Plan) -> String {
         out.push_str("| operation | access | decided |\n|---|---|---|\n");
         for operation in implemented {
             let decided = match &operation.authz {
-                Authz::Custom => format!("`{}:{}` on the resource that the request means", service.action_prefix, operation.name),
+                Authz::Custom => {
+                    format!("`{}:{}` on the resource that the request means", service.action_prefix, operation.name)
+                }
                 Authz::None { reason } => format!("nothing: {reason}"),
                 Authz::Targets(targets) => {
                     let shown = targets.iter().map(|target| format!("`{}` on `{}`", target.action, target.resource));

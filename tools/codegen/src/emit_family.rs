@@ -26,7 +26,8 @@ pub fn emit(family: &str, operations: &[(&Service, &Operation)]) -> String {
         let _ = writeln!(routes, "        stoa_kernel::{how}::<{}, S>(service),", operation.name);
     }
     let bounds = bounds.join("\n    + ");
-    let mut out = format!("//! The operations of the service crate `{family}`: what it must handle, and its routes.\n{HEADER}\n");
+    let mut out =
+        format!("//! The operations of the service crate `{family}`: what it must handle, and its routes.\n{HEADER}\n");
     out.push_str("use std::sync::Arc;\n\n");
     let kernel = if any_custom { "Handles, Route, Targets" } else { "Handles, Route" };
     let _ = writeln!(out, "use stoa_kernel::{{{kernel}}};");

@@ -28,7 +28,9 @@ pub fn emit(service: &Service) -> Result<String, Error> {
     let optional =
         ["Access", "AuditKind", "Authz", "Empty", "ErrorSpec", "HttpBinding", "KeyBinding", "Operation", "TargetSpec"];
     let used = |import: &&str| {
-        [format!("{import}::"), format!("{import} {{"), format!(" {import};"), format!("impl {import} for")].iter().any(|form| body.contains(form))
+        [format!("{import}::"), format!("{import} {{"), format!(" {import};"), format!("impl {import} for")]
+            .iter()
+            .any(|form| body.contains(form))
     };
     let mut imports: Vec<&str> = optional.into_iter().filter(used).collect();
     imports.extend(["OperationSpec", "ProtocolName", "ServiceSpec"]);
@@ -67,7 +69,8 @@ fn emit_implemented(
 ) -> Result<(), Error> {
     let facts = facts(service, operation)?;
     let output = facts.output.as_ref();
-    let shape = |name: Option<&String>| name.map_or("None".to_owned(), |name| format!("Some(&shapes::{})", shapes[name]));
+    let shape =
+        |name: Option<&String>| name.map_or("None".to_owned(), |name| format!("Some(&shapes::{})", shapes[name]));
     let rust = |name: Option<&String>| name.map_or("Empty".to_owned(), |name| format!("types::{}", types[name]));
     let (input, output_name) = (facts.input.as_ref(), output.map(|output| &output.shape));
     let wrapper = output.and_then(|output| output.result_wrapper.as_ref());

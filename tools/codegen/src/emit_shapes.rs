@@ -19,10 +19,16 @@ pub fn emit(service: &Service) -> Result<String, Error> {
         let constant = &constants[name];
         let sensitive = shape.sensitive;
         let _ = writeln!(body, "/// `{name}`.");
-        let _ = writeln!(body, "pub static {constant}: Shape = Shape {{ name: {name:?}, kind: {kind}, sensitive: {sensitive} }};");
+        let _ = writeln!(
+            body,
+            "pub static {constant}: Shape = Shape {{ name: {name:?}, kind: {kind}, sensitive: {sensitive} }};"
+        );
     }
     let optional = ["Location", "Member", "TimestampFormat"];
-    let mut imports: Vec<&str> = optional.into_iter().filter(|import| body.contains(&format!("{import}::")) || body.contains(&format!("{import} {{"))).collect();
+    let mut imports: Vec<&str> = optional
+        .into_iter()
+        .filter(|import| body.contains(&format!("{import}::")) || body.contains(&format!("{import} {{")))
+        .collect();
     imports.extend(["Kind", "Shape"]);
     imports.sort_unstable();
     let _ = writeln!(out, "use stoa_schema::{{{}}};\n", imports.join(", "));
@@ -35,14 +41,19 @@ type Constants = std::collections::BTreeMap<String, String>;
 fn kind(service: &Service, name: &str, shape: &Shape, constants: &Constants) -> Result<String, Error> {
     let limits = || format!("min: {}, max: {}", limit(shape.min.as_ref()), limit(shape.max.as_ref()));
     let part = |member: &Option<Member>| -> Result<String, Error> {
-        let member = member.as_ref().ok_or_else(|| Error::Facts(format!("{}: `{name}` has no element", service.name)))?;
+        let member =
+            member.as_ref().ok_or_else(|| Error::Facts(format!("{}: `{name}` has no element", service.name)))?;
         Ok(format!("&{}", constants[&member.shape]))
     };
     Ok(match shape.kind.as_str() {
         "boolean" => "Kind::Boolean".to_owned(),
         "integer" | "long" | "short" | "byte" => format!("Kind::Integer {{ {} }}", limits()),
         "float" | "double" => {
-            format!("Kind::Float {{ min: {}, max: {} }}", float_limit(shape.min.as_ref()), float_limit(shape.max.as_ref()))
+            format!(
+                "Kind::Float {{ min: {}, max: {} }}",
+                float_limit(shape.min.as_ref()),
+                float_limit(shape.max.as_ref())
+            )
         }
         "string" | "character" => {
             let pattern = shape.pattern.as_ref().map_or("None".to_owned(), |pattern| format!("Some({pattern:?})"));
@@ -90,7 +101,9 @@ fn emit_member(
         Some("querystring") => format!("Location::Query({at:?})"),
         Some("uri") => format!("Location::Uri({at:?})"),
         Some("statusCode") => "Location::StatusCode".to_owned(),
-        Some(other) => return Err(Error::Facts(format!("{}: `{name}` has the unknown location `{other}`", service.name))),
+        Some(other) => {
+            return Err(Error::Facts(format!("{}: `{name}` has the unknown location `{other}`", service.name)));
+        }
     };
     let wire = match (&facts.location, &facts.location_name) {
         (None, Some(wire)) if wire != name => format!("Some({wire:?})"),

@@ -153,7 +153,10 @@ fn emit_structure(out: &mut String, types: &Types<'_>, name: &str, rust: &str, s
         let how = if required { "required" } else { "optional" };
         let skip = if required { "" } else { ", skip_serializing_if = \"Option::is_none\"" };
         let field_type = if required { member_type } else { format!("Option<{member_type}>") };
-        let _ = writeln!(out, "    /// `{member}`.\n    #[serde(rename = {member:?}{skip})]\n    pub {field}: {field_type},");
+        let _ = writeln!(
+            out,
+            "    /// `{member}`.\n    #[serde(rename = {member:?}{skip})]\n    pub {field}: {field_type},"
+        );
         let _ = writeln!(reads, "            {field}: fields.{how}({member:?})?,");
         let _ = writeln!(writes, "            .{how}({member:?}, self.{field})");
         let plain = field.trim_start_matches("r#");
@@ -170,7 +173,10 @@ fn emit_structure(out: &mut String, types: &Types<'_>, name: &str, rust: &str, s
     }
     let (open, read) = match shape.members.is_empty() {
         true => (format!("FieldReader::open(value, {name:?})?;"), format!("Ok({rust} {{}})")),
-        false => (format!("let mut fields = FieldReader::open(value, {name:?})?;"), format!("Ok({rust} {{\n{reads}        }})")),
+        false => (
+            format!("let mut fields = FieldReader::open(value, {name:?})?;"),
+            format!("Ok({rust} {{\n{reads}        }})"),
+        ),
     };
     let _ = writeln!(
         out,
@@ -190,13 +196,20 @@ fn emit_union(out: &mut String, types: &Types<'_>, name: &str, rust: &str, shape
     let variants = variants(&shape.members.iter().map(|(member, _)| member.clone()).collect::<Vec<_>>());
     for ((member, facts), variant) in shape.members.iter().zip(variants) {
         let member_type = types.member(name, member, facts)?;
-        let _ = writeln!(members, "    /// `{member}`.\n    #[serde(rename = {member:?})]\n    {variant}({member_type}),");
-        let _ = writeln!(reads, "        if let Some(inner) = fields.optional({member:?})? {{\n            return Ok({rust}::{variant}(inner));\n        }}");
-        let _ = writeln!(writes, "            {rust}::{variant}(inner) => FieldWriter::new(1).required({member:?}, inner).finish(),");
+        let _ =
+            writeln!(members, "    /// `{member}`.\n    #[serde(rename = {member:?})]\n    {variant}({member_type}),");
+        let _ = writeln!(
+            reads,
+            "        if let Some(inner) = fields.optional({member:?})? {{\n            return Ok({rust}::{variant}(inner));\n        }}"
+        );
+        let _ = writeln!(
+            writes,
+            "            {rust}::{variant}(inner) => FieldWriter::new(1).required({member:?}, inner).finish(),"
+        );
     }
     let _ = writeln!(
         out,
-        "/// `{name}`: one of its members.\n#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]\npub enum {rust} {{\n{members}}}\n\
+        "/// `{name}`: one of its members.\n#[allow(clippy::enum_variant_names, reason = \"AWS's names\")]\n#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]\npub enum {rust} {{\n{members}}}\n\
          impl FromValue for {rust} {{\n    fn from_value(value: Value) -> Result<Self, ConvertError> {{\n        let mut fields = FieldReader::open(value, {name:?})?;\n\
          {reads}        Err(ConvertError {{ member: {name:?} }})\n    }}\n}}\n\
          impl ToValue for {rust} {{\n    fn to_value(self) -> Value {{\n        match self {{\n{writes}        }}\n    }}\n}}\n"

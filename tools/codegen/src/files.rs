@@ -50,7 +50,8 @@ fn tables_root(services: &[&str]) -> String {
         let _ = writeln!(out, "pub mod {module};");
     }
     let rows: Vec<String> = modules.iter().map(|module| format!("&{module}::SERVICE")).collect();
-    let _ = writeln!(out, "\n/// All of these services.\npub static SERVICES: &[&ServiceSpec] = &[{}];", rows.join(", "));
+    let _ =
+        writeln!(out, "\n/// All of these services.\npub static SERVICES: &[&ServiceSpec] = &[{}];", rows.join(", "));
     out
 }
 

@@ -33,9 +33,10 @@ pub fn snake(name: &str) -> String {
 pub fn field(name: &str) -> String {
     let snake = snake(name);
     match snake.as_str() {
-        "type" | "match" | "ref" | "use" | "where" | "loop" | "move" | "static" | "const" | "enum" | "struct" | "in"
-        | "for" | "if" | "else" | "while" | "mod" | "pub" | "fn" | "let" | "async" | "await" | "dyn" | "abstract"
-        | "final" | "override" | "box" | "do" | "macro" | "try" | "yield" | "as" | "break" | "continue" => {
+        "type" | "match" | "ref" | "use" | "where" | "loop" | "move" | "static" | "const" | "enum" | "struct"
+        | "in" | "for" | "if" | "else" | "while" | "mod" | "pub" | "fn" | "let" | "async" | "await" | "dyn"
+        | "abstract" | "final" | "override" | "box" | "do" | "macro" | "try" | "yield" | "as" | "break"
+        | "continue" => {
             format!("r#{snake}")
         }
         "self" | "super" | "crate" => format!("{snake}_"),
@@ -46,10 +47,11 @@ pub fn field(name: &str) -> String {
 /// The type of a structure, union or enum.
 pub fn type_name(name: &str) -> String {
     let mut letters = name.chars();
-    let upper = letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str());
+    let upper =
+        letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str());
     match upper.as_str() {
-        "String" | "Vec" | "Option" | "Box" | "Result" | "Some" | "None" | "Ok" | "Err" | "Value" | "Bytes" | "Timestamp"
-        | "BTreeMap" => format!("{upper}Shape"),
+        "String" | "Vec" | "Option" | "Box" | "Result" | "Some" | "None" | "Ok" | "Err" | "Value" | "Bytes"
+        | "Timestamp" | "BTreeMap" => format!("{upper}Shape"),
         _ => upper,
     }
 }

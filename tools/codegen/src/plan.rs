@@ -168,7 +168,8 @@ fn reach(model: &Model, root: &str, seen: &mut BTreeSet<String>) -> Result<(), S
                 return Err(format!("`{name}.{member}` is a JSON value in a string, which no codec reads yet"));
             }
         }
-        let parts = shape.members.iter().map(|(_, member)| member).chain(&shape.member).chain(&shape.key).chain(&shape.value);
+        let parts =
+            shape.members.iter().map(|(_, member)| member).chain(&shape.member).chain(&shape.key).chain(&shape.value);
         todo.extend(parts.map(|part| part.shape.clone()));
     }
     Ok(())

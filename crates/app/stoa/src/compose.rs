@@ -44,6 +44,7 @@ const S3_BODY_IDLE: Duration = Duration::from_secs(60);
 /// A server, put together and not yet listening.
 pub struct Stoa {
     pub gateway: Arc<Gateway>,
+    pub s3: S3Service,
     pub certificates: Arc<CertificateAuthority>,
     pub iam: Arc<Iam>,
     pub catalog: Arc<Catalog>,
@@ -88,13 +89,14 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     iam.set_account_data(vec![Arc::clone(&hosting) as _, Arc::clone(&hubs) as _, Arc::clone(&objects) as _]);
     iam.resume_deletions().await?;
     let registry = registry(&iam, &hubs, &hosting)?;
-    let s3 = s3_front(config, &platform, &journal, objects, &base)?;
+    let s3 = s3_service(config, &platform, &journal, objects, &base)?;
     let gateway_config =
         GatewayConfig { allow_tunnel: config.allow_tunnel.clone(), regions: config.regions.clone(), ..GatewayConfig::default() };
-    let gateway = Gateway::new(gateway_config, platform, registry, Arc::clone(&journal), Some(Arc::new(s3)));
+    let gateway = Gateway::new(gateway_config, platform, registry, Arc::clone(&journal), Some(Arc::new(S3Frontage(s3.clone()))));
     let certificates = CertificateAuthority::open(data_dir.path(), Arc::clone(&base.clock))?;
     Ok(Stoa {
         gateway: Arc::new(gateway),
+        s3,
         certificates: Arc::new(certificates),
         iam,
         catalog,
@@ -125,13 +127,13 @@ fn open_journal(data_dir: &DataDir) -> Result<SegmentJournal, Box<dyn Error>> {
     Ok(journal)
 }
 
-fn s3_front(
+fn s3_service(
     config: &Config,
     platform: &Arc<Platform>,
     journal: &Arc<dyn Journal>,
     objects: Arc<S3Objects>,
     base: &Base,
-) -> Result<S3Frontage, Box<dyn Error>> {
+) -> Result<S3Service, Box<dyn Error>> {
     let default_region = config.regions.first().cloned().ok_or("no region is served")?;
     let settings = S3Settings {
         base_domains: Vec::new(),
@@ -139,8 +141,7 @@ fn s3_front(
         default_region,
         body_idle: S3_BODY_IDLE,
     };
-    let service = S3Service::new(settings, Arc::clone(platform), Arc::clone(journal), objects, Arc::clone(&base.blobs));
-    Ok(S3Frontage(service))
+    Ok(S3Service::new(settings, Arc::clone(platform), Arc::clone(journal), objects, Arc::clone(&base.blobs)))
 }
 
 fn hubs(base: &Base) -> (Arc<Hubs>, Arc<Catalog>) {

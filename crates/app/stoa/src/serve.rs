@@ -26,7 +26,7 @@ const KEY_USES_PERIOD: Duration = Duration::from_secs(120);
 
 /// Runs the server to its end.
 pub fn run(arguments: &ServeArgs) -> Outcome {
-    let filter = EnvFilter::try_from_env("STOA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("STOA_LOG").unwrap_or_else(|_| EnvFilter::new("info,s3s=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     stoa_work::check_failpoints()?;
     let config = Config::load(
@@ -62,6 +62,9 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     drop(out);
     server.run(stop).await;
     tracing::info!("stopping");
+    if tokio::time::timeout(SHUTDOWN, stoa.s3.wait_for_mutations()).await.is_err() {
+        tracing::warn!("an S3 mutation outlived the shutdown limit");
+    }
     let left = tasks.shutdown(SHUTDOWN).await;
     if !left.is_empty() {
         tracing::warn!(tasks = ?left, "tasks outlived the shutdown limit");

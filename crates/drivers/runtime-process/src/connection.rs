@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use stoa_runtime::RuntimeError;
 use tokio::net::UnixStream;
+
+type Sender = SendRequest<Full<Bytes>>;
 
 const MOST_IDLE: usize = 64;
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
@@ -22,7 +25,7 @@ const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 pub struct Connections {
     folder: File,
     socket: PathBuf,
-    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+    idle: Mutex<Vec<Sender>>,
 }
 
 /// An answer, whole.
@@ -49,9 +52,24 @@ impl Connections {
         answered.unwrap_or_else(|_| Err(no_answer(format!("no answer within {} s", deadline.as_secs()))))
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, RuntimeError> {
-        let mut sender = self.sender().await?;
-        let response = sender.send_request(request).await.map_err(|error| no_answer(error.to_string()))?;
+    async fn exchange(&self, mut request: Request<Full<Bytes>>) -> Result<Answer, RuntimeError> {
+        while let Some(mut kept) = self.kept().await {
+            match kept.try_send_request(request).await {
+                Ok(response) => return self.answer(kept, response).await,
+                Err(mut error) => match error.take_message() {
+                    // Closed before anything of the request was sent.
+                    Some(unsent) => request = unsent,
+                    None => return Err(no_answer(error.into_error().to_string())),
+                },
+            }
+        }
+        let mut fresh = self.connect().await?;
+        let response = fresh.send_request(request).await.map_err(|error| no_answer(error.to_string()))?;
+        self.answer(fresh, response).await
+    }
+
+    /// Reads the whole answer and keeps the connection for the next request.
+    async fn answer(&self, mut sender: Sender, response: Response<Incoming>) -> Result<Answer, RuntimeError> {
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|error| no_answer(error.to_string()))?;
         if sender.is_ready() || sender.ready().await.is_ok() {
@@ -63,13 +81,16 @@ impl Connections {
         Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }
 
-    async fn sender(&self) -> Result<SendRequest<Full<Bytes>>, RuntimeError> {
+    async fn kept(&self) -> Option<Sender> {
         loop {
-            let Some(mut kept) = self.idle.lock().pop() else { break };
+            let mut kept = self.idle.lock().pop()?;
             if !kept.is_closed() && kept.ready().await.is_ok() {
-                return Ok(kept);
+                return Some(kept);
             }
         }
+    }
+
+    async fn connect(&self) -> Result<Sender, RuntimeError> {
         // INVARIANT: the socket's path is valid while `folder` is open, which is as long as `self` lives.
         debug_assert!(self.folder.as_raw_fd() >= 0);
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| no_answer(error.to_string()))?;

@@ -58,9 +58,7 @@ impl Folder {
             if let Some(parent) = target.parent() {
                 fs::create_dir_all(parent)?;
             }
-            if fs::hard_link(source, &target).is_err() {
-                fs::copy(source, &target)?;
-            }
+            link_or_copy(source, &target)?;
         }
         fs::write(self.spec(), serde_json::to_vec(spec)?)
     }
@@ -90,6 +88,19 @@ impl Folder {
         let all: Vec<&str> = text.lines().collect();
         Ok(all.iter().skip(all.len().saturating_sub(lines)).map(|line| (*line).to_owned()).collect())
     }
+}
+
+/// INVARIANT: a target that is there already is an error. It may be a link of a blob, and copying over it would change
+/// the blob for everybody.
+fn link_or_copy(source: &Path, target: &Path) -> io::Result<()> {
+    match fs::hard_link(source, target) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+        // Another disk, or one without links.
+        Err(_) => {}
+    }
+    let mut copy = OpenOptions::new().write(true).create_new(true).open(target)?;
+    io::copy(&mut File::open(source)?, &mut copy).map(|_| ())
 }
 
 /// A relative path that stays below its folder.

@@ -6,18 +6,49 @@
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tokio::sync::oneshot;
 
 use crate::folder::Folder;
 use crate::sandbox::INIT_ARGUMENT;
 
+/// A container's outer process and its group. Dropped, it is killed: nothing runs that nobody knows of.
+#[derive(Debug)]
+pub struct Outer {
+    child: Child,
+    group: Pid,
+}
+
+impl Outer {
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+    /// Sends a signal to all processes of the container; one that has ended gets none, since its number may be
+    /// somebody else's by now.
+    pub fn signal(&mut self, signal: Signal) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // It may end this very moment; then there is nothing to signal.
+            let _ = killpg(self.group, signal);
+        }
+    }
+}
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
+        let _ = self.child.wait();
+    }
+}
+
 struct Order {
     folder: Folder,
-    answer: oneshot::Sender<io::Result<Child>>,
+    answer: oneshot::Sender<io::Result<Outer>>,
 }
 
 /// Starts containers' outer processes.
@@ -34,7 +65,7 @@ impl Spawner {
         Ok(Spawner { orders })
     }
     /// Starts the container whose folder this is.
-    pub async fn spawn(&self, folder: Folder) -> io::Result<Child> {
+    pub async fn spawn(&self, folder: Folder) -> io::Result<Outer> {
         let (answer, child) = oneshot::channel();
         let gone = |_| io::Error::other("the thread that starts containers has ended");
         self.orders.send(Order { folder, answer }).map_err(|_| gone(()))?;
@@ -44,19 +75,21 @@ impl Spawner {
 
 fn serve(executable: &std::path::Path, orders: &Receiver<Order>) {
     for order in orders {
-        // A caller that went away gets no answer; its child is reaped when the handle drops with the process.
+        // A caller that went away gets no answer, and the container goes with it.
         let _ = order.answer.send(start(executable, &order.folder));
     }
 }
 
-fn start(executable: &std::path::Path, folder: &Folder) -> io::Result<Child> {
+fn start(executable: &std::path::Path, folder: &Folder) -> io::Result<Outer> {
     let log = folder.open_log()?;
-    Command::new(executable)
+    let child = Command::new(executable)
         .arg(INIT_ARGUMENT)
         .arg(folder.path())
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
         .process_group(0)
-        .spawn()
+        .spawn()?;
+    let group = i32::try_from(child.id()).map(Pid::from_raw).map_err(io::Error::other)?;
+    Ok(Outer { child, group })
 }

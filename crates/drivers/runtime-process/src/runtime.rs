@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use stoa_runtime::{
     ContainerSpec, ContainerState, ContainerStatus, Invocation, InvocationRequest, Runtime, RuntimeError,
@@ -23,10 +22,13 @@ use stoa_runtime::{
 use crate::connection::Connections;
 use crate::folder::{Folder, SOCKET};
 use crate::limits;
-use crate::process::Spawner;
+use crate::process::{Outer, Spawner};
 use crate::sandbox::PROBE_ARGUMENT;
 
 const CUSTOM_ATTRIBUTES: &str = "x-amzn-sagemaker-custom-attributes";
+
+/// After SIGKILL: only a process that hangs in the kernel takes longer.
+const KILL_GRACE: Duration = Duration::from_secs(10);
 
 /// Where containers live and what they may take.
 #[derive(Debug, Clone)]
@@ -55,9 +57,23 @@ pub struct ProcessRuntime {
 #[derive(Debug)]
 struct Container {
     folder: Folder,
-    child: Mutex<Child>,
-    group: Pid,
+    outer: Mutex<Outer>,
     connections: Connections,
+}
+
+impl Container {
+    async fn ends_within(&self, limit: Duration) -> Result<bool, RuntimeError> {
+        const STEP: Duration = Duration::from_millis(10);
+        let mut waited = Duration::ZERO;
+        while self.outer.lock().ended().map_err(driver)?.is_none() {
+            if waited >= limit {
+                return Ok(false);
+            }
+            tokio::time::sleep(STEP).await;
+            waited += STEP;
+        }
+        Ok(true)
+    }
 }
 
 impl ProcessRuntime {
@@ -81,7 +97,7 @@ impl ProcessRuntime {
     }
 
     async fn state(&self, container: &Container) -> Result<ContainerState, RuntimeError> {
-        let ended = container.child.lock().try_wait().map_err(driver)?;
+        let ended = container.outer.lock().ended().map_err(driver)?;
         if let Some(status) = ended {
             let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
             let last_output = container.folder.tail(5).unwrap_or_default().join("; ");
@@ -91,9 +107,10 @@ impl ProcessRuntime {
         let request = request.body(Full::new(Bytes::new())).map_err(driver)?;
         match container.connections.send(request, Duration::from_secs(2)).await {
             Ok(answer) if answer.status == StatusCode::OK => Ok(ContainerState::Healthy),
-            Ok(answer) => Ok(given_up(&answer.body).map_or(ContainerState::Starting, |reason| {
-                ContainerState::Unhealthy { reason }
-            })),
+            Ok(answer) => {
+                Ok(given_up(&answer.body)
+                    .map_or(ContainerState::Starting, |reason| ContainerState::Unhealthy { reason }))
+            }
             Err(_) => Ok(ContainerState::Starting),
         }
     }
@@ -119,10 +136,9 @@ impl Runtime for ProcessRuntime {
         let folder = Folder::of(&self.config.folder, &spec.name);
         let (made, wanted) = (folder.clone(), spec.clone());
         tokio::task::spawn_blocking(move || made.create(&wanted)).await.map_err(driver)?.map_err(driver)?;
-        let child = self.spawner.spawn(folder.clone()).await.map_err(driver)?;
-        let group = Pid::from_raw(i32::try_from(child.id()).map_err(driver)?);
         let connections = Connections::new(&folder.run(), SOCKET).map_err(driver)?;
-        let container = Container { folder, child: Mutex::new(child), group, connections };
+        let outer = self.spawner.spawn(folder.clone()).await.map_err(driver)?;
+        let container = Container { folder, outer: Mutex::new(outer), connections };
         self.containers.lock().insert(spec.name.clone(), Arc::new(container));
         Ok(())
     }
@@ -167,24 +183,22 @@ impl Runtime for ProcessRuntime {
 
     async fn stop(&self, name: &str) -> Result<(), RuntimeError> {
         let Some(container) = self.container(name) else { return Ok(()) };
-        let ended = || container.child.lock().try_wait().map(|status| status.is_some()).map_err(driver);
-        let mut waited = Duration::ZERO;
-        let step = Duration::from_millis(10);
-        // The group may be gone already; then there is nothing to signal.
-        let _ = killpg(container.group, Signal::SIGTERM);
-        while !ended()? && waited < self.config.stop_grace {
-            tokio::time::sleep(step).await;
-            waited += step;
+        container.outer.lock().signal(Signal::SIGTERM);
+        if !container.ends_within(self.config.stop_grace).await? {
+            container.outer.lock().signal(Signal::SIGKILL);
+            if !container.ends_within(KILL_GRACE).await? {
+                return Err(driver(format!("the container `{name}` cannot be killed")));
+            }
         }
-        let _ = killpg(container.group, Signal::SIGKILL);
-        let (last, name) = (Arc::clone(&container), name.to_owned());
-        self.containers.lock().remove(&name);
+        // Forgotten last: a stop that is broken off is begun again.
+        let (folder, gone) = (container.folder.clone(), name.to_owned());
         let clean = move || {
-            let _ = last.child.lock().wait();
-            limits::release(&name);
-            last.folder.remove()
+            limits::release(&gone);
+            folder.remove()
         };
-        tokio::task::spawn_blocking(clean).await.map_err(driver)?.map_err(driver)
+        tokio::task::spawn_blocking(clean).await.map_err(driver)?.map_err(driver)?;
+        self.containers.lock().remove(name);
+        Ok(())
     }
 
     async fn logs(&self, name: &str, lines: usize) -> Result<Vec<String>, RuntimeError> {

@@ -13,7 +13,7 @@ use std::process::Command;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{getegid, geteuid, pivot_root, sethostname};
 use stoa_runtime::ContainerSpec;
 
@@ -46,14 +46,22 @@ pub fn container_main(arguments: &[String], program: impl FnOnce(&str) -> i32) -
         (RUN_ARGUMENT, Some(name)) => {
             // A program that cannot be bound to its parent still runs; the runtime stops it by its group.
             let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+            // Blocked by the outer process, and inherited from it.
+            let _ = terminate().thread_unblock();
             Some(program(name))
         }
         _ => None,
     }
 }
 
+fn terminate() -> SigSet {
+    SigSet::from_iter([Signal::SIGTERM])
+}
+
 fn init(folder: &Path) -> io::Result<i32> {
     let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+    // SIGTERM is for the program, which ends in order; this process ends when the program has.
+    terminate().thread_block()?;
     let folder = Folder::at(folder);
     let spec: ContainerSpec = serde_json::from_slice(&fs::read(folder.spec())?)?;
     let executable = std::env::current_exe()?;
@@ -63,16 +71,31 @@ fn init(folder: &Path) -> io::Result<i32> {
         make_root(&folder, &executable)?;
         prctl::set_no_new_privs()?;
         let mut command = Command::new("/stoa");
-        command.env_clear().env("STOA_MODEL_DIR", "/opt/ml/model").env("STOA_BIND_UNIX", "/run/stoa/http.sock");
+        environment(&mut command, &spec);
+        command.env("STOA_MODEL_DIR", "/opt/ml/model").env("STOA_BIND_UNIX", "/run/stoa/http.sock");
         command
     } else {
         let mut command = Command::new(&executable);
-        command.env_clear().env("STOA_MODEL_DIR", folder.model()).env("STOA_BIND_UNIX", folder.socket());
+        environment(&mut command, &spec);
+        command.env("STOA_MODEL_DIR", folder.model()).env("STOA_BIND_UNIX", folder.socket());
         command
     };
-    command.args([RUN_ARGUMENT, &spec.image]).envs(&spec.environment);
+    command.args([RUN_ARGUMENT, &spec.image]);
     let status = command.spawn()?.wait()?;
     Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
+}
+
+/// The model's environment, but for what steers the dynamic loader: a model is data, and would become code by
+/// `LD_PRELOAD`, with this server's own rights where there are no namespaces.
+fn environment(command: &mut Command, spec: &ContainerSpec) {
+    command.env_clear();
+    for (name, value) in &spec.environment {
+        if name.starts_with("LD_") || name == "GLIBC_TUNABLES" {
+            eprintln!("warning: the environment variable {name} is not given to a built-in image");
+        } else {
+            command.env(name, value);
+        }
+    }
 }
 
 /// True when the process is in namespaces of its own. An isolated container does not run without them.

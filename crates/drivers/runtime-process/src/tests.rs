@@ -53,3 +53,16 @@ fn the_tail_is_the_end_of_the_log() {
     fs::write(folder.log(), "one\ntwo\nthree\n").unwrap();
     assert_eq!(folder.tail(2).unwrap(), ["two", "three"]);
 }
+
+#[test]
+fn two_files_of_one_name_do_not_overwrite_a_blob() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (dir.path().join("first"), dir.path().join("second"));
+    fs::write(&first, "first").unwrap();
+    fs::write(&second, "second").unwrap();
+    let folder = Folder::of(dir.path(), "c");
+    let files = vec![("model".to_owned(), first.clone()), ("model".to_owned(), second.clone())];
+    assert!(folder.create(&spec(files)).is_err());
+    assert_eq!(fs::read_to_string(first).unwrap(), "first");
+    assert_eq!(fs::read_to_string(second).unwrap(), "second");
+}

@@ -89,6 +89,9 @@ fn request_tags(keys: &mut MapContext, input: &Value, path: &str) {
         if let Some(name) = tag.str_member("Key") {
             keys.set(&format!("aws:RequestTag/{name}"), tag.str_member("Value").unwrap_or_default());
             names.push(name.to_owned());
+        } else if let Some(name) = tag.as_str() {
+            // DeleteTags and UntagRole name keys alone: those are aws:TagKeys, and no aws:RequestTag.
+            names.push(name.to_owned());
         }
     }
     if !names.is_empty() {

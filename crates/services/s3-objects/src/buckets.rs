@@ -44,7 +44,7 @@ impl S3Objects {
     }
 
     /// Unfinished uploads do not keep a bucket.
-    async fn forget_uploads(&self, bucket: &Bucket) -> Result<(), ApiError> {
+    pub(crate) async fn forget_uploads(&self, bucket: &Bucket) -> Result<(), ApiError> {
         loop {
             let query = Query::of(UPLOAD).owned_by(&bucket.owner, None).children_of(bucket.name());
             let page = self.store.query(&query).await.map_err(store_failed)?;

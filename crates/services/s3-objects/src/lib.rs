@@ -3,6 +3,7 @@
 //! A bucket, an object, an upload and a part are documents; bytes are blobs that were written before the document
 //! that names them. A crash in between leaves a blob without a name, never a name without its bytes.
 
+mod account_data;
 mod body;
 mod buckets;
 mod documents;

@@ -7,14 +7,15 @@ use stoa_store::{Outcome, StoreError};
 pub fn store_error(error: StoreError) -> ApiError {
     match error {
         StoreError::Conflict { .. } => {
-            ApiError::new("ConflictException", 409, "the resource was changed at the same time, try again").with_cause(error)
+            ApiError::new("ConflictException", 409, "the resource was changed at the same time, try again")
+                .with_cause(error)
         }
         StoreError::Backend { outcome: Outcome::NotApplied, .. } => {
             ApiError::unavailable("the store is not available, try again").with_cause(error)
         }
-        StoreError::Backend { outcome: Outcome::Unknown, .. } | StoreError::Corrupt { .. } | StoreError::Encoding(_) => {
-            ApiError::internal(error)
-        }
+        StoreError::Backend { outcome: Outcome::Unknown, .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Encoding(_) => ApiError::internal(error),
     }
 }
 

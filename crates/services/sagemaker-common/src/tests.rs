@@ -11,7 +11,8 @@ fn tag(key: &str) -> Tag {
 
 #[test]
 fn versions_compare_as_numbers() {
-    let mut versions: Vec<Version> = ["1.10.0", "1.2.0", "0.9.9999", "2.0.0"].iter().map(|text| text.parse().unwrap()).collect();
+    let mut versions: Vec<Version> =
+        ["1.10.0", "1.2.0", "0.9.9999", "2.0.0"].iter().map(|text| text.parse().unwrap()).collect();
     versions.sort();
     let texts: Vec<String> = versions.iter().map(Version::to_string).collect();
     assert_eq!(texts, ["0.9.9999", "1.2.0", "1.10.0", "2.0.0"]);

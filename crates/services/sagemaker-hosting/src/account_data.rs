@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use stoa_kernel::ApiError;
 use stoa_kernel::ports::DeleteAccountData;
+use stoa_sagemaker_common::store_error;
 use stoa_store::{Expect, Query, Transaction};
 use stoa_types::AccountId;
 
 use crate::endpoint::{self, EndpointState};
 use crate::endpoint_config;
 use crate::model;
-use crate::service::{Hosting, store_error};
+use crate::service::Hosting;
 
 #[async_trait]
 impl DeleteAccountData for Hosting {
@@ -19,6 +20,9 @@ impl DeleteAccountData for Hosting {
             loop {
                 let page = self.parts.store.query(&query).await.map_err(store_error)?;
                 for document in &page.documents {
+                    if document.status == "Deleting" {
+                        continue;
+                    }
                     let transaction = if kind == endpoint::KIND {
                         Transaction::new().update((**document).clone().with_status("Deleting"))
                     } else {

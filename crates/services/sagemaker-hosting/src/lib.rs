@@ -19,6 +19,3 @@ mod tags;
 pub use endpoint::EndpointReconciler;
 pub use generated::ops::{SagemakerHostingOperations, routes};
 pub use service::{Hosting, HostingParts, SharedServing};
-
-#[cfg(test)]
-mod tests;

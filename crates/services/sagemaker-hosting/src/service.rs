@@ -9,7 +9,8 @@ use stoa_blob::BlobStore;
 use stoa_kernel::ports::{Authority, HubAccess, ObjectSource, ResolveImage};
 use stoa_kernel::{ApiError, Cx};
 use stoa_runtime::Runtime;
-use stoa_store::{Document, Key, PageTokens, Store, StoreError};
+use stoa_sagemaker_common::store_error;
+use stoa_store::{Document, Key, PageTokens, Store};
 use stoa_work::Nudge;
 
 use crate::endpoint::Serving;
@@ -45,6 +46,8 @@ pub struct HostingParts {
 /// Models, endpoint configurations, endpoints, invocation, tags.
 pub struct Hosting {
     pub(crate) parts: HostingParts,
+    /// Changing tags is reading and replacing all of them: one change at a time.
+    pub(crate) tagging: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for Hosting {
@@ -56,11 +59,16 @@ impl fmt::Debug for Hosting {
 impl Hosting {
     /// The service over its ports.
     pub fn new(parts: HostingParts) -> Hosting {
-        Hosting { parts }
+        Hosting { parts, tagging: tokio::sync::Mutex::new(()) }
     }
 
     /// The caller's resource of this kind and name.
-    pub(crate) async fn find(&self, cx: &Cx, kind: &'static str, name: &str) -> Result<Option<Arc<Document>>, ApiError> {
+    pub(crate) async fn find(
+        &self,
+        cx: &Cx,
+        kind: &'static str,
+        name: &str,
+    ) -> Result<Option<Arc<Document>>, ApiError> {
         self.parts.store.get(&own_key(cx, kind, name)).await.map_err(store_error)
     }
 }
@@ -68,24 +76,4 @@ impl Hosting {
 /// The key of a resource in the caller's account and region.
 pub(crate) fn own_key(cx: &Cx, kind: &'static str, name: &str) -> Key {
     Key { kind, account: cx.principal.account.clone(), region: Some(cx.region.clone()), id: name.to_owned() }
-}
-
-/// A store failure as the caller sees it; conflicts are told apart before this.
-pub(crate) fn store_error(error: StoreError) -> ApiError {
-    match error {
-        StoreError::Conflict { .. } => {
-            ApiError::new("ConflictException", 409, "the resource was changed at the same time, try again").with_cause(error)
-        }
-        other => ApiError::internal(other),
-    }
-}
-
-/// AWS's answer to an operation on a resource that is not there.
-pub(crate) fn could_not_find(what: &str, arn: &str) -> ApiError {
-    ApiError::validation(format!("Could not find {what} \"{arn}\"."))
-}
-
-/// AWS's answer to creating what is there already. The SageMaker SDK looks for "already existing".
-pub(crate) fn already_existing(what: &str, arn: &str) -> ApiError {
-    ApiError::validation(format!("Cannot create already existing {what} \"{arn}\"."))
 }

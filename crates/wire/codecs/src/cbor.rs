@@ -38,7 +38,8 @@ impl<'b> Reader<'b> {
     /// The value of a whole body.
     pub(crate) fn read(shape: &'static Shape, body: &'b [u8]) -> Result<Value, DecodeError> {
         let mut reader = Reader { rest: body, depth: 0, path: String::new() };
-        let value = reader.value(shape)?.ok_or_else(|| DecodeError::body("the body is null where a map is expected"))?;
+        let value =
+            reader.value(shape)?.ok_or_else(|| DecodeError::body("the body is null where a map is expected"))?;
         if reader.rest.is_empty() { Ok(value) } else { Err(DecodeError::body("the body goes on after its end")) }
     }
 
@@ -352,12 +353,14 @@ impl Writer {
                 }
             }
             Value::List(items) => {
-                let element = shape.and_then(|shape| if let Kind::List { member, .. } = shape.kind { Some(member) } else { None });
+                let element = shape
+                    .and_then(|shape| if let Kind::List { member, .. } = shape.kind { Some(member) } else { None });
                 self.head(ARRAY, items.len() as u64);
                 items.iter().for_each(|item| self.value(element, item));
             }
             Value::Map(entries) => {
-                let element = shape.and_then(|shape| if let Kind::Map { value, .. } = shape.kind { Some(value) } else { None });
+                let element =
+                    shape.and_then(|shape| if let Kind::Map { value, .. } = shape.kind { Some(value) } else { None });
                 self.map_head(entries.len());
                 for (key, item) in entries {
                     self.text(key);

@@ -1,14 +1,14 @@
 //! JSON to values: serde's parser driven by the shape, so that no tree of untyped JSON is ever built.
 //!
-//! INVARIANT: serde_json bounds nesting (128, [`MAX_DEPTH`](crate::MAX_DEPTH)) for what a shape reads and skips what no
-//! shape names without recursion. No message repeats a value of the request: it may be a secret.
+//! INVARIANT: nesting is bounded by serde_json (128, [`MAX_DEPTH`](crate::MAX_DEPTH)), also in what no shape names. No
+//! message repeats a value of the request: it may be a secret.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use stoa_schema::{Kind, Location, Member, Shape, TimestampFormat, Value};
 
 use crate::{DecodeError, number, text};
@@ -203,7 +203,7 @@ impl Typed<'_> {
         let mut value = Value::Struct(Vec::with_capacity(members.len()));
         while let Some(member) = entries.next_key_seed(MemberName(members))? {
             let Some(member) = member.filter(|member| elsewhere_too || member.location == Location::Body) else {
-                entries.next_value::<IgnoredAny>()?;
+                entries.next_value_seed(Ignored)?;
                 continue;
             };
             walk.enter(Step::Member(member.name));
@@ -247,5 +247,51 @@ impl<'de> Visitor<'de> for MemberName {
     }
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
         Ok(self.0.iter().find(|member| member.wire() == name))
+    }
+}
+
+/// Passes over a value that no shape names. Unlike serde's `IgnoredAny` it goes through the parser's depth bound, so that
+/// what is too deep is refused wherever it stands.
+struct Ignored;
+
+impl<'de> DeserializeSeed<'de> for Ignored {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Ignored {
+    type Value = ();
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any value")
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        while elements.next_element_seed(Ignored)?.is_some() {}
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        while entries.next_key_seed(Ignored)?.is_some() {
+            entries.next_value_seed(Ignored)?;
+        }
+        Ok(())
     }
 }

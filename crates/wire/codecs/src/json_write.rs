@@ -42,11 +42,13 @@ fn value_of(out: &mut Vec<u8>, shape: Option<&Shape>, format: Option<TimestampFo
             }
         }
         Value::List(items) => {
-            let element = shape.and_then(|shape| if let Kind::List { member, .. } = shape.kind { Some(member) } else { None });
+            let element =
+                shape.and_then(|shape| if let Kind::List { member, .. } = shape.kind { Some(member) } else { None });
             sequence(out, b'[', b']', items, |out, item| value_of(out, element, None, item, false));
         }
         Value::Map(entries) => {
-            let element = shape.and_then(|shape| if let Kind::Map { value, .. } = shape.kind { Some(value) } else { None });
+            let element =
+                shape.and_then(|shape| if let Kind::Map { value, .. } = shape.kind { Some(value) } else { None });
             sequence(out, b'{', b'}', entries, |out, (key, item)| {
                 string(out, key);
                 out.push(b':');
@@ -74,7 +76,13 @@ fn structure(out: &mut Vec<u8>, shape: Option<&Shape>, members: &[(&'static str,
         first = false;
         string(out, member.map_or(name, |member| member.wire()));
         out.push(b':');
-        value_of(out, member.map(|member| member.shape), member.and_then(|member| member.timestamp_format), value, false);
+        value_of(
+            out,
+            member.map(|member| member.shape),
+            member.and_then(|member| member.timestamp_format),
+            value,
+            false,
+        );
     }
     out.push(b'}');
 }

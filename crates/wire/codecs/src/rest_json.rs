@@ -21,7 +21,9 @@ impl Protocol for RestJson {
         let members = shape.members();
         let mut input = match members.iter().find(|member| member.location == Location::Payload) {
             Some(member) => payload(member, body)?,
-            None if members.iter().any(|member| member.location == Location::Body) => json_read::read(shape, body, true)?,
+            None if members.iter().any(|member| member.location == Location::Body) => {
+                json_read::read(shape, body, true)?
+            }
             None => Value::empty(),
         };
         let labels = match_uri(spec.http.uri, request.path)
@@ -36,8 +38,11 @@ impl Protocol for RestJson {
     }
 
     fn encode(&self, spec: &OperationSpec, output: &Value, request_id: &str) -> Encoded {
-        let mut encoded =
-            Encoded { status: spec.success_status, headers: common_headers(CONTENT_TYPE, request_id), body: Bytes::new() };
+        let mut encoded = Encoded {
+            status: spec.success_status,
+            headers: common_headers(CONTENT_TYPE, request_id),
+            body: Bytes::new(),
+        };
         let Some(shape) = spec.output else {
             encoded.body = Bytes::from_static(b"{}");
             return encoded;
@@ -69,13 +74,7 @@ impl Protocol for RestJson {
         encoded
     }
 
-    fn encode_error(
-        &self,
-        _: Option<&OperationSpec>,
-        _: &ServiceSpec,
-        error: &WireError,
-        request_id: &str,
-    ) -> Encoded {
+    fn encode_error(&self, _: Option<&OperationSpec>, _: &ServiceSpec, error: &WireError, request_id: &str) -> Encoded {
         let mut headers = common_headers(CONTENT_TYPE, request_id);
         set_header(&mut headers, "x-amzn-errortype", &error.code);
         let mut body = b"{\"__type\":".to_vec();
@@ -111,7 +110,8 @@ fn located(
             None => Ok(None),
         },
         Location::Query(name) => {
-            let given: Vec<&str> = query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect();
+            let given: Vec<&str> =
+                query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect();
             texts(member, &given, TimestampFormat::Iso8601)
         }
         Location::QueryMap => {
@@ -181,9 +181,7 @@ fn encode_payload(encoded: &mut Encoded, member: &Member, value: Option<&Value>)
 fn write_header(headers: &mut HeaderMap, name: &str, member: &Member, value: &Value) {
     let format = member.timestamp_format.unwrap_or(TimestampFormat::Rfc822);
     let text = match value {
-        Value::List(items) => {
-            items.iter().filter_map(|item| text::write(item, format)).collect::<Vec<_>>().join(",")
-        }
+        Value::List(items) => items.iter().filter_map(|item| text::write(item, format)).collect::<Vec<_>>().join(","),
         other => text::write(other, format).unwrap_or_default(),
     };
     if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&text)) {

@@ -18,7 +18,9 @@ pub(crate) fn parse(shape: &Shape, text: &str, format: TimestampFormat) -> Resul
         },
         Kind::Integer { .. } => text.trim().parse().map(Value::Int).map_err(|_| expected(shape)),
         Kind::Float { .. } => number::parse_float(text.trim()).map(Value::Float).ok_or(expected(shape)),
-        Kind::Timestamp(own) => timestamp(text.trim(), own.unwrap_or(format)).map(Value::Timestamp).ok_or(expected(shape)),
+        Kind::Timestamp(own) => {
+            timestamp(text.trim(), own.unwrap_or(format)).map(Value::Timestamp).ok_or(expected(shape))
+        }
         Kind::Blob { .. } => STANDARD.decode(text).map(|bytes| Value::Blob(bytes.into())).map_err(|_| expected(shape)),
         _ => Err(expected(shape)),
     }
@@ -42,7 +44,9 @@ pub(crate) fn write(value: &Value, format: TimestampFormat) -> Option<String> {
 pub(crate) fn timestamp(text: &str, format: TimestampFormat) -> Option<Timestamp> {
     let seconds = || number::parse_float(text).and_then(number::timestamp);
     match format {
-        TimestampFormat::Rfc822 => Timestamp::parse_http_date(text).ok().or_else(|| Timestamp::parse_iso8601(text).ok()),
+        TimestampFormat::Rfc822 => {
+            Timestamp::parse_http_date(text).ok().or_else(|| Timestamp::parse_iso8601(text).ok())
+        }
         TimestampFormat::Iso8601 => Timestamp::parse_iso8601(text).ok().or_else(seconds),
         TimestampFormat::UnixTimestamp => seconds().or_else(|| Timestamp::parse_iso8601(text).ok()),
     }

@@ -106,7 +106,11 @@ impl Walk {
                 if let Some(pattern) = pattern
                     && !matches_whole(pattern, text)
                 {
-                    self.fail_value(value, sensitive, format!("Member must satisfy regular expression pattern: {pattern}"));
+                    self.fail_value(
+                        value,
+                        sensitive,
+                        format!("Member must satisfy regular expression pattern: {pattern}"),
+                    );
                 }
             }
             (Kind::Blob { min, max }, Value::Blob(bytes)) => {

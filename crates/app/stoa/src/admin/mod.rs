@@ -7,5 +7,5 @@ mod server;
 mod socket;
 
 pub use client::call;
-pub use protocol::{AdminCommand, AdminError, CatalogEntry, CreatedAccount};
+pub use protocol::{AdminCommand, CatalogEntry};
 pub use server::{AdminParts, AdminServer};

@@ -75,7 +75,8 @@ impl AdminServer {
 async fn serve(stream: UnixStream, parts: Arc<AdminParts>, token: CancellationToken) {
     let (reading, mut writing) = stream.into_split();
     let mut line = String::new();
-    let read = BufReader::new(reading.take(LONGEST)).read_line(&mut line);
+    let mut reader = BufReader::new(reading.take(LONGEST));
+    let read = reader.read_line(&mut line);
     tokio::select! {
         () = token.cancelled() => return,
         read = tokio::time::timeout(std::time::Duration::from_secs(10), read) => {
@@ -108,7 +109,7 @@ async fn run(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiErr
     let unavailable = |error| ApiError::unavailable("the audit journal takes no records").with_cause(error);
     if !read_only {
         record.phase = Phase::Begin;
-        parts.journal.append(record.encode()).await.map_err(unavailable)?;
+        parts.journal.append(encoded(&record)?).await.map_err(unavailable)?;
     }
     let outcome = act(parts, command).await;
     record.phase = Phase::Complete;
@@ -116,8 +117,12 @@ async fn run(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiErr
     if let Err(error) = &outcome {
         record.error = Some(ErrorInfo { error_code: error.code().to_owned(), error_message: error.message().to_owned() });
     }
-    parts.journal.append(record.encode()).await.map_err(unavailable)?;
+    parts.journal.append(encoded(&record)?).await.map_err(unavailable)?;
     outcome
+}
+
+fn encoded(record: &AuditRecord) -> Result<Vec<u8>, ApiError> {
+    record.encode().map_err(ApiError::internal)
 }
 
 async fn act(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiError> {

@@ -2330,6 +2330,7 @@ impl std::str::FromStr for PolicyEvaluationDecisionType {
 stoa_schema::text_enum!(PolicyEvaluationDecisionType);
 
 /// `PolicyIdentifier`: one of its members.
+#[allow(clippy::enum_variant_names, reason = "AWS's names")]
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum PolicyIdentifier {
     /// `PolicyType`.

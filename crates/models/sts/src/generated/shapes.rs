@@ -120,7 +120,7 @@ pub static TAG_VALUE_TYPE: Shape = Shape { name: "tagValueType", kind: Kind::Str
 /// `tokenCodeType`.
 pub static TOKEN_CODE_TYPE: Shape = Shape { name: "tokenCodeType", kind: Kind::String { min: Some(6), max: Some(6), pattern: Some("[\\d]*"), values: &[] }, sensitive: false };
 /// `tokenType`.
-pub static TOKEN_TYPE: Shape = Shape { name: "tokenType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+pub static TOKEN_TYPE: Shape = Shape { name: "tokenType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: true };
 /// `unrestrictedSessionPolicyDocumentType`.
 pub static UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE: Shape = Shape { name: "unrestrictedSessionPolicyDocumentType", kind: Kind::String { min: Some(1), max: None, pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"), values: &[] }, sensitive: false };
 /// `userIdType`.

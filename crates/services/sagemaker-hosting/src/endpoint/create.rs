@@ -3,14 +3,14 @@
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::operations::CreateEndpoint;
 use stoa_models_sagemaker::types::{CreateEndpointInput, CreateEndpointOutput, ProductionVariant};
+use stoa_sagemaker_common::{already_existing, could_not_find, new_tags, store_error};
 use stoa_store::{Document, OutboxEvent, Transaction};
 use stoa_work::failpoint;
 
 use super::{Deployment, EndpointState, KIND, Variant};
 use crate::endpoint_config::{self, EndpointConfigState};
 use crate::model::{self, ModelState};
-use crate::service::{Hosting, already_existing, could_not_find, own_key, store_error};
-use crate::tags::checked_tags;
+use crate::service::{Hosting, own_key};
 
 /// SageMaker's own when the configuration names none.
 const DEFAULT_HEALTH_TIMEOUT_SECONDS: u32 = 600;
@@ -26,12 +26,13 @@ impl Handles<CreateEndpoint> for Hosting {
             return Err(already_existing("endpoint", &arn));
         }
         let next = self.deployment(cx, &input.endpoint_config_name).await?;
-        let tags = checked_tags(input.tags.as_deref().unwrap_or_default(), &[])?;
+        let tags = new_tags(input.tags.as_deref())?;
         let state = EndpointState { arn: arn.clone(), current: None, next: Some(next), failure_reason: None };
         let document = Document::new(own_key(cx, KIND, name), name, cx.now, &state).map_err(store_error)?;
         let document = document.with_status("Creating");
         failpoint("endpoint-create-before-commit").map_err(ApiError::internal)?;
-        let transaction = Transaction::new().create(document).set_tags(&arn, tags).emit(state_event(&arn, "Creating", cx.now));
+        let transaction =
+            Transaction::new().create(document).set_tags(&arn, tags).emit(state_event(&arn, "Creating", cx.now));
         match self.parts.store.commit(transaction).await {
             Err(error) if error.is_conflict() => return Err(already_existing("endpoint", &arn)),
             Err(error) => return Err(store_error(error)),
@@ -91,6 +92,7 @@ impl Hosting {
             container: model.container,
             network_isolation: model.network_isolation || config.network_isolation.unwrap_or(false),
             health_timeout_seconds: timeout.unwrap_or(DEFAULT_HEALTH_TIMEOUT_SECONDS),
+            files: None,
         })
     }
 }

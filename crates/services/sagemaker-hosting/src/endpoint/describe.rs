@@ -5,12 +5,17 @@ use stoa_models_sagemaker::operations::DescribeEndpoint;
 use stoa_models_sagemaker::types::{
     DeployedImage, DescribeEndpointInput, DescribeEndpointOutput, EndpointStatus, ProductionVariantSummary,
 };
+use stoa_sagemaker_common::{could_not_find, store_error};
 
 use super::{Deployment, EndpointState, KIND};
-use crate::service::{Hosting, could_not_find, store_error};
+use crate::service::Hosting;
 
 impl Handles<DescribeEndpoint> for Hosting {
-    async fn handle(&self, cx: &Cx, input: Authorized<DescribeEndpointInput>) -> Result<DescribeEndpointOutput, ApiError> {
+    async fn handle(
+        &self,
+        cx: &Cx,
+        input: Authorized<DescribeEndpointInput>,
+    ) -> Result<DescribeEndpointOutput, ApiError> {
         let name = &input.endpoint_name;
         let Some(document) = self.find(cx, KIND, name).await? else {
             return Err(could_not_find("endpoint", &cx.arn("sagemaker", &format!("endpoint/{name}"))));

@@ -2,12 +2,12 @@
 
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::operations::ListEndpoints;
-use stoa_models_sagemaker::types::{EndpointSortKey, EndpointSummary, ListEndpointsInput, ListEndpointsOutput, OrderKey};
-use stoa_store::{Query, SortBy, TimeRange};
+use stoa_models_sagemaker::types::{EndpointSortKey, EndpointSummary, ListEndpointsInput, ListEndpointsOutput};
+use stoa_store::{Document, Query, SortBy, TimeRange};
 
-use super::{KIND, EndpointState};
+use super::{EndpointState, KIND};
 use crate::listing::Listing;
-use crate::service::{Hosting, store_error};
+use crate::service::Hosting;
 
 impl Handles<ListEndpoints> for Hosting {
     async fn handle(&self, cx: &Cx, input: Authorized<ListEndpointsInput>) -> Result<ListEndpointsOutput, ApiError> {
@@ -24,22 +24,20 @@ impl Handles<ListEndpoints> for Hosting {
         };
         let listing = Listing {
             operation: "ListEndpoints",
-            ascending: input.sort_order == Some(OrderKey::Ascending),
+            order: input.sort_order,
             max_results: input.max_results,
             next_token: input.next_token,
         };
-        let (documents, next_token) = self.list(cx, query, listing).await?;
-        let mut found = Vec::with_capacity(documents.len());
-        for document in documents {
-            let state: EndpointState = document.decode().map_err(store_error)?;
-            found.push(EndpointSummary {
+        let summary = |document: &Document, state: EndpointState| {
+            Ok(EndpointSummary {
                 endpoint_name: document.name.clone(),
                 endpoint_arn: state.arn,
                 creation_time: document.created,
                 last_modified_time: document.modified,
                 endpoint_status: document.status.parse().map_err(ApiError::internal)?,
-            });
-        }
-        Ok(ListEndpointsOutput { endpoints: found, next_token })
+            })
+        };
+        let (endpoints, next_token) = self.list(cx, query, listing, summary).await?;
+        Ok(ListEndpointsOutput { endpoints, next_token })
     }
 }

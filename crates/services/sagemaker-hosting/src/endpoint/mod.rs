@@ -4,14 +4,17 @@ mod create;
 mod delete;
 mod describe;
 mod list;
+mod memory;
 mod plan;
 mod reconcile;
+mod serving;
+mod start;
 mod state;
 mod update;
 
 pub use reconcile::EndpointReconciler;
-pub use state::{Serving, ServingVariant};
 pub(crate) use state::{Deployment, EndpointState, KIND, Variant};
+pub use state::{Serving, ServingVariant};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! What to do for one endpoint, from what is wanted and what is seen. Pure: the executor decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stoa_runtime::ContainerState;
 use stoa_types::Timestamp;
@@ -12,8 +12,10 @@ use super::state::{Deployment, EndpointState};
 pub(crate) enum Step {
     /// Start this container of the current or the next deployment.
     Start { container: String },
-    /// Stop this container and forget it; it is started again by a later pass if it is still wanted.
+    /// Stop this container, which nothing wants any more.
     Stop { container: String },
+    /// Stop this container, which ended or says that it never serves; after a pause a later pass starts it again.
+    Replace { container: String },
     /// The next deployment is healthy: it becomes the current one, and the endpoint InService.
     Promote,
     /// The endpoint could not be created: Failed, with the reason.
@@ -24,10 +26,21 @@ pub(crate) enum Step {
     Remove,
 }
 
-/// What is seen: the containers' states by name, and when each was last found ended (for restarts with a pause).
+/// What is seen.
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
+    /// The containers' states by name.
     pub containers: BTreeMap<String, ContainerState>,
+    /// When those that run were started, or first seen by this server.
+    pub started: BTreeMap<String, Timestamp>,
+    /// Those that must not be started again yet, since they kept ending.
+    pub paused: BTreeSet<String>,
+}
+
+impl Observed {
+    fn may_start(&self, container: &str) -> bool {
+        !self.paused.contains(container)
+    }
 }
 
 /// The steps for one endpoint in this status.
@@ -52,8 +65,8 @@ pub(crate) fn plan(status: &str, state: &EndpointState, seen: &Observed, now: Ti
 }
 
 /// Containers that no endpoint wants.
-pub(crate) fn orphans<'a>(wanted: &[&'a EndpointState], seen: &Observed) -> Vec<Step> {
-    let mut names = std::collections::BTreeSet::new();
+pub(crate) fn orphans(wanted: &[&EndpointState], seen: &Observed) -> Vec<Step> {
+    let mut names = BTreeSet::new();
     for state in wanted {
         for deployment in [&state.current, &state.next].into_iter().flatten() {
             names.extend(deployment.containers().into_keys());
@@ -78,9 +91,11 @@ fn stops(names: Vec<String>) -> Vec<Step> {
 fn keep_running(deployment: &Deployment, seen: &Observed, steps: &mut Vec<Step>) {
     for container in deployment.containers().into_keys() {
         match seen.containers.get(&container) {
-            None => steps.push(Step::Start { container }),
-            Some(ContainerState::Exited { .. } | ContainerState::Unhealthy { .. }) => steps.push(Step::Stop { container }),
-            Some(ContainerState::Starting | ContainerState::Healthy) => {}
+            None if seen.may_start(&container) => steps.push(Step::Start { container }),
+            Some(ContainerState::Exited { .. } | ContainerState::Unhealthy { .. }) => {
+                steps.push(Step::Replace { container });
+            }
+            None | Some(ContainerState::Starting | ContainerState::Healthy) => {}
         }
     }
 }
@@ -92,14 +107,17 @@ fn bring_up(next: &Deployment, replaces: bool, seen: &Observed, now: Timestamp, 
         let failure = match seen.containers.get(&container) {
             None => {
                 healthy = false;
-                steps.push(Step::Start { container });
+                if seen.may_start(&container) {
+                    steps.push(Step::Start { container });
+                }
                 continue;
             }
             Some(ContainerState::Healthy) => continue,
             Some(ContainerState::Starting) => {
                 healthy = false;
                 let limit = i64::from(variant.health_timeout_seconds) * 1000;
-                let waited = now.millis() - next.started.millis();
+                let since = seen.started.get(&container).copied().unwrap_or(now);
+                let waited = now.millis() - since.millis();
                 (waited > limit).then(|| {
                     format!(
                         "The primary container for production variant {} did not pass the ping health check within {} \

@@ -1,38 +1,41 @@
 //! Makes endpoints true: starts, watches and stops containers, and moves the status along.
 //!
 //! A crash at any line is repaired by the next pass: containers die with the server, starting is idempotent by name,
-//! and every change of status is written with a generation check.
+//! and every change of status is written with a generation check. What is remembered between passes may be lost.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use stoa_kernel::ApiError;
-use stoa_kernel::ports::ImageCommand;
-use stoa_runtime::{ContainerSpec, ContainerState};
-use stoa_sagemaker_common::instance_type;
+use futures_util::{StreamExt, stream};
+use stoa_runtime::ContainerState;
 use stoa_store::{Document, Expect, Query, StoreError, Transaction};
 use stoa_types::{Clock, Timestamp};
 use stoa_work::{PassError, PassReport, Reconciler, failpoint};
 
 use super::create::state_event;
+use super::memory::Memory;
 use super::plan::{Observed, Step, orphans, plan};
-use super::{Deployment, EndpointState, KIND, Serving, ServingVariant, Variant};
-use crate::data;
+use super::{Deployment, EndpointState, KIND};
 use crate::service::HostingParts;
 
-/// How soon to look again at an endpoint on its way.
+/// How soon to look again after something was done, and at a container that was just started.
 const SOON: Duration = Duration::from_millis(10);
+/// How soon to look again at a container that takes its time, and for how long it counts as just started.
+const SLOW: Duration = Duration::from_millis(200);
+const JUST_STARTED_MILLIS: i64 = 2000;
 /// How soon to try again what failed.
 const LATER: Duration = Duration::from_secs(1);
+/// Endpoints that are worked on at the same time: one with a large archive does not hold up the others.
+const AT_ONCE: usize = 16;
 
 /// The reconciler of endpoints.
 pub struct EndpointReconciler {
-    parts: HostingParts,
-    clock: Arc<dyn Clock>,
+    pub(super) parts: HostingParts,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) memory: Memory,
 }
 
 impl fmt::Debug for EndpointReconciler {
@@ -41,55 +44,111 @@ impl fmt::Debug for EndpointReconciler {
     }
 }
 
-struct Endpoint {
-    document: Arc<Document>,
-    state: EndpointState,
+/// An endpoint as this pass read it.
+pub(super) struct Endpoint {
+    pub document: Arc<Document>,
+    pub state: EndpointState,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    /// Done; the other steps of the plan still hold.
+    Step,
+    /// The endpoint was written, or somebody else wrote it: the plan is out of date.
+    Moved,
 }
 
 impl EndpointReconciler {
     /// The reconciler over the service's ports.
     pub fn new(parts: HostingParts, clock: Arc<dyn Clock>) -> EndpointReconciler {
-        EndpointReconciler { parts, clock }
+        EndpointReconciler { parts, clock, memory: Memory::default() }
     }
 
-    async fn endpoints(&self) -> Result<Vec<Endpoint>, PassError> {
+    /// All endpoints, and how many there are that cannot be read.
+    async fn endpoints(&self) -> Result<(Vec<Endpoint>, u64), PassError> {
         let mut query = Query::of(KIND).limit(1000);
-        let mut all = Vec::new();
+        let (mut all, mut unreadable) = (Vec::new(), 0);
         loop {
             let page = self.parts.store.query(&query).await?;
             for document in page.documents {
-                let state = document.decode()?;
-                all.push(Endpoint { document, state });
+                match document.decode() {
+                    Ok(state) => all.push(Endpoint { document, state }),
+                    Err(error) => {
+                        tracing::error!(endpoint = %document.key, error = %error, "an endpoint cannot be read");
+                        unreadable += 1;
+                    }
+                }
             }
             match page.next {
                 Some(next) => query.after = Some(next),
-                None => return Ok(all),
+                None => return Ok((all, unreadable)),
             }
         }
     }
 
-    async fn observe(&self) -> Result<Observed, PassError> {
+    async fn observe(&self, endpoints: &[Endpoint], now: Timestamp) -> Result<Observed, PassError> {
         let listed = self.parts.runtime.list().await?;
-        Ok(Observed { containers: listed.into_iter().map(|container| (container.name, container.state)).collect() })
+        let mut known: BTreeSet<String> = endpoints.iter().flat_map(|endpoint| wanted(&endpoint.state)).collect();
+        let mut seen = Observed::default();
+        for name in &known {
+            if self.memory.paused_until(name, now).is_some() {
+                seen.paused.insert(name.clone());
+            }
+        }
+        for container in listed {
+            self.memory.runs(&container.name, now);
+            seen.started.insert(container.name.clone(), self.memory.started(&container.name).unwrap_or(now));
+            known.insert(container.name.clone());
+            seen.containers.insert(container.name, container.state);
+        }
+        self.memory.retain(&known);
+        Ok(seen)
     }
 
-    async fn execute(&self, endpoint: &Endpoint, step: &Step) -> Result<(), PassError> {
+    /// Carries out the plan for one endpoint. A step that fails does not hold up the others.
+    async fn advance(&self, endpoint: &Endpoint, seen: &Observed, now: Timestamp) -> PassReport {
+        let mut report = PassReport { examined: 1, ..PassReport::default() };
+        for step in plan(&endpoint.document.status, &endpoint.state, seen, now) {
+            match self.execute(endpoint, &step, seen).await {
+                Ok(Done::Step) => report.changed += 1,
+                Ok(Done::Moved) => {
+                    report.changed += 1;
+                    return report;
+                }
+                Err(error) => {
+                    let arn = &endpoint.state.arn;
+                    tracing::warn!(endpoint = %arn, step = ?step, error = %error, "a step for an endpoint failed");
+                    report.failed += 1;
+                }
+            }
+        }
+        report
+    }
+
+    pub(super) async fn execute(&self, endpoint: &Endpoint, step: &Step, seen: &Observed) -> Result<Done, PassError> {
+        let mut state = endpoint.state.clone();
         match step {
-            Step::Start { container } => self.start(endpoint, container).await,
-            Step::Stop { container } => Ok(self.parts.runtime.stop(container).await?),
+            Step::Start { container } => self.start(endpoint, container, seen).await,
+            Step::Stop { container } => self.stop(container).await,
+            Step::Replace { container } => {
+                self.memory.failed(container, self.clock.now());
+                self.stop(container).await
+            }
             Step::Promote => {
-                let mut state = endpoint.state.clone();
-                state.current = state.next.take();
+                let Some(mut next) = state.next.take() else { return Ok(Done::Moved) };
+                self.keep_files(&mut next);
+                // Before the status says InService, so that whoever waits for that is answered.
+                self.serve(&endpoint.document.key, &next, seen);
+                state.current = Some(next);
                 state.failure_reason = None;
                 self.move_to(endpoint, state, "InService").await
             }
             Step::Fail { reason } => {
-                let mut state = endpoint.state.clone();
                 state.failure_reason = Some(reason.clone());
                 self.move_to(endpoint, state, "Failed").await
             }
             Step::RollBack { reason } => {
-                let mut state = endpoint.state.clone();
                 state.next = None;
                 state.failure_reason = Some(reason.clone());
                 self.move_to(endpoint, state, "InService").await
@@ -98,129 +157,88 @@ impl EndpointReconciler {
         }
     }
 
-    async fn move_to(&self, endpoint: &Endpoint, state: EndpointState, status: &str) -> Result<(), PassError> {
+    async fn stop(&self, container: &str) -> Result<Done, PassError> {
+        self.parts.runtime.stop(container).await?;
+        self.memory.stopped(container);
+        Ok(Done::Step)
+    }
+
+    async fn move_to(&self, endpoint: &Endpoint, state: EndpointState, status: &str) -> Result<Done, PassError> {
         let now = self.clock.now();
         let changed = endpoint.document.with_body(now, &state)?.with_status(status);
         failpoint("endpoint-status-before-commit")?;
         let transaction = Transaction::new().update(changed).emit(state_event(&state.arn, status, now));
-        ignore_conflict(self.parts.store.commit(transaction).await)
+        moved(self.parts.store.commit(transaction).await)?;
+        failpoint("endpoint-status-after-commit")?;
+        Ok(Done::Moved)
     }
 
-    async fn remove(&self, endpoint: &Endpoint) -> Result<(), PassError> {
+    async fn remove(&self, endpoint: &Endpoint) -> Result<Done, PassError> {
         let expect = Expect::Generation(endpoint.document.generation);
         let transaction =
             Transaction::new().delete(endpoint.document.key.clone(), expect).set_tags(&endpoint.state.arn, Vec::new());
-        ignore_conflict(self.parts.store.commit(transaction).await)
+        moved(self.parts.store.commit(transaction).await)
     }
 
-    /// Starts a container. What will never work (unknown image, missing data) fails the endpoint; the rest is tried
-    /// again.
-    async fn start(&self, endpoint: &Endpoint, container: &str) -> Result<(), PassError> {
-        let Some(variant) = variant_of(&endpoint.state, container) else { return Ok(()) };
-        let spec = match self.spec(container, variant).await {
-            Ok(spec) => spec,
-            Err(error) if error.sender() => return self.give_up(endpoint, error.message()).await,
-            Err(error) => return Err(error.into()),
-        };
-        failpoint("container-before-start")?;
-        self.parts.runtime.start(&spec).await?;
-        failpoint("container-after-start")?;
-        Ok(())
-    }
-
-    async fn give_up(&self, endpoint: &Endpoint, reason: &str) -> Result<(), PassError> {
-        let reason = reason.to_owned();
-        let step = match (&endpoint.state.current, &endpoint.state.next) {
-            (Some(_), None) => return Err(reason.into()),
-            (Some(_), Some(_)) => Step::RollBack { reason },
-            (None, _) => Step::Fail { reason },
-        };
-        Box::pin(self.execute(endpoint, &step)).await
-    }
-
-    async fn spec(&self, name: &str, variant: &Variant) -> Result<ContainerSpec, ApiError> {
-        let image = variant.container.image.as_deref().unwrap_or_default();
-        let image = match self.parts.images.resolve(image) {
-            Some(ImageCommand::BuiltIn { program }) => program,
-            Some(ImageCommand::Container { reference }) => reference,
-            None => return Err(ApiError::validation(format!("The image {image} is not known at this site."))),
-        };
-        let size = instance_type(&variant.instance_type).ok_or_else(|| {
-            ApiError::validation(format!("The instance type {} is not offered at this site.", variant.instance_type))
-        })?;
-        Ok(ContainerSpec {
-            name: name.to_owned(),
-            image,
-            environment: variant.container.environment.clone().unwrap_or_default(),
-            model_files: self.model_files(variant).await?,
-            memory_mib: size.memory_mib(),
-            cpu_millis: size.cpu_millis(),
-            network_isolation: variant.network_isolation,
-        })
-    }
-
-    async fn model_files(&self, variant: &Variant) -> Result<Vec<(String, std::path::PathBuf)>, ApiError> {
-        let Some(source) = data::source_of(&variant.container)? else { return Ok(Vec::new()) };
-        let files = data::files(&*self.parts.objects, &self.parts.blobs, &source).await?;
-        let mut local = Vec::with_capacity(files.len());
-        for file in files {
-            let path = self.parts.blobs.local_path(&file.digest).await.map_err(ApiError::internal)?;
-            let path = path.ok_or_else(|| ApiError::internal(format!("blob {} has no local file", file.digest.as_str())))?;
-            local.push((file.path, path));
-        }
-        Ok(local)
-    }
-
-    /// Publishes what serves now, for invocations.
-    fn publish(&self, endpoints: &[Endpoint], seen: &Observed) {
-        let before = self.parts.serving.load();
-        let mut serving = HashMap::new();
-        for endpoint in endpoints {
-            let Some(current) = &endpoint.state.current else { continue };
-            if endpoint.document.status == "Deleting" {
-                continue;
+    async fn stop_orphans(&self, endpoints: &[Endpoint], seen: &Observed) -> PassReport {
+        let states: Vec<&EndpointState> = endpoints.iter().map(|endpoint| &endpoint.state).collect();
+        let stops = orphans(&states, seen).into_iter().map(|step| async move {
+            match &step {
+                Step::Stop { container } => self.stop(container).await,
+                _ => Ok(Done::Step),
             }
-            let variants = healthy(current, seen);
-            let key = endpoint.document.key.clone();
-            let unchanged = before.get(&key).filter(|old| same_containers(old, &variants));
-            let entry = unchanged.cloned().unwrap_or_else(|| Arc::new(serving_of(variants)));
-            serving.insert(key, entry);
+        });
+        let mut report = PassReport::default();
+        for stopped in futures_util::future::join_all(stops).await {
+            match stopped {
+                Ok(_) => report.changed += 1,
+                Err(error) => {
+                    tracing::warn!(error = %error, "a container that no endpoint wants could not be stopped");
+                    report.failed += 1;
+                }
+            }
         }
-        self.parts.serving.store(Arc::new(serving));
+        report
+    }
+
+    /// When there will be something to see: a container that starts, or one whose pause ends.
+    fn next_look(&self, endpoints: &[Endpoint], seen: &Observed, now: Timestamp, report: &mut PassReport) {
+        if report.changed > 0 {
+            report.look_again(SOON);
+        } else if report.failed > 0 {
+            report.look_again(LATER);
+        }
+        for endpoint in endpoints.iter().filter(|endpoint| endpoint.document.status != "Failed") {
+            for container in wanted(&endpoint.state) {
+                if let Some(until) = self.memory.paused_until(&container, now) {
+                    report.look_again(Duration::from_millis(until.millis().abs_diff(now.millis())));
+                } else if seen.containers.get(&container) == Some(&ContainerState::Starting) {
+                    let since = seen.started.get(&container).copied().unwrap_or(now);
+                    let young = now.millis() - since.millis() < JUST_STARTED_MILLIS;
+                    report.look_again(if young { SOON } else { SLOW });
+                }
+            }
+        }
     }
 }
 
-fn healthy(deployment: &Deployment, seen: &Observed) -> Vec<ServingVariant> {
-    let is_healthy = |name: &String| seen.containers.get(name) == Some(&ContainerState::Healthy);
-    let variant = |(index, variant): (usize, &Variant)| ServingVariant {
-        name: variant.name.clone(),
-        weight: variant.weight,
-        instances: deployment.containers_of(index).into_iter().filter(is_healthy).collect(),
-        turn: AtomicU64::new(0),
-    };
-    deployment.variants.iter().enumerate().map(variant).collect()
-}
-
-fn same_containers(old: &Serving, new: &[ServingVariant]) -> bool {
-    old.variants.len() == new.len()
-        && old.variants.iter().zip(new).all(|(a, b)| a.instances == b.instances && a.name == b.name)
-}
-
-fn serving_of(variants: Vec<ServingVariant>) -> Serving {
-    Serving { variants, turn: AtomicU64::new(0) }
-}
-
-fn variant_of<'a>(state: &'a EndpointState, container: &str) -> Option<&'a Variant> {
-    let deployments = [&state.current, &state.next];
-    deployments.into_iter().flatten().find_map(|deployment| deployment.containers().remove(container))
+fn wanted(state: &EndpointState) -> Vec<String> {
+    let deployments = [&state.current, &state.next].into_iter().flatten();
+    deployments.flat_map(|deployment: &Deployment| deployment.containers().into_keys()).collect()
 }
 
 /// Somebody else changed the document since this pass read it: the next pass sees that and plans anew.
-fn ignore_conflict(result: Result<(), StoreError>) -> Result<(), PassError> {
+fn moved(result: Result<(), StoreError>) -> Result<Done, PassError> {
     match result {
         Err(error) if !error.is_conflict() => Err(error.into()),
-        _ => Ok(()),
+        _ => Ok(Done::Moved),
     }
+}
+
+fn add(report: &mut PassReport, part: PassReport) {
+    report.examined += part.examined;
+    report.changed += part.changed;
+    report.failed += part.failed;
 }
 
 #[async_trait]
@@ -230,56 +248,28 @@ impl Reconciler for EndpointReconciler {
     }
 
     async fn pass(&self) -> Result<PassReport, PassError> {
-        let endpoints = self.endpoints().await?;
-        let seen = self.observe().await?;
         let now = self.clock.now();
-        let mut report = PassReport { examined: endpoints.len() as u64, ..PassReport::default() };
-        for endpoint in &endpoints {
-            self.advance(endpoint, &seen, now, &mut report).await;
-        }
-        let states: Vec<&EndpointState> = endpoints.iter().map(|endpoint| &endpoint.state).collect();
-        for step in orphans(&states, &seen) {
-            if let Step::Stop { container } = step {
-                self.parts.runtime.stop(&container).await?;
-                report.changed += 1;
-            }
-        }
-        // Read again: what was promoted in this pass serves from now on.
-        let endpoints = if report.changed > 0 { self.endpoints().await? } else { endpoints };
+        let (mut endpoints, unreadable) = self.endpoints().await?;
+        let seen = self.observe(&endpoints, now).await?;
+        // Before anything is stopped, so that no invocation is sent to what is about to go.
         self.publish(&endpoints, &seen);
-        if report.changed > 0 || endpoints.iter().any(in_transition) || unhealthy(&endpoints, &seen) {
-            report.look_again(SOON);
+        let mut report = PassReport { failed: unreadable, ..PassReport::default() };
+        let work: Vec<_> = endpoints.iter().map(|endpoint| self.advance(endpoint, &seen, now)).collect();
+        let mut work = stream::iter(work).buffer_unordered(AT_ONCE);
+        while let Some(part) = work.next().await {
+            add(&mut report, part);
         }
+        drop(work);
+        // Of an endpoint that cannot be read it is not known which containers it wants.
+        if unreadable == 0 {
+            add(&mut report, self.stop_orphans(&endpoints, &seen).await);
+        }
+        if report.changed > 0 {
+            // Read again: what was promoted in this pass serves from now on.
+            endpoints = self.endpoints().await?.0;
+            self.publish(&endpoints, &seen);
+        }
+        self.next_look(&endpoints, &seen, self.clock.now(), &mut report);
         Ok(report)
     }
-}
-
-impl EndpointReconciler {
-    async fn advance(&self, endpoint: &Endpoint, seen: &Observed, now: Timestamp, report: &mut PassReport) {
-        for step in plan(&endpoint.document.status, &endpoint.state, seen, now) {
-            match self.execute(endpoint, &step).await {
-                Ok(()) => report.changed += 1,
-                Err(error) => {
-                    let arn = &endpoint.state.arn;
-                    tracing::warn!(endpoint = %arn, step = ?step, error = %error, "a step for an endpoint failed");
-                    report.failed += 1;
-                    report.look_again(LATER);
-                    return;
-                }
-            }
-        }
-    }
-}
-
-fn in_transition(endpoint: &Endpoint) -> bool {
-    matches!(endpoint.document.status.as_str(), "Creating" | "Updating" | "Deleting")
-}
-
-fn unhealthy(endpoints: &[Endpoint], seen: &Observed) -> bool {
-    let wanted = endpoints.iter().filter_map(|endpoint| endpoint.state.current.as_ref());
-    let mut names: BTreeMap<String, ()> = BTreeMap::new();
-    for deployment in wanted {
-        names.extend(deployment.containers().into_keys().map(|name| (name, ())));
-    }
-    names.keys().any(|name| seen.containers.get(name) != Some(&ContainerState::Healthy))
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use stoa_models_sagemaker::types::ContainerDefinition;
 use stoa_types::Timestamp;
 
+use crate::data::ModelFile;
+
 /// The store's kind. The document's status is the endpoint's status, in AWS's words.
 pub(crate) const KIND: &str = "sagemaker:endpoint";
 
@@ -42,6 +44,10 @@ pub(crate) struct Variant {
     pub network_isolation: bool,
     /// How long `/ping` may take to answer 200.
     pub health_timeout_seconds: u32,
+    /// The model's files, from when the deployment is promoted: what serves comes back after a restart as it was,
+    /// whatever became of the objects it was made from.
+    #[serde(default)]
+    pub files: Option<Vec<ModelFile>>,
 }
 
 /// What an invocation needs of an endpoint in service.

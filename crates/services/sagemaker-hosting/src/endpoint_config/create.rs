@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::operations::CreateEndpointConfig;
 use stoa_models_sagemaker::types::{CreateEndpointConfigInput, CreateEndpointConfigOutput, ProductionVariant};
-use stoa_sagemaker_common::instance_type;
+use stoa_sagemaker_common::{already_existing, could_not_find, instance_type, new_tags, store_error};
 use stoa_store::{Document, Transaction};
 
 use super::{EndpointConfigState, KIND};
 use crate::model;
-use crate::service::{Hosting, already_existing, could_not_find, own_key, store_error};
-use crate::tags::checked_tags;
+use crate::service::{Hosting, own_key};
 
 impl Handles<CreateEndpointConfig> for Hosting {
     async fn handle(
@@ -33,7 +32,7 @@ impl Handles<CreateEndpointConfig> for Hosting {
             }
             self.check_variant(cx, variant).await?;
         }
-        let tags = checked_tags(input.tags.as_deref().unwrap_or_default(), &[])?;
+        let tags = new_tags(input.tags.as_deref())?;
         let state = EndpointConfigState {
             arn: arn.clone(),
             variants: input.production_variants,
@@ -82,9 +81,13 @@ fn refuse_what_is_not_here(input: &CreateEndpointConfigInput) -> Result<(), ApiE
         (input.explainer_config.is_some(), "ExplainerConfig"),
         (input.shadow_production_variants.is_some(), "ShadowProductionVariants"),
         (input.vpc_config.is_some(), "VpcConfig"),
+        (input.metrics_config.is_some(), "MetricsConfig"),
         (input.cross_region_traffic_config.is_some(), "CrossRegionTrafficConfig"),
         (variants.iter().any(|variant| variant.serverless_config.is_some()), "ServerlessConfig"),
         (variants.iter().any(|variant| variant.managed_instance_scaling.is_some()), "ManagedInstanceScaling"),
+        (variants.iter().any(|variant| variant.core_dump_config.is_some()), "CoreDumpConfig"),
+        (variants.iter().any(|variant| variant.accelerator_type.is_some()), "AcceleratorType"),
+        (variants.iter().any(|variant| variant.capacity_reservation_config.is_some()), "CapacityReservationConfig"),
         (variants.iter().any(|variant| variant.instance_pools.is_some()), "InstancePools"),
     ] {
         if given {

@@ -3,9 +3,10 @@
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::operations::DescribeEndpointConfig;
 use stoa_models_sagemaker::types::{DescribeEndpointConfigInput, DescribeEndpointConfigOutput};
+use stoa_sagemaker_common::{could_not_find, store_error};
 
 use super::{EndpointConfigState, KIND};
-use crate::service::{Hosting, could_not_find, store_error};
+use crate::service::Hosting;
 
 impl Handles<DescribeEndpointConfig> for Hosting {
     async fn handle(

@@ -4,11 +4,12 @@ use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker_runtime::operations::InvokeEndpoint;
 use stoa_models_sagemaker_runtime::types::{InvokeEndpointInput, InvokeEndpointOutput};
 use stoa_runtime::{Invocation, InvocationRequest, RuntimeError};
+use stoa_sagemaker_common::store_error;
 use stoa_schema::Value;
 
 use super::choose::{NoChoice, choose};
 use crate::endpoint;
-use crate::service::{Hosting, own_key, store_error};
+use crate::service::{Hosting, own_key};
 
 impl Handles<InvokeEndpoint> for Hosting {
     async fn handle(&self, cx: &Cx, input: Authorized<InvokeEndpointInput>) -> Result<InvokeEndpointOutput, ApiError> {
@@ -25,7 +26,8 @@ impl Handles<InvokeEndpoint> for Hosting {
             custom_attributes: input.custom_attributes,
             body: input.body,
         };
-        let answer = self.parts.runtime.invoke(container, request).await.map_err(|error| unanswered(&error))?;
+        let answer = self.parts.runtime.invoke(container, request).await;
+        let answer = answer.map_err(|error| unanswered(&input.endpoint_name, error))?;
         if !(200..300).contains(&answer.status) {
             return Err(model_error(cx, &input.endpoint_name, variant, &answer));
         }
@@ -91,13 +93,17 @@ fn no_choice(why: NoChoice, input: &InvokeEndpointInput) -> ApiError {
     }
 }
 
-fn unanswered(error: &RuntimeError) -> ApiError {
-    let message = match error {
-        RuntimeError::NoAnswer(why) => format!("Received server error (0) from primary: {why}."),
-        other => format!("Received server error (500) from primary: {other}."),
+/// No answer of the container's own. One that was just stopped (an update, a restart) is as one that is not ready.
+fn unanswered(endpoint: &str, error: RuntimeError) -> ApiError {
+    let (status, why) = match &error {
+        RuntimeError::NotFound(_) => return not_ready(endpoint),
+        RuntimeError::NoAnswer(why) => (0, why.clone()),
+        RuntimeError::UnknownImage(_) | RuntimeError::Driver(_) => (500, error.to_string()),
     };
-    let status = Value::Int(if matches!(error, RuntimeError::NoAnswer(_)) { 0 } else { 500 });
-    ApiError::new("ModelError", 424, message).with_field("OriginalStatusCode", status)
+    ApiError::new("ModelError", 424, format!("Received server error ({status}) from primary with message \"{why}\"."))
+        .with_field("OriginalStatusCode", Value::Int(status))
+        .with_field("OriginalMessage", Value::String(why))
+        .with_cause(error)
 }
 
 /// The container's own error, in AWS's words, with its status and message as modelled members.

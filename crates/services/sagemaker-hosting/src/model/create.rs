@@ -4,15 +4,15 @@
 use stoa_kernel::ports::ModelAccessRequest;
 use stoa_kernel::{ApiError, Authorized, Cx, Handles, Target, Targets};
 use stoa_models_sagemaker::operations::CreateModel;
-use stoa_models_sagemaker::types::{ContainerDefinition, CreateModelInput, CreateModelOutput};
-use stoa_schema::{Value, pick};
+use stoa_models_sagemaker::types::{ContainerDefinition, ContainerMode, CreateModelInput, CreateModelOutput};
 use stoa_policy::Effect;
+use stoa_sagemaker_common::{already_existing, new_tags, store_error, tagging_targets};
+use stoa_schema::{Value, pick};
 use stoa_store::{Document, Transaction};
 
 use super::{KIND, ModelState};
 use crate::data;
-use crate::service::{Hosting, already_existing, own_key, store_error};
-use crate::tags::checked_tags;
+use crate::service::{Hosting, own_key};
 
 impl Targets<CreateModel> for Hosting {
     async fn targets(&self, cx: &Cx, input: &Value) -> Result<Vec<Target>, ApiError> {
@@ -42,10 +42,7 @@ impl Targets<CreateModel> for Hosting {
         if let Some(role) = input.str_member("ExecutionRoleArn") {
             targets.push(Target::new("iam:PassRole", role).with_key("iam:PassedToService", "sagemaker.amazonaws.com"));
         }
-        if matches!(input.member("Tags"), Some(Value::List(tags)) if !tags.is_empty()) {
-            let tagging = Target::new("sagemaker:AddTags", arn).with_request_tags(input, "Tags");
-            targets.push(tagging.with_key("sagemaker:TaggingAction", "CreateModel"));
-        }
+        targets.extend(tagging_targets("CreateModel", &arn, input));
         targets.extend(dependent);
         Ok(targets)
     }
@@ -57,16 +54,18 @@ fn access_requests(input: &Value) -> Vec<ModelAccessRequest> {
     let containers = pick(input, "PrimaryContainer").into_iter().chain(pick(input, "Containers[]"));
     for container in containers {
         for source in pick(container, "ModelDataSource.S3DataSource") {
-            requests.extend(source.str_member("S3Uri").map(|uri| ModelAccessRequest {
-                s3_uri: uri.to_owned(),
-                hub_content_arn: pick(source, "HubAccessConfig.HubContentArn")
-                    .first()
-                    .and_then(|arn| arn.as_str())
-                    .map(str::to_owned),
-                accept_eula: match pick(source, "ModelAccessConfig.AcceptEula").first() {
-                    Some(Value::Bool(accepted)) => Some(*accepted),
-                    _ => None,
-                },
+            requests.extend(source.str_member("S3Uri").map(|uri| {
+                ModelAccessRequest {
+                    s3_uri: uri.to_owned(),
+                    hub_content_arn: pick(source, "HubAccessConfig.HubContentArn")
+                        .first()
+                        .and_then(|arn| arn.as_str())
+                        .map(str::to_owned),
+                    accept_eula: match pick(source, "ModelAccessConfig.AcceptEula").first() {
+                        Some(Value::Bool(accepted)) => Some(*accepted),
+                        _ => None,
+                    },
+                }
             }));
         }
         requests.extend(container.str_member("ModelDataUrl").map(|uri| ModelAccessRequest {
@@ -87,8 +86,11 @@ impl Handles<CreateModel> for Hosting {
             return Err(already_existing("model", &arn));
         }
         self.check_image(&container)?;
+        if let Some(role) = &input.execution_role_arn {
+            self.check_role(role).await?;
+        }
         self.check_data(cx, &container, input.execution_role_arn.as_deref()).await?;
-        let tags = checked_tags(input.tags.as_deref().unwrap_or_default(), &[])?;
+        let tags = new_tags(input.tags.as_deref())?;
         let state = ModelState {
             arn: arn.clone(),
             container,
@@ -112,6 +114,9 @@ fn the_container(input: &CreateModelInput) -> Result<(ContainerDefinition, bool)
     if input.vpc_config.is_some() {
         return Err(not_here("VpcConfig"));
     }
+    if input.inference_execution_config.is_some() {
+        return Err(not_here("InferenceExecutionConfig"));
+    }
     let listed = input.containers.as_deref().unwrap_or_default();
     let (container, primary) = match (&input.primary_container, listed) {
         (Some(_), [_, ..]) => {
@@ -124,9 +129,15 @@ fn the_container(input: &CreateModelInput) -> Result<(ContainerDefinition, bool)
     };
     for (given, what) in [
         (container.model_package_name.is_some(), "ModelPackageName"),
+        (container.inference_specification_name.is_some(), "InferenceSpecificationName"),
+        (container.image_config.is_some(), "ImageConfig"),
+        (container.mode == Some(ContainerMode::MultiModel), "Mode MultiModel"),
         (container.multi_model_config.is_some(), "MultiModelConfig"),
         (container.additional_model_data_sources.is_some(), "AdditionalModelDataSources"),
-        (container.model_data_url.is_some() && container.model_data_source.is_some(), "ModelDataUrl with ModelDataSource"),
+        (
+            container.model_data_url.is_some() && container.model_data_source.is_some(),
+            "ModelDataUrl with ModelDataSource",
+        ),
     ] {
         if given {
             return Err(not_here(what));
@@ -135,7 +146,7 @@ fn the_container(input: &CreateModelInput) -> Result<(ContainerDefinition, bool)
     Ok((container, primary))
 }
 
-fn not_here(what: &str) -> ApiError {
+pub(crate) fn not_here(what: &str) -> ApiError {
     ApiError::validation(format!("{what} is not implemented by Stoa; see docs/compatibility.md"))
 }
 
@@ -152,13 +163,24 @@ impl Hosting {
         )))
     }
 
+    /// The execution role is one that SageMaker may assume.
+    async fn check_role(&self, role: &str) -> Result<(), ApiError> {
+        if self.parts.authority.service_session(role, "sagemaker.amazonaws.com", "SageMaker").await?.is_some() {
+            return Ok(());
+        }
+        Err(ApiError::validation(format!(
+            "Could not assume role {role}. Please ensure that the role exists and allows principal \
+             'sagemaker.amazonaws.com' to assume the role."
+        )))
+    }
+
     /// The data is there, consent is given where it is gated, and the execution role may read it unless a hub vouches.
     async fn check_data(&self, cx: &Cx, container: &ContainerDefinition, role: Option<&str>) -> Result<(), ApiError> {
         let Some(source) = data::source_of(container)? else { return Ok(()) };
         let vouched = self.parts.hubs.check(cx, &source.access).await?;
         let found = data::first_object(&*self.parts.objects, &source).await?;
         let Some(key) = found else {
-            return Err(data::cannot_access(&source.access.s3_uri, role, "no object is there"));
+            return Err(data::cannot_access(cx, &source, role, "no object is there"));
         };
         if vouched {
             return Ok(());
@@ -173,22 +195,28 @@ impl Hosting {
         key: &str,
         role: Option<&str>,
     ) -> Result<(), ApiError> {
-        let uri = &source.access.s3_uri;
         let Some(role_arn) = role else {
             return Err(ApiError::validation(format!(
-                "ExecutionRoleArn is required to read model data at {uri}: pass a role that SageMaker may assume"
+                "ExecutionRoleArn is required to read model data at {}: pass a role that SageMaker may assume",
+                source.access.s3_uri
             )));
         };
         let session = self.parts.authority.service_session(role_arn, "sagemaker.amazonaws.com", "SageMaker").await?;
         let Some(principal) = session else {
-            return Err(data::cannot_access(uri, role, "the role does not exist or does not trust sagemaker.amazonaws.com"));
+            let why = "the role does not exist or does not trust sagemaker.amazonaws.com";
+            return Err(data::cannot_access(cx, source, role, why));
         };
-        let target = Target::new("s3:GetObject", format!("arn:{}:s3:::{}/{key}", cx.partition, source.bucket));
+        let mut target = Target::new("s3:GetObject", format!("arn:{}:s3:::{}/{key}", cx.partition, source.bucket));
+        if let Some(owner) = self.parts.objects.bucket_owner(&source.bucket).await? {
+            let keyed = target.with_key("aws:ResourceAccount", owner.as_str());
+            target = keyed.with_key("s3:ResourceAccount", owner.as_str());
+        }
         let verdict = cx.decide_as(&principal, &target).await?;
         if verdict.effect == Effect::Allow {
             return Ok(());
         }
         let reason = verdict.reason.unwrap_or_default();
-        Err(data::cannot_access(uri, role, &format!("{} is not authorized to perform s3:GetObject {reason}", principal.arn)))
+        let why = format!("{} is not authorized to perform s3:GetObject {reason}", principal.arn);
+        Err(data::cannot_access(cx, source, role, why.trim_end()))
     }
 }

@@ -3,11 +3,12 @@
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::operations::DeleteModel;
 use stoa_models_sagemaker::types::DeleteModelInput;
+use stoa_sagemaker_common::{could_not_find, store_error};
 use stoa_schema::Empty;
 use stoa_store::{Expect, Transaction};
 
 use super::KIND;
-use crate::service::{Hosting, could_not_find, own_key, store_error};
+use crate::service::{Hosting, own_key};
 
 impl Handles<DeleteModel> for Hosting {
     async fn handle(&self, cx: &Cx, input: Authorized<DeleteModelInput>) -> Result<Empty, ApiError> {

@@ -3,9 +3,10 @@
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::operations::DescribeModel;
 use stoa_models_sagemaker::types::{DescribeModelInput, DescribeModelOutput};
+use stoa_sagemaker_common::{could_not_find, store_error};
 
 use super::{KIND, ModelState};
-use crate::service::{Hosting, could_not_find, store_error};
+use crate::service::Hosting;
 
 impl Handles<DescribeModel> for Hosting {
     async fn handle(&self, cx: &Cx, input: Authorized<DescribeModelInput>) -> Result<DescribeModelOutput, ApiError> {

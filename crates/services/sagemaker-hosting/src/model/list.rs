@@ -2,12 +2,12 @@
 
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::operations::ListModels;
-use stoa_models_sagemaker::types::{ListModelsInput, ListModelsOutput, ModelSortKey, ModelSummary, OrderKey};
-use stoa_store::{Query, SortBy, TimeRange};
+use stoa_models_sagemaker::types::{ListModelsInput, ListModelsOutput, ModelSortKey, ModelSummary};
+use stoa_store::{Document, Query, SortBy, TimeRange};
 
 use super::{KIND, ModelState};
 use crate::listing::Listing;
-use crate::service::{Hosting, store_error};
+use crate::service::Hosting;
 
 impl Handles<ListModels> for Hosting {
     async fn handle(&self, cx: &Cx, input: Authorized<ListModelsInput>) -> Result<ListModelsOutput, ApiError> {
@@ -21,20 +21,18 @@ impl Handles<ListModels> for Hosting {
         };
         let listing = Listing {
             operation: "ListModels",
-            ascending: input.sort_order == Some(OrderKey::Ascending),
+            order: input.sort_order,
             max_results: input.max_results,
             next_token: input.next_token,
         };
-        let (documents, next_token) = self.list(cx, query, listing).await?;
-        let mut found = Vec::with_capacity(documents.len());
-        for document in documents {
-            let state: ModelState = document.decode().map_err(store_error)?;
-            found.push(ModelSummary {
+        let summary = |document: &Document, state: ModelState| {
+            Ok(ModelSummary {
                 model_name: document.name.clone(),
                 model_arn: state.arn,
                 creation_time: document.created,
-            });
-        }
-        Ok(ListModelsOutput { models: found, next_token })
+            })
+        };
+        let (models, next_token) = self.list(cx, query, listing, summary).await?;
+        Ok(ListModelsOutput { models, next_token })
     }
 }

@@ -5,12 +5,11 @@ mod list;
 
 use stoa_kernel::{ApiError, Cx};
 use stoa_models_sagemaker::types::Tag;
+use stoa_sagemaker_common::store_error;
 use stoa_store::Key;
 use stoa_types::Arn;
 
-use crate::service::{Hosting, store_error};
-
-pub(crate) use change::checked_tags;
+use crate::service::Hosting;
 
 /// Kinds by the resource type in an ARN.
 const KINDS: &[(&str, &str)] = &[
@@ -38,12 +37,16 @@ impl Hosting {
         if ours && self.parts.store.get(&key).await.map_err(store_error)?.is_some() {
             return Ok(key);
         }
-        Err(ApiError::validation(format!("Could not find resource \"{arn}\".")))
+        Err(no_such_resource(arn))
     }
 
     async fn current_tags(&self, arn: &str) -> Result<Vec<(String, String)>, ApiError> {
         Ok((*self.parts.store.tags(arn).await.map_err(store_error)?).clone())
     }
+}
+
+fn no_such_resource(arn: &str) -> ApiError {
+    ApiError::validation(format!("Could not find resource \"{arn}\"."))
 }
 
 fn to_tag((key, value): (String, String)) -> Tag {

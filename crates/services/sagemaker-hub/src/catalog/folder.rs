@@ -157,7 +157,8 @@ pub(crate) fn parse_manifest(text: &str) -> Result<Manifest, Problems> {
     if problems.is_empty() {
         let longest = document::longest(&manifest);
         if longest > LONGEST_DOCUMENT {
-            problems.push(format!("the hub document made of it has {longest} characters, {LONGEST_DOCUMENT} are allowed"));
+            problems
+                .push(format!("the hub document made of it has {longest} characters, {LONGEST_DOCUMENT} are allowed"));
         }
     }
     if problems.is_empty() { Ok(manifest) } else { Err(problems) }
@@ -208,7 +209,8 @@ fn artifact(folder: &Path, prefix: &str, files: &mut Vec<(String, FileSource)>, 
         };
         let relative = format!("{prefix}{name}");
         if files.len() >= MOST_FILES || relative.len() > LONGEST_PATH {
-            return problems.push(format!("{}: at most {MOST_FILES} files with short paths are allowed", path.display()));
+            return problems
+                .push(format!("{}: at most {MOST_FILES} files with short paths are allowed", path.display()));
         }
         if kind.is_dir() {
             artifact(&path, &format!("{relative}/"), files, problems);
@@ -222,5 +224,9 @@ fn artifact(folder: &Path, prefix: &str, files: &mut Vec<(String, FileSource)>, 
 
 /// Whether a name is one path component and nothing else.
 pub(crate) fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\']) && !name.chars().any(char::is_control)
+    !name.is_empty()
+        && name != "."
+        && name != ".."
+        && !name.contains(['/', '\\'])
+        && !name.chars().any(char::is_control)
 }

@@ -14,12 +14,12 @@ use serde::Serialize;
 use stoa_blob::{BlobError, ByteStream};
 use stoa_kernel::ApiError;
 use stoa_sagemaker_common::store_error;
-use stoa_store::{Document, Expect, Transaction};
+use stoa_store::{Document, Transaction};
 use tokio::io::AsyncReadExt;
 
+use super::Catalog;
 use super::folder;
 use super::model::{FileSource, ModelBody, ModelFile, ModelFolder, model_key};
-use super::Catalog;
 
 /// Files that are stored at once.
 const PARALLEL: usize = 16;
@@ -80,9 +80,7 @@ impl Catalog {
                 continue;
             };
             let stored: ModelBody = existing.decode().map_err(store_error)?;
-            let same = stored.content_digest().map_err(ApiError::internal)?
-                == body.content_digest().map_err(ApiError::internal)?;
-            match (same, on_conflict) {
+            match (stored == body, on_conflict) {
                 (true, _) => done.unchanged.push(named),
                 (false, OnConflict::Keep) => {
                     tracing::warn!(id = named.id, version = named.version, "a changed sample keeps its stored version");
@@ -112,7 +110,9 @@ impl Catalog {
             wanted.extend(eula.chain(files));
         }
         let stored = stream::iter(wanted)
-            .map(|(number, eula, path, source)| async move { Ok::<_, ApiError>((number, eula, self.store_file(path, source).await?)) })
+            .map(|(number, eula, path, source)| async move {
+                Ok::<_, ApiError>((number, eula, self.store_file(path, source).await?))
+            })
             .buffered(PARALLEL)
             .try_collect::<Vec<_>>()
             .await?;
@@ -153,7 +153,6 @@ impl Catalog {
         let md5 = hex::encode(md5.lock().clone().finalize());
         Ok(ModelFile { path, digest: written.digest, size: written.size, md5 })
     }
-
 }
 
 fn file_stream(file: tokio::fs::File) -> ByteStream {
@@ -169,4 +168,3 @@ fn refused(folder: &Path, problems: &[String]) -> ApiError {
     let many = if problems.len() == 1 { "1 problem" } else { &format!("{} problems", problems.len()) };
     ApiError::validation(format!("{} was not imported, {many}:\n  {}", folder.display(), problems.join("\n  ")))
 }
-

@@ -107,7 +107,8 @@ impl Manifest {
 
     fn identity_problems(&self, problems: &mut Vec<String>) {
         if !is_name(&self.id) {
-            problems.push(format!("id `{}`: letters, digits and inner hyphens are allowed, at most 63 of them", self.id));
+            problems
+                .push(format!("id `{}`: letters, digits and inner hyphens are allowed, at most 63 of them", self.id));
         } else if self.id.split('-').count() < 3 || self.id.contains("--") {
             problems.push(format!("id `{}`: three parts are expected, such as framework-task-name", self.id));
         } else if self.id.split('-').next() != Some(&self.framework) {
@@ -177,7 +178,8 @@ impl Manifest {
             problems.push(format!("content_types: at least one that the SageMaker SDK knows is needed: {known}"));
         }
         if !self.accept_types.iter().any(|name| name == SDK_ACCEPT_TYPE) {
-            problems.push(format!("accept_types: {SDK_ACCEPT_TYPE} is needed, the only one that the SageMaker SDK knows"));
+            problems
+                .push(format!("accept_types: {SDK_ACCEPT_TYPE} is needed, the only one that the SageMaker SDK knows"));
         }
     }
 }
@@ -185,7 +187,8 @@ impl Manifest {
 impl Payload {
     fn problems(&self, alias: &str, problems: &mut Vec<String>) {
         if !is_snake(alias) {
-            problems.push(format!("example_payloads `{alias}`: the SageMaker SDK rewrites names that are not snake_case"));
+            problems
+                .push(format!("example_payloads `{alias}`: the SageMaker SDK rewrites names that are not snake_case"));
         }
         if !self.body.is_object() && !self.body.is_string() {
             problems.push(format!("example_payloads `{alias}`: body must be an object or a text"));

@@ -6,8 +6,6 @@ mod index;
 mod manifest;
 mod model;
 mod sample;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,8 +20,8 @@ use stoa_types::Clock;
 pub(crate) use folder::LONGEST_DOCUMENT;
 pub use import::{Imported, ModelVersion};
 pub(crate) use index::{CatalogIndex, Derived};
-pub(crate) use manifest::SDK_ACCEPT_TYPE;
 pub use manifest::{Manifest, Payload};
+pub(crate) use manifest::{SDK_ACCEPT_TYPE, is_name};
 pub use model::ModelFile;
 pub(crate) use model::PublicModel;
 

@@ -5,7 +5,6 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use stoa_blob::Digest;
 use stoa_store::Key;
 use stoa_types::{AccountId, Timestamp};
@@ -48,10 +47,6 @@ pub(crate) struct PublicModel {
 }
 
 impl ModelBody {
-    /// A digest of everything in it, to tell the same content from another.
-    pub fn content_digest(&self) -> Result<String, serde_json::Error> {
-        Ok(hex::encode(Sha256::digest(serde_json::to_vec(self)?)))
-    }
     /// Bytes of all artifact files.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()

@@ -10,7 +10,7 @@ use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
 use stoa_kernel::ApiError;
 use stoa_sagemaker_common::store_error;
-use stoa_store::{Key, Transaction};
+use stoa_store::{Document, Key, Transaction};
 use stoa_types::AccountId;
 
 use super::Catalog;
@@ -34,7 +34,7 @@ impl Catalog {
             return Ok(Imported { imported: Vec::new(), unchanged: Vec::new() });
         }
         let folders = folders()?;
-        let note = self.note(key, &digest)?;
+        let note = Document::new(key, "sample", self.clock.now(), &digest).map_err(store_error)?;
         self.import(folders, OnConflict::Keep, Transaction::new().put(note)).await
     }
 }

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Cross-checks the codecs against botocore, the library under boto3 and the AWS CLI. Needs the pinned botocore.
 
-  botocore.py requests    lets botocore's serializers write requests.json: what clients send, which the codecs must read
-  botocore.py responses   lets botocore's parsers read responses.json (written by the Rust test `responses` with
+  cross_check.py requests    lets botocore's serializers write requests.json: what clients send, which the codecs must read
+  cross_check.py responses   lets botocore's parsers read responses.json (written by the Rust test `responses` with
                           STOA_WRITE_GOLDEN=1): what the codecs send, which clients must read as it was meant
 """
 
 import base64
 import datetime
+import io
 import json
 import pathlib
 import sys
@@ -16,6 +17,7 @@ import botocore.loaders
 import botocore.model
 import botocore.parsers
 import botocore.serialize
+from botocore.awsrequest import HeadersDict
 
 HERE = pathlib.Path(__file__).resolve().parent
 UTC = datetime.timezone.utc
@@ -121,13 +123,17 @@ def responses():
         described = model(case["service"], case["protocol"]).operation_model(case["operation"])
         parser = botocore.parsers.create_parser(case["protocol"])
         body = base64.b64decode(case["body"])
-        parsed = parser.parse({"body": body, "headers": case["headers"], "status_code": case["status"]}, described.output_shape)
+        if described.has_streaming_output and not case.get("error"):
+            body = io.BytesIO(body)  # as botocore's own endpoint does
+        parsed = parser.parse({"body": body, "headers": HeadersDict(case["headers"]), "status_code": case["status"]}, described.output_shape)
         if case.get("error"):
             found = {"Code": parsed["Error"]["Code"], "Message": parsed["Error"]["Message"]}
         else:
             found = comparable(plain(parsed))
         wanted = comparable(case["expected"])
-        if found != wanted or parsed["ResponseMetadata"].get("RequestId") != "request-1":
+        # botocore gives no metadata at all for a CBOR answer without an output shape.
+        silent = described.output_shape is None and case["protocol"] == "smithy-rpc-v2-cbor" and not case.get("error")
+        if found != wanted or (not silent and parsed["ResponseMetadata"].get("RequestId") != "request-1"):
             failures += 1
             print("FAIL", case["service"], case["operation"], case["protocol"], "\n  found ", found, "\n  wanted", wanted, parsed["ResponseMetadata"])
     print(f"{len(cases) - failures} responses read as meant, {failures} not")

@@ -1,0 +1,198 @@
+//! Model data: from an S3 URI to the files that a container is given.
+//!
+//! A prefix is a list of objects; `model.tar.gz` is unpacked once a deployment, into blobs. Either way a container gets
+//! hard links of blobs and nothing is copied. A crash in the middle leaves blobs that no name points at, nothing else.
+
+mod archive;
+mod files;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use stoa_blob::{BlobStore, Digest, put_bytes, read_all};
+use stoa_kernel::ports::{ModelAccessRequest, ObjectEntry, ObjectSource};
+use stoa_kernel::{ApiError, Cx};
+use stoa_models_sagemaker::types::{ContainerDefinition, ModelCompressionType, S3ModelDataType};
+
+use archive::UnpackError;
+use files::Files;
+
+pub(crate) use files::ModelFile;
+
+/// AWS's name of a model's only container.
+const CONTAINER: &str = "container_1";
+
+/// Where a container's data is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub access: ModelAccessRequest,
+    pub bucket: String,
+    /// The prefix (ends in `/` for a folder) or the key.
+    pub key: String,
+    pub archive: bool,
+    pub prefix: bool,
+}
+
+/// The data source of a container, none when it brings its data in the image.
+pub(crate) fn source_of(container: &ContainerDefinition) -> Result<Option<Source>, ApiError> {
+    if let Some(uri) = &container.model_data_url {
+        let access = ModelAccessRequest { s3_uri: uri.clone(), hub_content_arn: None, accept_eula: None };
+        let (bucket, key) = split_uri(uri)?;
+        // An image that wants no archive can still be given a plain object or a prefix here.
+        let archive = key.ends_with(".tar.gz") || key.ends_with(".tgz");
+        let prefix = key.ends_with('/');
+        return Ok(Some(Source { access, bucket, key, archive, prefix }));
+    }
+    let Some(source) = container.model_data_source.as_ref().and_then(|source| source.s3_data_source.as_ref()) else {
+        return Ok(None);
+    };
+    if source.manifest_s3_uri.is_some() || source.manifest_etag.is_some() || source.e_tag.is_some() {
+        return Err(ApiError::validation(
+            "ManifestS3Uri, ManifestEtag and ETag of S3DataSource are not implemented by Stoa; see docs/compatibility.md",
+        ));
+    }
+    let access = ModelAccessRequest {
+        s3_uri: source.s3_uri.clone(),
+        hub_content_arn: source.hub_access_config.as_ref().map(|config| config.hub_content_arn.clone()),
+        accept_eula: source.model_access_config.as_ref().map(|config| config.accept_eula),
+    };
+    let (bucket, key) = split_uri(&source.s3_uri)?;
+    let archive = source.compression_type == ModelCompressionType::Gzip;
+    let prefix = source.s3_data_type == S3ModelDataType::S3Prefix;
+    if prefix && archive {
+        return Err(ApiError::validation("CompressionType Gzip needs S3DataType S3Object."));
+    }
+    if prefix && !key.ends_with('/') {
+        return Err(ApiError::validation(format!(
+            "S3Uri {} must end with '/' for S3DataType S3Prefix.",
+            source.s3_uri
+        )));
+    }
+    Ok(Some(Source { access, bucket, key, archive, prefix }))
+}
+
+fn split_uri(uri: &str) -> Result<(String, String), ApiError> {
+    let rest = uri.strip_prefix("s3://").unwrap_or_default();
+    match rest.split_once('/') {
+        Some((bucket, key)) if !bucket.is_empty() => Ok((bucket.to_owned(), key.to_owned())),
+        _ => Err(ApiError::validation(format!("`{uri}` is not a valid S3 URI: s3://bucket/key is expected"))),
+    }
+}
+
+/// AWS's answer to a model whose data the role cannot reach, with why at its end.
+pub(crate) fn cannot_access(cx: &Cx, source: &Source, role: Option<&str>, why: &str) -> ApiError {
+    let uri = &source.access.s3_uri;
+    let role = role.map(|role| format!("the role \"{role}\"")).unwrap_or_else(|| "an execution role".to_owned());
+    ApiError::validation(format!(
+        "Could not access model data at {uri}. Please ensure that {role} exists and that its trust relationship policy \
+         allows the action \"sts:AssumeRole\" for the service principal \"sagemaker.amazonaws.com\". Also ensure that \
+         the role has \"s3:GetObject\" permissions and that the object is located in {}. ({why})",
+        cx.region
+    ))
+}
+
+/// AWS's failure reason for data that is not there when an endpoint is made, with why at its end.
+fn no_download(uri: &str, why: &str) -> ApiError {
+    ApiError::validation(format!(
+        "Failed to download model data for container \"{CONTAINER}\" from URL: \"{uri}\". Please ensure that there is an \
+         object located at the URL and that the role passed to CreateModel has permissions to download the object. \
+         ({why})"
+    ))
+}
+
+/// AWS's failure reason for an archive that is none, with why at its end.
+fn no_extract(uri: &str, why: &str) -> ApiError {
+    ApiError::validation(format!(
+        "Failed to extract model data archive for container \"{CONTAINER}\" from URL \"{uri}\". Please ensure that the \
+         object located at the URL is a valid tar.gz archive. ({why})"
+    ))
+}
+
+/// The key of some object of the source, none when nothing is there.
+pub(crate) async fn first_object(objects: &dyn ObjectSource, source: &Source) -> Result<Option<String>, ApiError> {
+    if objects.bucket_owner(&source.bucket).await?.is_none() {
+        return Ok(None);
+    }
+    if source.prefix {
+        let found = objects.objects(&source.bucket, &source.key, None, 1).await?;
+        return Ok(found.into_iter().next().map(|entry| entry.key));
+    }
+    Ok(objects.object(&source.bucket, &source.key).await?.map(|entry| entry.key))
+}
+
+/// The files of the source, in order of path. An error that is the caller's is the endpoint's failure reason.
+pub(crate) async fn files(
+    objects: &dyn ObjectSource,
+    blobs: &Arc<dyn BlobStore>,
+    source: &Source,
+) -> Result<Vec<ModelFile>, ApiError> {
+    let uri = &source.access.s3_uri;
+    if source.prefix {
+        return prefix_files(objects, blobs, source).await;
+    }
+    let entry = objects.object(&source.bucket, &source.key).await?;
+    let entry = entry.ok_or_else(|| no_download(uri, "no object is there"))?;
+    if source.archive {
+        return unpack(blobs, &entry, uri).await;
+    }
+    let name = entry.key.rsplit('/').next().unwrap_or(&entry.key).to_owned();
+    Ok(vec![ModelFile { path: name, digest: digest_of(blobs, &entry).await? }])
+}
+
+async fn prefix_files(
+    objects: &dyn ObjectSource,
+    blobs: &Arc<dyn BlobStore>,
+    source: &Source,
+) -> Result<Vec<ModelFile>, ApiError> {
+    const PAGE: usize = 1000;
+    let uri = &source.access.s3_uri;
+    let mut files = Files::default();
+    let mut after: Option<String> = None;
+    loop {
+        let page = objects.objects(&source.bucket, &source.key, after.as_deref(), PAGE).await?;
+        for entry in &page {
+            let path = entry.key.get(source.key.len()..).unwrap_or_default();
+            // The markers that consoles make for folders.
+            if path.is_empty() || path.ends_with('/') {
+                continue;
+            }
+            let digest = digest_of(blobs, entry).await?;
+            files.add(Path::new(path), digest).map_err(|why| no_download(uri, &why))?;
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
+            _ => break,
+        }
+    }
+    let files = files.done().map_err(|why| no_download(uri, &why))?;
+    if files.is_empty() {
+        return Err(no_download(uri, "no object is there"));
+    }
+    Ok(files)
+}
+
+/// The blob of an object; derived objects that live in memory are written to one.
+async fn digest_of(blobs: &Arc<dyn BlobStore>, entry: &ObjectEntry) -> Result<Digest, ApiError> {
+    if let Some(bytes) = entry.inline.clone() {
+        let written = put_bytes(&**blobs, bytes).await;
+        return written.map(|written| written.digest).map_err(ApiError::internal);
+    }
+    Digest::parse(&entry.digest).ok_or_else(|| ApiError::internal(format!("object {} has no digest", entry.key)))
+}
+
+async fn unpack(blobs: &Arc<dyn BlobStore>, entry: &ObjectEntry, uri: &str) -> Result<Vec<ModelFile>, ApiError> {
+    let digest = digest_of(blobs, entry).await?;
+    let reader: Box<dyn Read + Send> = match blobs.local_path(&digest).await.map_err(ApiError::internal)? {
+        Some(path) => Box::new(File::open(path).map_err(ApiError::internal)?),
+        None => Box::new(Cursor::new(read_all(&**blobs, &digest).await.map_err(ApiError::internal)?)),
+    };
+    match archive::unpack(reader, Arc::clone(blobs)).await {
+        Ok(files) => Ok(files),
+        Err(UnpackError::Archive(why)) => Err(no_extract(uri, &why)),
+        Err(UnpackError::Store(cause)) => Err(ApiError::internal(cause)),
+    }
+}

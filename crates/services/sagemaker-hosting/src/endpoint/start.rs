@@ -1,0 +1,155 @@
+//! Starting a container: from a variant to what the runtime is told, and what a failure means for the endpoint.
+
+use std::sync::Arc;
+
+use stoa_kernel::ApiError;
+use stoa_kernel::ports::ImageCommand;
+use stoa_runtime::{ContainerSpec, RuntimeError};
+use stoa_sagemaker_common::instance_type;
+use stoa_work::{PassError, failpoint};
+
+use super::plan::{Observed, Step};
+use super::reconcile::{Done, Endpoint, EndpointReconciler};
+use super::{Deployment, EndpointState, Variant};
+use crate::data::{self, ModelFile};
+
+/// A deployment on its way is given up when the runtime failed so often to start one of its containers.
+const MOST_FAILURES: u32 = 6;
+
+/// Why a container did not start.
+enum NotStarted {
+    /// It never will (an unknown image, data that is not there): the failure reason.
+    Never(String),
+    /// Perhaps later.
+    Later(PassError),
+}
+
+/// Whose container it is.
+struct Place<'a> {
+    variant: &'a Variant,
+    /// The variant's first container, under which its files are remembered.
+    first: String,
+    /// Of the deployment on its way, not of the one that serves.
+    coming: bool,
+}
+
+impl EndpointReconciler {
+    /// Starts a container. What will never work fails the deployment on its way; the rest, and whatever happens to a
+    /// deployment that serves, is tried again after a pause.
+    pub(super) async fn start(&self, endpoint: &Endpoint, container: &str, seen: &Observed) -> Result<Done, PassError> {
+        let Some(place) = place(&endpoint.state, container) else { return Ok(Done::Step) };
+        let failure = match self.try_start(&place, container).await {
+            Ok(()) => return Ok(Done::Step),
+            Err(failure) => failure,
+        };
+        let failures = self.memory.failed(container, self.clock.now());
+        let name = &place.variant.name;
+        let reason = match failure {
+            NotStarted::Never(reason) => reason,
+            NotStarted::Later(error) if place.coming && failures >= MOST_FAILURES => {
+                format!("The container for production variant {name} could not be started: {error}.")
+            }
+            NotStarted::Later(error) => return Err(error),
+        };
+        if !place.coming {
+            return Err(reason.into());
+        }
+        let replaces = endpoint.state.current.is_some();
+        let step = if replaces { Step::RollBack { reason } } else { Step::Fail { reason } };
+        Box::pin(self.execute(endpoint, &step, seen)).await
+    }
+
+    async fn try_start(&self, place: &Place<'_>, container: &str) -> Result<(), NotStarted> {
+        if self.memory.started(container).is_some() {
+            self.memory.stopped(container);
+            return Err(NotStarted::Later("the container was started and is gone".into()));
+        }
+        let spec = self.spec(place, container).await.map_err(|error| {
+            if error.sender() { NotStarted::Never(error.message().to_owned()) } else { NotStarted::Later(error.into()) }
+        })?;
+        failpoint("container-before-start").map_err(|error| NotStarted::Later(error.into()))?;
+        self.parts.runtime.start(&spec).await.map_err(|error| match error {
+            RuntimeError::UnknownImage(_) => NotStarted::Never(format!("{error}.")),
+            other => NotStarted::Later(other.into()),
+        })?;
+        failpoint("container-after-start").map_err(|error| NotStarted::Later(error.into()))?;
+        self.memory.runs(container, self.clock.now());
+        Ok(())
+    }
+
+    async fn spec(&self, place: &Place<'_>, container: &str) -> Result<ContainerSpec, ApiError> {
+        let variant = place.variant;
+        let image = variant.container.image.as_deref().unwrap_or_default();
+        let image = match self.parts.images.resolve(image) {
+            Some(ImageCommand::BuiltIn { program }) => program,
+            Some(ImageCommand::Container { reference }) => reference,
+            None => return Err(ApiError::validation(format!("The image {image} is not known at this site."))),
+        };
+        let size = instance_type(&variant.instance_type).ok_or_else(|| {
+            ApiError::validation(format!("The instance type {} is not offered at this site.", variant.instance_type))
+        })?;
+        Ok(ContainerSpec {
+            name: container.to_owned(),
+            image,
+            environment: variant.container.environment.clone().unwrap_or_default(),
+            model_files: self.model_files(place).await?,
+            memory_mib: size.memory_mib(),
+            cpu_millis: size.cpu_millis(),
+            network_isolation: variant.network_isolation,
+        })
+    }
+
+    async fn model_files(&self, place: &Place<'_>) -> Result<Vec<(String, std::path::PathBuf)>, ApiError> {
+        let files = self.files_of(place).await?;
+        let mut local = Vec::with_capacity(files.len());
+        for file in files.iter() {
+            let path = self.parts.blobs.local_path(&file.digest).await.map_err(ApiError::internal)?;
+            let missing = || ApiError::internal(format!("the blob {} has no local file", file.digest.as_str()));
+            local.push((file.path.clone(), path.ok_or_else(missing)?));
+        }
+        Ok(local)
+    }
+
+    /// The files as the deployment has them; of one on its way they are found once and remembered.
+    async fn files_of(&self, place: &Place<'_>) -> Result<Arc<Vec<ModelFile>>, ApiError> {
+        if let Some(files) = &place.variant.files {
+            return Ok(Arc::new(files.clone()));
+        }
+        if let Some(files) = self.memory.files(&place.first) {
+            return Ok(files);
+        }
+        let files = match data::source_of(&place.variant.container)? {
+            Some(source) => data::files(&*self.parts.objects, &self.parts.blobs, &source).await?,
+            None => Vec::new(),
+        };
+        let files = Arc::new(files);
+        self.memory.found(&place.first, Arc::clone(&files));
+        Ok(files)
+    }
+
+    /// Writes the files that its containers were given into a deployment that is promoted.
+    pub(super) fn keep_files(&self, deployment: &mut Deployment) {
+        let firsts: Vec<Option<String>> =
+            (0..deployment.variants.len()).map(|index| deployment.containers_of(index).into_iter().next()).collect();
+        for (variant, first) in deployment.variants.iter_mut().zip(firsts) {
+            let found = first.and_then(|first| self.memory.files(&first));
+            if let Some(files) = found {
+                variant.files = Some((*files).clone());
+            }
+        }
+    }
+}
+
+fn place<'a>(state: &'a EndpointState, container: &str) -> Option<Place<'a>> {
+    for (deployment, coming) in [(&state.current, false), (&state.next, true)] {
+        let Some(deployment) = deployment else { continue };
+        for (index, variant) in deployment.variants.iter().enumerate() {
+            let names = deployment.containers_of(index);
+            if names.iter().any(|name| name == container) {
+                let first = names.into_iter().next().unwrap_or_default();
+                return Some(Place { variant, first, coming });
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,118 @@
+//! The JumpStart buckets of every region, derived from the catalog: `jumpstart-cache-prod-<region>` with manifests,
+//! specs, cards, licences and open models, `jumpstart-private-cache-prod-<region>` with the gated ones.
+//!
+//! Nothing is stored: texts are made when they are read, artifacts are the catalog's blobs.
+
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use md5::Md5;
+use sha2::{Digest as _, Sha256};
+use stoa_kernel::ports::{ObjectEntry, ObjectSource, PRESIGNING_PRINCIPAL};
+use stoa_kernel::{ApiError, Cx, PrincipalIdentity};
+use stoa_types::{AccountId, Region, Timestamp};
+
+use crate::catalog::{CatalogIndex, Derived, ModelFile};
+use crate::document;
+use crate::location::{self, CacheBucket};
+use crate::service::Hubs;
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+const MARKDOWN: &str = "text/markdown; charset=utf-8";
+
+#[async_trait]
+impl ObjectSource for Hubs {
+    async fn bucket_owner(&self, bucket: &str) -> Result<Option<AccountId>, ApiError> {
+        Ok(CacheBucket::parse(bucket).map(|_| AccountId::aws()))
+    }
+
+    async fn object(&self, bucket: &str, key: &str) -> Result<Option<ObjectEntry>, ApiError> {
+        let Some(bucket) = CacheBucket::parse(bucket) else { return Ok(None) };
+        let index = self.parts.catalog.index().await?;
+        let objects = if bucket.gated { &index.gated } else { &index.open };
+        Ok(objects.get(key).and_then(|derived| entry(&index, &bucket.region, key, derived)))
+    }
+
+    async fn objects(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ObjectEntry>, ApiError> {
+        let Some(bucket) = CacheBucket::parse(bucket) else { return Ok(Vec::new()) };
+        let index = self.parts.catalog.index().await?;
+        let objects = if bucket.gated { &index.gated } else { &index.open };
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let found = objects.range::<str, _>((start, Bound::Unbounded));
+        let found = found.take_while(|(key, _)| key.starts_with(prefix)).take(limit);
+        Ok(found.filter_map(|(key, derived)| entry(&index, &bucket.region, key, derived)).collect())
+    }
+
+    /// A plain S3 request carries no consent, so gated content opens only through URLs that were made after one.
+    async fn check_read(&self, cx: &Cx, bucket: &str, key: &str) -> Result<(), ApiError> {
+        let Some(bucket) = CacheBucket::parse(bucket).filter(|bucket| bucket.gated) else { return Ok(()) };
+        if matches!(&cx.principal.identity, PrincipalIdentity::Service { name } if name == PRESIGNING_PRINCIPAL) {
+            return Ok(());
+        }
+        let index = self.parts.catalog.index().await?;
+        let eula = match index.gated.get(key) {
+            Some(Derived::Artifact(model, _)) => location::eula_uri(&model.body.manifest, &bucket.region),
+            _ => "its EULA".to_owned(),
+        };
+        Err(ApiError::new(
+            "AccessDenied",
+            403,
+            format!(
+                "gated content is not read directly: read {eula}, then download with CreateHubContentPresignedUrls \
+                 (AccessConfig.AcceptEula) or deploy with ModelAccessConfig.AcceptEula"
+            ),
+        ))
+    }
+}
+
+fn entry(index: &CatalogIndex, region: &Region, key: &str, derived: &Derived) -> Option<ObjectEntry> {
+    Some(match derived {
+        Derived::Manifest => inline(key, index.manifest.clone(), JSON, index.modified),
+        Derived::ProprietaryManifest => inline(key, document::proprietary_manifest(), JSON, index.modified),
+        Derived::Spec(model) => {
+            let spec = document::spec(&model.body.manifest, model.body.size(), region);
+            inline(key, document::pretty(&spec), JSON, model.imported)
+        }
+        Derived::Card(model) => inline(key, Bytes::from(model.body.card.clone()), MARKDOWN, model.imported),
+        Derived::Eula(model) => stored(key, model.body.eula.as_ref()?, Some(TEXT), model.imported),
+        Derived::Artifact(model, number) => {
+            let file = model.body.files.get(*number)?;
+            stored(key, file, file.path.ends_with(".json").then_some(JSON), model.imported)
+        }
+    })
+}
+
+fn inline(key: &str, bytes: Bytes, content_type: &str, last_modified: Timestamp) -> ObjectEntry {
+    ObjectEntry {
+        key: key.to_owned(),
+        digest: hex::encode(Sha256::digest(&bytes)),
+        size: bytes.len() as u64,
+        etag: hex::encode(Md5::digest(&bytes)),
+        content_type: Some(content_type.to_owned()),
+        last_modified,
+        inline: Some(bytes),
+    }
+}
+
+fn stored(key: &str, file: &ModelFile, content_type: Option<&str>, last_modified: Timestamp) -> ObjectEntry {
+    ObjectEntry {
+        key: key.to_owned(),
+        digest: file.digest.as_str().to_owned(),
+        size: file.size,
+        etag: file.md5.clone(),
+        content_type: content_type.map(str::to_owned),
+        last_modified,
+        inline: None,
+    }
+}

@@ -1,0 +1,126 @@
+//! ImportHubContent: a content of one's own, available at once.
+
+use serde_json::{Map, Value};
+use stoa_kernel::{ApiError, Authorized, Cx, Handles};
+use stoa_models_sagemaker::operations::ImportHubContent;
+use stoa_models_sagemaker::types::{
+    HubContentSupportStatus, HubContentType, ImportHubContentRequest, ImportHubContentResponse,
+};
+use stoa_sagemaker_common::{Version, new_tags, store_error};
+use stoa_store::{Document, Query, Transaction};
+
+use super::{ContentBody, ContentText, KIND, MOST_CONTENTS, keys, parent};
+use crate::catalog::LONGEST_DOCUMENT;
+use crate::names::{self, HubName};
+use crate::service::{Hub, HubSource, Hubs};
+
+impl Handles<ImportHubContent> for Hubs {
+    async fn handle(
+        &self,
+        cx: &Cx,
+        input: Authorized<ImportHubContentRequest>,
+    ) -> Result<ImportHubContentResponse, ApiError> {
+        let input = input.into_inner();
+        let kind = input.hub_content_type;
+        if kind == HubContentType::ModelReference {
+            return Err(ApiError::validation("a ModelReference is not imported: use CreateHubContentReference"));
+        }
+        let schema_version = names::version("DocumentSchemaVersion", &input.document_schema_version)?;
+        check_document(kind, &input.hub_content_document)?;
+        let tags = new_tags(input.tags.as_deref())?;
+        let (name, document) = self.own_hub(cx, &input.hub_name).await?;
+        let hub = Hub { name, source: HubSource::Private(document) };
+        let version = self.import_version(&hub, &input).await?;
+        self.check_room(&hub.name, kind).await?;
+        let body = ContentBody {
+            version,
+            schema_version,
+            display_name: input.hub_content_display_name,
+            description: input.hub_content_description,
+            keywords: input.hub_content_search_keywords.unwrap_or_default(),
+            support: input.support_status.unwrap_or(HubContentSupportStatus::Supported),
+        };
+        let text = ContentText { document: input.hub_content_document, markdown: input.hub_content_markdown };
+        let content = &input.hub_content_name;
+        let tag_arn = hub.name.content_arn(kind.as_str(), content);
+        let make = || {
+            let [key, text_key] = keys(&hub.name, kind, content, version);
+            let listed = Document::new(key, content, cx.now, &body).map_err(store_error)?;
+            let listed = listed.with_parent(&parent(&hub.name, kind)).with_status("Available");
+            let long = Document::new(text_key, content, cx.now, &text).map_err(store_error)?;
+            let transaction = Transaction::new().create(listed).create(long);
+            // Tags belong to the content, not to a version: a further version without tags leaves them.
+            Ok(if tags.is_empty() { transaction } else { transaction.set_tags(&tag_arn, tags.clone()) })
+        };
+        self.commit_into(cx, &hub.name, make, || exists(&hub.name, kind, content, version)).await?;
+        Ok(ImportHubContentResponse { hub_arn: hub.name.arn(), hub_content_arn: format!("{tag_arn}/{version}") })
+    }
+}
+
+impl Hubs {
+    /// The version to import under: the one named, which must be free, or the one after the latest.
+    async fn import_version(&self, hub: &Hub, input: &ImportHubContentRequest) -> Result<Version, ApiError> {
+        let named = names::optional_version("HubContentVersion", input.hub_content_version.as_ref())?;
+        let (kind, content) = (input.hub_content_type, &input.hub_content_name);
+        let existing = self.versions(hub, kind, content).await?;
+        match (named, existing.last()) {
+            (Some(version), _) if existing.iter().any(|view| view.version == version) => {
+                Err(exists(&hub.name, kind, content, version))
+            }
+            (Some(version), _) => Ok(version),
+            (None, None) => Ok(Version::FIRST),
+            (None, Some(latest)) => latest.version.next().ok_or_else(|| {
+                ApiError::validation(format!(
+                    "there is no version after {}: name one as HubContentVersion",
+                    latest.version
+                ))
+            }),
+        }
+    }
+
+    async fn check_room(&self, hub: &HubName, kind: HubContentType) -> Result<(), ApiError> {
+        let query = Query::of(KIND).owned_by(&hub.account, Some(&hub.region)).children_of(&parent(hub, kind));
+        if self.parts.store.count(&query).await.map_err(store_error)? < MOST_CONTENTS {
+            return Ok(());
+        }
+        Err(ApiError::resource_limit_exceeded(format!(
+            "hub {} holds {MOST_CONTENTS} versions of type {kind}, which is the limit: delete some first",
+            hub.name
+        )))
+    }
+}
+
+fn exists(hub: &HubName, kind: HubContentType, name: &str, version: Version) -> ApiError {
+    ApiError::resource_in_use(format!(
+        "{kind} {name} version {version} already exists in hub {}: import it under another version",
+        hub.name
+    ))
+}
+
+/// Refuses a document that no client could use.
+fn check_document(kind: HubContentType, text: &str) -> Result<(), ApiError> {
+    let refused = |why: String| Err(ApiError::validation(format!("HubContentDocument: {why}")));
+    let length = text.chars().count();
+    if length > LONGEST_DOCUMENT {
+        return refused(format!("{length} characters, at most {LONGEST_DOCUMENT} are allowed"));
+    }
+    let members: Map<String, Value> = match serde_json::from_str(text) {
+        Ok(Value::Object(members)) => members,
+        Ok(_) => return refused("a JSON object is expected".to_owned()),
+        Err(error) => return refused(format!("not valid JSON: {error}")),
+    };
+    match kind {
+        HubContentType::Model => match members.get("ModelTypes") {
+            None | Some(Value::Null) => Ok(()),
+            Some(Value::Array(types)) if types.iter().all(|name| name == "OPEN_WEIGHTS" || name == "PROPRIETARY") => {
+                Ok(())
+            }
+            Some(_) => refused("ModelTypes: a list of OPEN_WEIGHTS or PROPRIETARY is expected".to_owned()),
+        },
+        HubContentType::Notebook => match members.get("NotebookLocation") {
+            Some(Value::String(_)) => Ok(()),
+            _ => refused("NotebookLocation: the S3 URI of the notebook is expected".to_owned()),
+        },
+        HubContentType::ModelReference | HubContentType::DataSet | HubContentType::JsonDoc => Ok(()),
+    }
+}

@@ -1,0 +1,104 @@
+//! ListHubContents (one entry for each content, of its latest version) and ListHubContentVersions.
+
+use std::collections::BTreeMap;
+
+use stoa_kernel::{ApiError, Authorized, Cx, Handles};
+use stoa_models_sagemaker::operations::{ListHubContentVersions, ListHubContents};
+use stoa_models_sagemaker::types::{
+    HubContentSortBy, HubContentStatus, ListHubContentVersionsRequest, ListHubContentVersionsResponse,
+    ListHubContentsRequest, ListHubContentsResponse, SortOrder,
+};
+use stoa_sagemaker_common::{Paging, SortKey};
+
+use super::{ContentView, no_such_content};
+use crate::names::optional_version;
+use crate::service::Hubs;
+
+impl Handles<ListHubContents> for Hubs {
+    async fn handle(
+        &self,
+        cx: &Cx,
+        input: Authorized<ListHubContentsRequest>,
+    ) -> Result<ListHubContentsResponse, ApiError> {
+        let mut input = input.into_inner();
+        let max_schema = optional_version("MaxSchemaVersion", input.max_schema_version.as_ref())?;
+        let (max_results, next_token) = (input.max_results.take(), input.next_token.take());
+        let paging = Paging {
+            tokens: &self.parts.tokens,
+            scope: format!("{}/{}/ListHubContents/{input:?}", cx.principal.account, cx.region),
+            ascending: input.sort_order != Some(SortOrder::Descending),
+            max_results,
+            next_token,
+        };
+        let hub = self.hub(cx, &input.hub_name).await?;
+        let mut latest: BTreeMap<String, ContentView> = BTreeMap::new();
+        for view in self.contents(&hub, input.hub_content_type).await? {
+            let newer = latest.get(&view.name).is_none_or(|known| known.version < view.version);
+            if newer && max_schema.is_none_or(|most| view.schema_version <= most) {
+                latest.insert(view.name.clone(), view);
+            }
+        }
+        let part = input.name_contains.as_ref().map(|part| part.to_ascii_lowercase());
+        let wanted = |view: &ContentView| {
+            part.as_ref().is_none_or(|part| view.name.to_ascii_lowercase().contains(part.as_str()))
+                && input.creation_time_after.is_none_or(|after| view.created > after)
+                && input.creation_time_before.is_none_or(|before| view.created < before)
+        };
+        let views = latest.into_values().filter(wanted).collect();
+        let sort_by = input.sort_by.unwrap_or(HubContentSortBy::HubContentName);
+        let (page, next_token) = paging.page(views, |view: &ContentView| match sort_by {
+            HubContentSortBy::HubContentName => (SortKey::Text(view.name.clone()), String::new()),
+            other => (sort_key(other, view), view.name.clone()),
+        })?;
+        let hub_content_summaries = page.into_iter().map(ContentView::info).collect();
+        Ok(ListHubContentsResponse { hub_content_summaries, next_token })
+    }
+}
+
+impl Handles<ListHubContentVersions> for Hubs {
+    async fn handle(
+        &self,
+        cx: &Cx,
+        input: Authorized<ListHubContentVersionsRequest>,
+    ) -> Result<ListHubContentVersionsResponse, ApiError> {
+        let mut input = input.into_inner();
+        let max_schema = optional_version("MaxSchemaVersion", input.max_schema_version.as_ref())?;
+        let min_version = optional_version("MinVersion", input.min_version.as_ref())?;
+        let (max_results, next_token) = (input.max_results.take(), input.next_token.take());
+        let paging = Paging {
+            tokens: &self.parts.tokens,
+            scope: format!("{}/{}/ListHubContentVersions/{input:?}", cx.principal.account, cx.region),
+            ascending: input.sort_order != Some(SortOrder::Descending),
+            max_results,
+            next_token,
+        };
+        let hub = self.hub(cx, &input.hub_name).await?;
+        let mut views = self.versions(&hub, input.hub_content_type, &input.hub_content_name).await?;
+        if views.is_empty() {
+            return Err(no_such_content(&hub.name, input.hub_content_type, &input.hub_content_name, None));
+        }
+        views.retain(|view| {
+            min_version.is_none_or(|least| view.version >= least)
+                && max_schema.is_none_or(|most| view.schema_version <= most)
+                && input.creation_time_after.is_none_or(|after| view.created > after)
+                && input.creation_time_before.is_none_or(|before| view.created < before)
+        });
+        let sort_by = input.sort_by.unwrap_or(HubContentSortBy::HubContentName);
+        let rank = |view: &ContentView| format!("{:012}", view.version.rank());
+        let (page, next_token) = paging.page(views, |view: &ContentView| match sort_by {
+            // All have one name: the versions are what can be put in order.
+            HubContentSortBy::HubContentName => (SortKey::Number(view.version.rank()), String::new()),
+            other => (sort_key(other, view), rank(view)),
+        })?;
+        let hub_content_summaries = page.into_iter().map(ContentView::info).collect();
+        Ok(ListHubContentVersionsResponse { hub_content_summaries, next_token })
+    }
+}
+
+fn sort_key(sort_by: HubContentSortBy, view: &ContentView) -> SortKey {
+    match sort_by {
+        HubContentSortBy::HubContentName => SortKey::Text(view.name.clone()),
+        HubContentSortBy::CreationTime => SortKey::Number(view.created.millis()),
+        HubContentSortBy::HubContentStatus => SortKey::Text(HubContentStatus::Available.as_str().to_owned()),
+    }
+}

@@ -1,0 +1,205 @@
+//! A version of a content as callers see it, whether imported, public, or public through a reference.
+//!
+//! A reference stores no version: what it shows is read from the public hub each time, so it follows its source.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stoa_kernel::ApiError;
+use stoa_models_sagemaker::types::{HubContentInfo, HubContentStatus, HubContentSupportStatus, HubContentType};
+use stoa_sagemaker_common::{Version, store_error};
+use stoa_store::{Document, Query};
+use stoa_types::Timestamp;
+
+use super::{ContentBody, KIND, parent};
+use crate::catalog::{CatalogIndex, PublicModel};
+use crate::document;
+use crate::names::{HubName, PUBLIC_HUB};
+use crate::reference::{self, ReferenceBody};
+use crate::service::{Hub, HubSource, Hubs};
+
+/// One version.
+#[derive(Debug, Clone)]
+pub(crate) struct ContentView {
+    pub hub: HubName,
+    pub kind: HubContentType,
+    pub name: String,
+    pub version: Version,
+    pub schema_version: Version,
+    pub display_name: Option<String>,
+    pub description: Option<String>,
+    pub keywords: Vec<String>,
+    pub support: HubContentSupportStatus,
+    pub created: Timestamp,
+    pub modified: Timestamp,
+    /// References: when the source's version came.
+    pub original_created: Option<Timestamp>,
+    /// References: the source, without version.
+    pub public_arn: Option<String>,
+    /// References: the lowest version shown.
+    pub min_version: Option<Version>,
+    pub source: ViewSource,
+}
+
+/// Where its document and files come from.
+#[derive(Debug, Clone)]
+pub(crate) enum ViewSource {
+    Public(Arc<PublicModel>),
+    Imported,
+}
+
+impl ContentView {
+    pub fn arn(&self) -> String {
+        format!("{}/{}", self.hub.content_arn(self.kind.as_str(), &self.name), self.version)
+    }
+
+    /// What lists show.
+    pub fn info(self) -> HubContentInfo {
+        HubContentInfo {
+            hub_content_arn: self.arn(),
+            hub_content_name: self.name,
+            sage_maker_public_hub_content_arn: self.public_arn,
+            hub_content_version: self.version.to_string(),
+            hub_content_type: self.kind,
+            document_schema_version: self.schema_version.to_string(),
+            hub_content_display_name: self.display_name,
+            hub_content_description: self.description,
+            support_status: Some(self.support),
+            hub_content_search_keywords: Some(self.keywords),
+            hub_content_status: HubContentStatus::Available,
+            creation_time: self.created,
+            original_creation_time: self.original_created,
+        }
+    }
+
+    fn public(hub: &HubName, model: &Arc<PublicModel>) -> ContentView {
+        let manifest = &model.body.manifest;
+        ContentView {
+            hub: hub.clone(),
+            kind: HubContentType::Model,
+            name: manifest.id.clone(),
+            version: manifest.version,
+            // A constant of ours that parses, which a test holds.
+            schema_version: document::SCHEMA_VERSION.parse().unwrap_or(Version::FIRST),
+            display_name: Some(manifest.display_name.clone()),
+            description: Some(manifest.description.clone()),
+            keywords: document::keywords(manifest),
+            support: HubContentSupportStatus::Supported,
+            created: model.imported,
+            modified: model.imported,
+            original_created: None,
+            public_arn: None,
+            min_version: None,
+            source: ViewSource::Public(Arc::clone(model)),
+        }
+    }
+
+    fn imported(hub: &HubName, kind: HubContentType, document: &Document) -> Result<ContentView, ApiError> {
+        let body: ContentBody = document.decode().map_err(store_error)?;
+        Ok(ContentView {
+            hub: hub.clone(),
+            kind,
+            name: document.name.clone(),
+            version: body.version,
+            schema_version: body.schema_version,
+            display_name: body.display_name,
+            description: body.description,
+            keywords: body.keywords,
+            support: body.support,
+            created: document.created,
+            modified: document.modified,
+            original_created: None,
+            public_arn: None,
+            min_version: None,
+            source: ViewSource::Imported,
+        })
+    }
+}
+
+/// The versions that a reference shows.
+fn referenced(hub: &HubName, document: &Document, index: &CatalogIndex) -> Result<Vec<ContentView>, ApiError> {
+    let body: ReferenceBody = document.decode().map_err(store_error)?;
+    let public = HubName { account: stoa_types::AccountId::aws(), name: PUBLIC_HUB.to_owned(), ..hub.clone() };
+    let shown = index.versions(&body.source).into_iter().flatten();
+    let shown = shown.filter(|(version, _)| body.min_version.is_none_or(|least| **version >= least));
+    let view = |(_, model): (&Version, &Arc<PublicModel>)| ContentView {
+        kind: HubContentType::ModelReference,
+        name: document.name.clone(),
+        created: document.created.max(model.imported),
+        modified: document.modified.max(model.imported),
+        original_created: Some(model.imported),
+        public_arn: Some(public.content_arn(HubContentType::Model.as_str(), &body.source)),
+        min_version: body.min_version,
+        ..ContentView::public(hub, model)
+    };
+    Ok(shown.map(view).collect())
+}
+
+impl Hubs {
+    /// Every version of every content of this type, in order of name and version.
+    pub(crate) async fn contents(&self, hub: &Hub, kind: HubContentType) -> Result<Vec<ContentView>, ApiError> {
+        let document = match &hub.source {
+            HubSource::Public(index) if kind == HubContentType::Model => {
+                let models = index.models.values().flat_map(BTreeMap::values);
+                return Ok(models.map(|model| ContentView::public(&hub.name, model)).collect());
+            }
+            HubSource::Public(_) => return Ok(Vec::new()),
+            HubSource::Private(document) => document,
+        };
+        let owned = |kind| Query::of(kind).owned_by(&hub.name.account, Some(&hub.name.region));
+        if kind == HubContentType::ModelReference {
+            let index = self.parts.catalog.index().await?;
+            let mut views = Vec::new();
+            for found in self.all(owned(reference::KIND).children_of(&document.name)).await? {
+                views.extend(referenced(&hub.name, &found, &index)?);
+            }
+            return Ok(views);
+        }
+        let found = self.all(owned(KIND).children_of(&parent(&hub.name, kind))).await?;
+        found.iter().map(|document| ContentView::imported(&hub.name, kind, document)).collect()
+    }
+
+    /// The versions of one content, lowest first; empty when the hub has no such content.
+    pub(crate) async fn versions(
+        &self,
+        hub: &Hub,
+        kind: HubContentType,
+        name: &str,
+    ) -> Result<Vec<ContentView>, ApiError> {
+        if let HubSource::Public(index) = &hub.source {
+            let models = index.versions(name).into_iter().flat_map(BTreeMap::values);
+            let models = models.filter(|_| kind == HubContentType::Model);
+            return Ok(models.map(|model| ContentView::public(&hub.name, model)).collect());
+        }
+        if kind == HubContentType::ModelReference {
+            let key = reference::key(&hub.name, name);
+            let Some(found) = self.parts.store.get(&key).await.map_err(store_error)? else { return Ok(Vec::new()) };
+            return referenced(&hub.name, &found, &*self.parts.catalog.index().await?);
+        }
+        let mut query = Query::of(KIND).owned_by(&hub.name.account, Some(&hub.name.region));
+        query.parent = Some(parent(&hub.name, kind));
+        query.name = Some(name.to_owned());
+        let found = self.all(query).await?;
+        let views: Result<Vec<_>, _> =
+            found.iter().map(|document| ContentView::imported(&hub.name, kind, document)).collect();
+        let mut views = views?;
+        views.sort_by_key(|view| view.version);
+        Ok(views)
+    }
+
+    /// One version, the latest when none is named.
+    pub(crate) async fn content(
+        &self,
+        hub: &Hub,
+        kind: HubContentType,
+        name: &str,
+        version: Option<Version>,
+    ) -> Result<ContentView, ApiError> {
+        let mut versions = self.versions(hub, kind, name).await?;
+        let found = match version {
+            Some(wanted) => versions.into_iter().find(|view| view.version == wanted),
+            None => versions.pop(),
+        };
+        found.ok_or_else(|| super::no_such_content(&hub.name, kind, name, version))
+    }
+}

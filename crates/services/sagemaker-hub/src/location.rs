@@ -1,0 +1,153 @@
+//! Where derived objects lie: bucket names, keys, and the way back from an S3 URI to the model it belongs to.
+
+use stoa_types::Region;
+
+use crate::catalog::Manifest;
+
+/// What the SDK lists the public models by.
+pub(crate) const MANIFEST_KEY: &str = "models_manifest.json";
+/// The same for models that are sold; there are none, which the SDK does not bear.
+pub(crate) const PROPRIETARY_MANIFEST_KEY: &str = "proprietary-sdk-manifest.json";
+const OPEN_BUCKET: &str = "jumpstart-cache-prod-";
+const GATED_BUCKET: &str = "jumpstart-private-cache-prod-";
+
+/// A JumpStart bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CacheBucket {
+    pub region: Region,
+    pub gated: bool,
+}
+
+impl CacheBucket {
+    /// The bucket of this name, in whatever region it says.
+    pub fn parse(name: &str) -> Option<CacheBucket> {
+        let (region, gated) = match name.strip_prefix(OPEN_BUCKET) {
+            Some(region) => (region, false),
+            None => (name.strip_prefix(GATED_BUCKET)?, true),
+        };
+        Some(CacheBucket { region: region.parse().ok()?, gated })
+    }
+}
+
+pub(crate) fn bucket_name(region: &Region, gated: bool) -> String {
+    format!("{}{region}", if gated { GATED_BUCKET } else { OPEN_BUCKET })
+}
+
+pub(crate) fn spec_key(manifest: &Manifest) -> String {
+    format!("community_models/{}/specs_v{}.json", manifest.id, manifest.version)
+}
+
+pub(crate) fn artifact_prefix(manifest: &Manifest) -> String {
+    format!("{}/artifacts/inference-prepack/v{}/", manifest.id, manifest.version)
+}
+
+pub(crate) fn card_key(manifest: &Manifest) -> String {
+    format!("{}/v{}/README.md", manifest.id, manifest.version)
+}
+
+/// The licence of this version: what a consent to it was given to.
+pub(crate) fn eula_key(manifest: &Manifest) -> String {
+    format!("{}/v{}/eula.txt", manifest.id, manifest.version)
+}
+
+pub(crate) fn latest_eula_key(id: &str) -> String {
+    format!("{id}/eula.txt")
+}
+
+pub(crate) fn artifact_uri(manifest: &Manifest, region: &Region) -> String {
+    format!("s3://{}/{}", bucket_name(region, manifest.gated), artifact_prefix(manifest))
+}
+
+pub(crate) fn eula_uri(manifest: &Manifest, region: &Region) -> String {
+    format!("s3://{}/{}", bucket_name(region, false), eula_key(manifest))
+}
+
+pub(crate) fn card_uri(manifest: &Manifest, region: &Region) -> String {
+    format!("s3://{}/{}", bucket_name(region, false), card_key(manifest))
+}
+
+/// An S3 URI in a JumpStart bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CacheUri {
+    pub bucket: CacheBucket,
+    pub key: String,
+}
+
+impl CacheUri {
+    /// None for any other place. `https` forms name the same bucket and count too.
+    pub fn parse(uri: &str) -> Option<CacheUri> {
+        let (bucket, key) = match uri.strip_prefix("s3://") {
+            Some(rest) => rest.split_once('/').unwrap_or((rest, "")),
+            None => https_parts(uri.strip_prefix("https://")?)?,
+        };
+        Some(CacheUri { bucket: CacheBucket::parse(bucket)?, key: key.to_owned() })
+    }
+
+    /// The id and version text of the model whose artifact the key is in, or the whole of it.
+    pub fn artifact(&self) -> Option<(&str, &str)> {
+        let (id, rest) = self.key.split_once("/artifacts/inference-prepack/v")?;
+        let (version, _) = rest.split_once('/')?;
+        (!id.contains('/')).then_some((id, version))
+    }
+
+    /// The first part of the key: a model's id in every key but the manifests' and specs'.
+    pub fn model_id(&self) -> Option<&str> {
+        let id = self.key.split('/').next().unwrap_or_default();
+        (!id.is_empty() && self.key.contains('/')).then_some(id)
+    }
+}
+
+/// `bucket.s3.region.amazonaws.com/key` and `s3.region.amazonaws.com/bucket/key`.
+fn https_parts(rest: &str) -> Option<(&str, &str)> {
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    match host.split_once(".s3") {
+        Some((bucket, _)) => Some((bucket, path)),
+        None => Some(path.split_once('/').unwrap_or((path, ""))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Names of buckets and places in them.
+
+    use super::*;
+
+    #[test]
+    fn buckets_of_every_region_and_no_others() {
+        for (name, gated) in
+            [("jumpstart-cache-prod-us-west-2", false), ("jumpstart-private-cache-prod-eu-central-1", true)]
+        {
+            let bucket = CacheBucket::parse(name).unwrap();
+            assert_eq!(bucket.gated, gated);
+            assert_eq!(bucket_name(&bucket.region, gated), name);
+        }
+        for name in [
+            "jumpstart-cache-prod-",
+            "jumpstart-cache-prod-here",
+            "jumpstart-cache",
+            "jumpstart-cache-prod-US-WEST-2",
+            "",
+        ] {
+            assert_eq!(CacheBucket::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn places_lead_back_to_models() {
+        let place = |key: &str| CacheUri::parse(&format!("s3://jumpstart-cache-prod-us-west-2/{key}")).unwrap();
+        assert_eq!(place("a-b-c/artifacts/inference-prepack/v1.0.0/").artifact(), Some(("a-b-c", "1.0.0")));
+        assert_eq!(place("a-b-c/artifacts/inference-prepack/v1.0.0/sub/x").artifact(), Some(("a-b-c", "1.0.0")));
+        for other in
+            ["", "a-b-c", "a-b-c/artifacts/inference-prepack/v1.0.0", "x/a-b-c/artifacts/inference-prepack/v1/y"]
+        {
+            assert_eq!(place(other).artifact(), None, "{other}");
+        }
+        assert_eq!(place("a-b-c/").model_id(), Some("a-b-c"));
+        assert_eq!(place("models_manifest.json").model_id(), None);
+        let https =
+            CacheUri::parse("https://jumpstart-private-cache-prod-us-west-2.s3.us-west-2.amazonaws.com/a/b").unwrap();
+        assert!(https.bucket.gated);
+        assert_eq!(https.key, "a/b");
+        assert_eq!(CacheUri::parse("s3://own-bucket/a/"), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! References: a public model under a name in a private hub. Nothing is copied; a new version of the source shows up
+//! by itself.
+
+mod create;
+mod delete;
+mod update;
+
+use serde::{Deserialize, Serialize};
+use stoa_kernel::ApiError;
+use stoa_models_sagemaker::types::HubContentType;
+use stoa_sagemaker_common::Version;
+use stoa_store::Key;
+
+use crate::catalog::CatalogIndex;
+use crate::names::HubName;
+use crate::service::key_in;
+
+/// Id: `hub/name`; parent: the hub; name: the name in the hub.
+pub(crate) const KIND: &str = "sagemaker:hub-reference";
+/// References in a hub.
+const MOST_REFERENCES: u64 = 10_000;
+
+/// What a reference holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReferenceBody {
+    /// The public model.
+    pub source: String,
+    /// The lowest version shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_version: Option<Version>,
+}
+
+pub(crate) fn key(hub: &HubName, name: &str) -> Key {
+    key_in(hub, KIND, format!("{}/{name}", hub.name))
+}
+
+/// The latest version that a reference with this minimum shows.
+fn latest_shown(index: &CatalogIndex, source: &str, least: Option<Version>) -> Result<Version, ApiError> {
+    let latest = index.versions(source).and_then(|versions| versions.keys().next_back().copied());
+    let latest = latest.ok_or_else(|| {
+        ApiError::resource_not_found(format!(
+            "Model {source} does not exist in SageMakerPublicHub; ListHubContents names those that do"
+        ))
+    })?;
+    match least {
+        Some(least) if least > latest => Err(ApiError::validation(format!(
+            "MinVersion {least} is above the latest version of {source}, which is {latest}: the reference would show nothing"
+        ))),
+        _ => Ok(latest),
+    }
+}
+
+/// Only references are meant here.
+fn check_kind(kind: HubContentType, instead: &str) -> Result<(), ApiError> {
+    if kind == HubContentType::ModelReference {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!("HubContentType {kind} is no reference: use {instead}, or ModelReference here")))
+}

@@ -1,0 +1,150 @@
+//! The service: its ports, and what every operation needs of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use stoa_kernel::ports::PresignObject;
+use stoa_kernel::{ApiError, Cx};
+use stoa_sagemaker_common::store_error;
+use stoa_store::{Document, Key, PageTokens, Store, StoreError, Transaction};
+
+use crate::catalog::{Catalog, CatalogIndex};
+use crate::hub;
+use crate::names::{HubName, PUBLIC_HUB};
+
+/// How often a write is tried again when the hub it stands on was changed meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// What the service is made of.
+#[derive(Clone)]
+pub struct HubsParts {
+    /// Hubs, contents, references.
+    pub store: Arc<dyn Store>,
+    /// The installation's page tokens.
+    pub tokens: PageTokens,
+    /// The public hub.
+    pub catalog: Arc<Catalog>,
+    /// Makes download URLs.
+    pub presign: Arc<dyn PresignObject>,
+}
+
+/// Hubs and their contents.
+pub struct Hubs {
+    pub(crate) parts: HubsParts,
+}
+
+impl fmt::Debug for Hubs {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Hubs")
+    }
+}
+
+/// A hub that is there.
+pub(crate) struct Hub {
+    pub name: HubName,
+    pub source: HubSource,
+}
+
+/// Where a hub's contents are.
+pub(crate) enum HubSource {
+    Public(Arc<CatalogIndex>),
+    Private(Arc<Document>),
+}
+
+impl Hubs {
+    /// The service over its ports.
+    pub fn new(parts: HubsParts) -> Hubs {
+        Hubs { parts }
+    }
+
+    /// The hub that a name or an ARN in a request means.
+    pub(crate) async fn hub(&self, cx: &Cx, text: &str) -> Result<Hub, ApiError> {
+        let name = HubName::parse(cx, text)
+            .ok_or_else(|| ApiError::validation(format!("`{text}` is neither the name nor the ARN of a hub")))?;
+        self.find_hub(cx, name).await
+    }
+
+    pub(crate) async fn find_hub(&self, cx: &Cx, name: HubName) -> Result<Hub, ApiError> {
+        if name.region != cx.region {
+            return Err(ApiError::validation(format!(
+                "hub {} is in region {}, the request was sent to {}: send it to the hub's region",
+                name.arn(),
+                name.region,
+                cx.region
+            )));
+        }
+        if name.is_public() {
+            return Ok(Hub { name, source: HubSource::Public(self.parts.catalog.index().await?) });
+        }
+        // INVARIANT: another account's hub was decided against that account before this; no share is known here yet.
+        if name.account != cx.principal.account {
+            return Err(no_such_hub(&name));
+        }
+        match self.parts.store.get(&hub::key(&name)).await.map_err(store_error)? {
+            Some(document) => Ok(Hub { source: HubSource::Private(document), name }),
+            None => Err(no_such_hub(&name)),
+        }
+    }
+
+    /// The caller's own hub, to be written to.
+    pub(crate) async fn own_hub(&self, cx: &Cx, text: &str) -> Result<(HubName, Arc<Document>), ApiError> {
+        match self.hub(cx, text).await? {
+            Hub { name, source: HubSource::Private(document) } => Ok((name, document)),
+            Hub { source: HubSource::Public(_), .. } => Err(ApiError::access_denied(format!(
+                "{PUBLIC_HUB} can only be read; an operator of this site adds models with `stoa catalog import`"
+            ))),
+        }
+    }
+
+    /// Writes something into a hub that is there and not being deleted. `make` is called again when the hub changed.
+    pub(crate) async fn commit_into(
+        &self,
+        cx: &Cx,
+        hub: &HubName,
+        make: impl Fn() -> Result<Transaction, ApiError> + Send,
+        conflict: impl Fn() -> ApiError + Send,
+    ) -> Result<(), ApiError> {
+        let hub_key = hub::key(hub);
+        for _ in 0..ATTEMPTS {
+            let (_, document) = self.own_hub(cx, &hub.arn()).await?;
+            if document.status == hub::DELETING {
+                return Err(ApiError::resource_in_use(format!("hub {} is being deleted", hub.arn())));
+            }
+            let expect = stoa_store::Expect::Generation(document.generation);
+            match self.parts.store.commit(make()?.require(hub_key.clone(), expect)).await {
+                Ok(()) => return Ok(()),
+                Err(StoreError::Conflict { key, .. }) if *key == hub_key => {}
+                Err(StoreError::Conflict { .. }) => return Err(conflict()),
+                Err(error) => return Err(store_error(error)),
+            }
+        }
+        Err(ApiError::new("ConflictException", 409, format!("hub {} is changed by many at once, try again", hub.name)))
+    }
+
+    /// All children of a parent in a hub, page after page.
+    pub(crate) async fn all(&self, query: stoa_store::Query) -> Result<Vec<Arc<Document>>, ApiError> {
+        const PAGE: usize = 1000;
+        let mut query = query.limit(PAGE);
+        let mut found = Vec::new();
+        loop {
+            let page = self.parts.store.query(&query).await.map_err(store_error)?;
+            found.extend(page.documents);
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return Ok(found),
+            }
+        }
+    }
+}
+
+/// The key of something that belongs to a hub's account and region.
+pub(crate) fn key_in(hub: &HubName, kind: &'static str, id: String) -> Key {
+    Key { kind, account: hub.account.clone(), region: Some(hub.region.clone()), id }
+}
+
+fn no_such_hub(hub: &HubName) -> ApiError {
+    ApiError::resource_not_found(format!(
+        "hub {} does not exist in account {} and region {}; ListHubs names those that do",
+        hub.name, hub.account, hub.region
+    ))
+}
