@@ -19,12 +19,14 @@ def aws(server, request):
     environment["PATH"] = os.environ["PATH"]
     environment["AWS_PAGER"] = ""
 
-    def run(*arguments, code=0):
+    def run(*arguments, fails=False):
         done = subprocess.run(
             [str(AWS), *arguments], capture_output=True, text=True, env=environment, timeout=120
         )
-        assert done.returncode == code, f"aws {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stderr if code else (json.loads(done.stdout) if done.stdout[:1] in "{[" and done.stdout.strip() else done.stdout)
+        assert (done.returncode != 0) is fails, f"aws {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        if fails:
+            return done.stderr
+        return json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.stdout
 
     return run
 
@@ -52,7 +54,7 @@ def test_hubs(aws):
     aws("sagemaker", "create-hub", "--hub-name", "by-cli", "--hub-description", "d")
     listed = aws("sagemaker", "list-hubs", "--name-contains", "by-cli")
     assert [hub["HubName"] for hub in listed["HubSummaries"]] == ["by-cli"]
-    message = aws("sagemaker", "create-hub", "--hub-name", "by-cli", "--hub-description", "d", code=254)
+    message = aws("sagemaker", "create-hub", "--hub-name", "by-cli", "--hub-description", "d", fails=True)
     assert "(ResourceInUse)" in message
     aws("sagemaker", "delete-hub", "--hub-name", "by-cli")
 
@@ -77,7 +79,7 @@ def test_s3_copies_both_ways(aws, tmp_path):
 def test_iam_and_its_query_protocol(aws):
     names = [role["RoleName"] for role in aws("iam", "list-roles")["Roles"]]
     assert "StoaAdmin" in names
-    assert "(NoSuchEntity)" in aws("iam", "get-role", "--role-name", "nobody", code=254)
+    assert "(NoSuchEntity)" in aws("iam", "get-role", "--role-name", "nobody", fails=True)
 
 
 def test_invoke(aws, server, tmp_path):
@@ -103,10 +105,10 @@ def test_invoke(aws, server, tmp_path):
 
 
 def test_errors_read_as_aws_ones(aws):
-    message = aws("sagemaker", "describe-endpoint", "--endpoint-name", "nobody", code=254)
+    message = aws("sagemaker", "describe-endpoint", "--endpoint-name", "nobody", fails=True)
     assert "An error occurred (ValidationException) when calling the DescribeEndpoint operation: Could not find endpoint" in message
     message = aws(
         "sagemaker", "create-hub-content-presigned-urls", "--hub-name", "SageMakerPublicHub",
-        "--hub-content-type", "Model", "--hub-content-name", GATED, code=254,
+        "--hub-content-type", "Model", "--hub-content-name", GATED, fails=True,
     )
     assert "EULA" in message

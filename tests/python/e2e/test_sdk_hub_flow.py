@@ -29,6 +29,7 @@ def world(server):
     for name in [name for name in environment if name.startswith("AWS_ENDPOINT_URL")]:
         patch.delenv(name)
     patch.setenv("AWS_DEFAULT_REGION", REGION)
+    patch.setenv("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import boto3
@@ -121,7 +122,7 @@ def test_describe_a_model(world):
     model = world.hub.describe_model(IRIS)
     assert model.hub_content_name == IRIS
     assert model.hub_content_version == "1.1.0", "the newest of two"
-    assert model.hub_content_type.value == "ModelReference"
+    assert model.hub_content_type == "ModelReference"
     assert model.hub_content_document.default_inference_instance_type.startswith("ml.")
     assert world.hub.describe_model(IRIS, model_version="1.0.0").hub_content_version == "1.0.0"
 
@@ -169,7 +170,7 @@ def test_by_hub_arn_and_exact_version_through_boto3_too(world):
 
 
 def test_a_version_that_is_not_there(world):
-    with pytest.raises(Exception, match="9.9.9"):
+    with pytest.raises(Exception, match=f"Cannot get details for {IRIS}"):
         world.JumpStartModel(IRIS, "9.9.9", hub_name=HUB, region=REGION, sagemaker_session=world.session)
 
 

@@ -70,7 +70,12 @@ struct Base {
 pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dyn Error>> {
     let base = open_base(data_dir)?;
     let journal: Arc<dyn Journal> = Arc::new(open_journal(data_dir)?);
-    let iam = Iam::new(Arc::clone(&base.store), Arc::clone(&base.clock), Arc::clone(&base.ids), SealingKey::new(base.key.bytes()));
+    let iam = Iam::new(
+        Arc::clone(&base.store),
+        Arc::clone(&base.clock),
+        Arc::clone(&base.ids),
+        SealingKey::new(base.key.bytes()),
+    );
     let organization = iam.bootstrap().await?;
     let inner: Arc<dyn Authority> = Arc::clone(&iam) as Arc<dyn Authority>;
     let authority: Arc<dyn Authority> = Arc::new(ServiceAuthority::new(inner, &base.key));
@@ -82,7 +87,8 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     });
     let (hubs, catalog) = hubs(&base);
     let derived: Arc<dyn ObjectSource> = Arc::clone(&hubs) as Arc<dyn ObjectSource>;
-    let objects = Arc::new(S3Objects::new(Arc::clone(&base.store), Arc::clone(&base.blobs), vec![Arc::clone(&derived)]));
+    let objects =
+        Arc::new(S3Objects::new(Arc::clone(&base.store), Arc::clone(&base.blobs), vec![Arc::clone(&derived)]));
     let sources = CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]);
     let runtime = runtime(data_dir)?;
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::new(sources), Arc::clone(&runtime));
@@ -90,9 +96,13 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     iam.resume_deletions().await?;
     let registry = registry(&iam, &hubs, &hosting)?;
     let s3 = s3_service(config, &platform, &journal, objects, &base)?;
-    let gateway_config =
-        GatewayConfig { allow_tunnel: config.allow_tunnel.clone(), regions: config.regions.clone(), ..GatewayConfig::default() };
-    let gateway = Gateway::new(gateway_config, platform, registry, Arc::clone(&journal), Some(Arc::new(S3Frontage(s3.clone()))));
+    let gateway_config = GatewayConfig {
+        allow_tunnel: config.allow_tunnel.clone(),
+        regions: config.regions.clone(),
+        ..GatewayConfig::default()
+    };
+    let gateway =
+        Gateway::new(gateway_config, platform, registry, Arc::clone(&journal), Some(Arc::new(S3Frontage(s3.clone()))));
     let certificates = CertificateAuthority::open(data_dir.path(), Arc::clone(&base.clock))?;
     Ok(Stoa {
         gateway: Arc::new(gateway),

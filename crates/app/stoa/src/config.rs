@@ -71,7 +71,8 @@ impl Config {
         }
         for (image, program) in &raw.images {
             if program != INFERENCE {
-                problems.push(format!("[images] `{image}`: there is no built-in image `{program}`; known: {INFERENCE}"));
+                problems
+                    .push(format!("[images] `{image}`: there is no built-in image `{program}`; known: {INFERENCE}"));
             }
         }
         match address {

@@ -59,7 +59,10 @@ pub fn run_program(name: &str) -> i32 {
     }
     let outcome = ContainerConfig::from_env().map_err(|error| error.to_string()).and_then(|config| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        runtime.map_err(|error| error.to_string())?.block_on(stoa_image_inference::run(config)).map_err(|e| e.to_string())
+        runtime
+            .map_err(|error| error.to_string())?
+            .block_on(stoa_image_inference::run(config))
+            .map_err(|e| e.to_string())
     });
     match outcome {
         Ok(()) => 0,
@@ -78,7 +81,10 @@ mod tests {
 
     #[test]
     fn registries_and_tags_do_not_matter() {
-        let map = ImageMap::new(BTreeMap::from([("123.dkr.ecr.us-west-2.amazonaws.com/own:*".to_owned(), INFERENCE.to_owned())]));
+        let map = ImageMap::new(BTreeMap::from([(
+            "123.dkr.ecr.us-west-2.amazonaws.com/own:*".to_owned(),
+            INFERENCE.to_owned(),
+        )]));
         for uri in [
             "stoa/inference",
             "stoa/inference:1",

@@ -90,15 +90,8 @@ impl Timestamp {
             return Err(error());
         }
         let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-        let iso = format!(
-            "{}-{}-{}T{}:{}:{}Z",
-            part(0, 4),
-            part(4, 6),
-            part(6, 8),
-            part(9, 11),
-            part(11, 13),
-            part(13, 15)
-        );
+        let iso =
+            format!("{}-{}-{}T{}:{}:{}Z", part(0, 4), part(4, 6), part(6, 8), part(9, 11), part(11, 13), part(13, 15));
         if part(8, 9) != "T" || part(15, 16) != "Z" {
             return Err(error());
         }

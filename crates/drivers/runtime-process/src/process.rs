@@ -85,6 +85,7 @@ fn start(executable: &std::path::Path, folder: &Folder) -> io::Result<Outer> {
     let child = Command::new(executable)
         .arg(INIT_ARGUMENT)
         .arg(folder.path())
+        .arg(std::process::id().to_string())
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

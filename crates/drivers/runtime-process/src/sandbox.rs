@@ -8,21 +8,22 @@ use std::fs;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{getegid, geteuid, pivot_root, sethostname};
+use nix::unistd::{getegid, geteuid, getppid, pivot_root, read, sethostname};
 use stoa_runtime::ContainerSpec;
 
 use crate::folder::Folder;
 use crate::limits;
 
-/// First argument of a container's outer process; the second is its folder.
+/// First argument of a container's outer process; its folder and the server's process id follow.
 pub const INIT_ARGUMENT: &str = "__container-init";
-/// First argument of a container's program, inside; the second is the program's name.
+/// First argument of a container's program, inside; the program's and the container's name follow.
 pub const RUN_ARGUMENT: &str = "__container-run";
 /// Ends with status 0 when namespaces can be made here.
 pub const PROBE_ARGUMENT: &str = "__container-probe";
@@ -37,18 +38,18 @@ const ISOLATED: CloneFlags = CloneFlags::CLONE_NEWUSER
 /// thread is made. `program` runs a built-in image by name and gives its exit status.
 pub fn container_main(arguments: &[String], program: impl FnOnce(&str) -> i32) -> Option<i32> {
     let mut arguments = arguments.iter().map(String::as_str);
-    match (arguments.nth(1)?, arguments.next()) {
-        (PROBE_ARGUMENT, _) => Some(i32::from(unshare(ISOLATED | CloneFlags::CLONE_NEWNET).is_err())),
-        (INIT_ARGUMENT, Some(folder)) => Some(init(Path::new(folder)).unwrap_or_else(|error| {
+    match (arguments.nth(1)?, arguments.next(), arguments.next()) {
+        (PROBE_ARGUMENT, ..) => Some(i32::from(unshare(ISOLATED | CloneFlags::CLONE_NEWNET).is_err())),
+        (INIT_ARGUMENT, Some(folder), Some(server)) => Some(init(Path::new(folder), server).unwrap_or_else(|error| {
             eprintln!("the container cannot be set up: {error}");
             125
         })),
-        (RUN_ARGUMENT, Some(name)) => {
+        (RUN_ARGUMENT, Some(name), _) => {
             // A program that cannot be bound to its parent still runs; the runtime stops it by its group.
             let _ = prctl::set_pdeathsig(Signal::SIGKILL);
             // Blocked by the outer process, and inherited from it.
             let _ = terminate().thread_unblock();
-            Some(program(name))
+            Some(if false && outer_is_gone() { 128 } else { program(name) })
         }
         _ => None,
     }
@@ -58,8 +59,20 @@ fn terminate() -> SigSet {
     SigSet::from_iter([Signal::SIGTERM])
 }
 
-fn init(folder: &Path) -> io::Result<i32> {
+/// Whether the outer process died before this one was bound to it. It alone holds the other end of our standard input
+/// (its process id is no help: seen from a new PID namespace it is always zero).
+fn outer_is_gone() -> bool {
+    let input = io::stdin();
+    let _ = fcntl(&input, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
+    matches!(read(&input, &mut [0]), Ok(0))
+}
+
+fn init(folder: &Path, server: &str) -> io::Result<i32> {
     let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+    // The signal is sent for a death from now on only.
+    if false && getppid().to_string() != server {
+        return Err(io::Error::other("the server is gone"));
+    }
     // SIGTERM is for the program, which ends in order; this process ends when the program has.
     terminate().thread_block()?;
     let folder = Folder::at(folder);
@@ -80,8 +93,11 @@ fn init(folder: &Path) -> io::Result<i32> {
         command.env("STOA_MODEL_DIR", folder.model()).env("STOA_BIND_UNIX", folder.socket());
         command
     };
-    command.args([RUN_ARGUMENT, &spec.image]);
-    let status = command.spawn()?.wait()?;
+    command.args([RUN_ARGUMENT, &spec.image, &spec.name]).stdin(Stdio::piped());
+    let mut child = command.spawn()?;
+    // Held until the program ends, see `outer_is_gone`; waiting would close it.
+    let _alive = child.stdin.take();
+    let status = child.wait()?;
     Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
 }
 

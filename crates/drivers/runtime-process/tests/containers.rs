@@ -17,6 +17,7 @@ use nix::sys::signal::{SigSet, Signal};
 use stoa_runtime::{ContainerSpec, ContainerState, Invocation, InvocationRequest, Runtime, RuntimeError};
 use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig, container_main};
 
+const SERVER_ARGUMENT: &str = "server";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
@@ -25,11 +26,15 @@ fn main() -> ExitCode {
         return ExitCode::from(u8::try_from(status).unwrap_or(1));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    if let [_, SERVER_ARGUMENT, folder, name] = arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        runtime.block_on(serve(folder, name));
+    }
     runtime.block_on(async {
         a_container_from_start_to_stop().await;
         the_programs_end_is_seen().await;
         a_stop_waits_for_an_orderly_end_and_not_for_ever().await;
         a_dropped_runtime_leaves_nothing_running().await;
+        a_killed_server_leaves_nothing_running().await;
         connections_that_were_closed_are_replaced().await;
     });
     println!("all containers did as they were told");
@@ -117,14 +122,19 @@ struct World {
 
 fn world() -> World {
     let folder = tempfile::tempdir().unwrap();
-    let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
-        folder: folder.path().join("containers"),
+    let runtime = world_in(folder.path());
+    World { folder, runtime: Arc::new(runtime) }
+}
+
+fn world_in(folder: &Path) -> ProcessRuntime {
+    let config = ProcessRuntimeConfig {
+        folder: folder.join("containers"),
         executable: std::env::current_exe().unwrap(),
         programs: vec!["program".to_owned()],
         invocation_deadline: PATIENCE,
         stop_grace: Duration::from_secs(2),
-    });
-    World { folder, runtime: Arc::new(runtime.unwrap()) }
+    };
+    ProcessRuntime::new(config).unwrap()
 }
 
 fn spec(name: &str, environment: &[(&str, &str)]) -> ContainerSpec {
@@ -166,12 +176,12 @@ impl World {
     }
 }
 
-/// The processes that were started for a folder.
-fn processes(folder: &Path) -> Vec<PathBuf> {
+/// The processes with this in their command line, outer and inner ones.
+fn processes(mark: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if String::from_utf8_lossy(&line).contains(&*folder.to_string_lossy()) {
+        if String::from_utf8_lossy(&line).contains(mark) {
             found.push(entry.path());
         }
     }
@@ -246,32 +256,70 @@ async fn a_stop_waits_for_an_orderly_end_and_not_for_ever() {
     let text = std::io::read_to_string(log).unwrap();
     assert!(text.contains("ended in order"), "SIGTERM reaches the program, which gets its time: {text}");
     assert!(took < Duration::from_secs(2), "{took:?}");
-    world.healthy(&spec("stubborn", &[])).await;
-    world.runtime.stop("stubborn").await.unwrap();
-    assert_eq!(processes(world.folder.path()), Vec::<PathBuf>::new());
+    let stubborn = unique("stubborn");
+    world.healthy(&spec(&stubborn, &[])).await;
+    assert_eq!(processes(&stubborn).len(), 2);
+    world.runtime.stop(&stubborn).await.unwrap();
+    nothing_runs(&stubborn).await;
+}
+
+/// A name that no other run of these tests has at the same time.
+fn unique(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
+async fn nothing_runs(mark: &str) {
+    let start = Instant::now();
+    while !processes(mark).is_empty() {
+        assert!(start.elapsed() < PATIENCE, "{:?}", processes(mark));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 async fn a_dropped_runtime_leaves_nothing_running() {
-    let World { folder, runtime } = world();
-    let world = World { folder, runtime: Arc::clone(&runtime) };
-    world.healthy(&spec("c", &[])).await;
-    assert!(!processes(world.folder.path()).is_empty());
-    // A start whose caller goes away leaves nothing behind that the runtime does not know.
-    for number in 0..5 {
-        let starting = spec(&format!("dropped-{number}"), &[]);
-        let start = runtime.start(&starting);
-        let _ = tokio::time::timeout(Duration::from_micros(200 << number), start).await;
+    for round in 0..20 {
+        let (world, name) = (world(), unique(&format!("dropped-{round}")));
+        world.healthy(&spec(&name, &[])).await;
+        assert_eq!(processes(&name).len(), 2);
+        // Containers in every state of their start; some of the callers go away while they wait.
+        for number in 0..8 {
+            let starting = spec(&format!("{name}-{number}"), &[]);
+            let start = world.runtime.start(&starting);
+            let _ = tokio::time::timeout(Duration::from_micros(100 << number), start).await;
+        }
+        tokio::time::sleep(Duration::from_millis(round)).await;
+        drop(world);
+        nothing_runs(&name).await;
     }
-    let folder = world.folder.path().to_owned();
-    drop(runtime);
-    let World { folder: kept, runtime } = world;
-    drop(runtime);
-    let start = Instant::now();
-    while !processes(&folder).is_empty() {
-        assert!(start.elapsed() < PATIENCE, "{:?}", processes(&folder));
-        tokio::time::sleep(Duration::from_millis(10)).await;
+}
+
+/// The server is killed while a container starts: whatever of it was there already goes too.
+async fn a_killed_server_leaves_nothing_running() {
+    for round in 0..30 {
+        let (folder, name) = (tempfile::tempdir().unwrap(), unique(&format!("killed-{round}")));
+        let mut server = std::process::Command::new(std::env::current_exe().unwrap())
+            .arg(SERVER_ARGUMENT)
+            .arg(folder.path())
+            .arg(&name)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "started\n");
+        tokio::time::sleep(Duration::from_micros(500 * round)).await;
+        server.kill().unwrap();
+        server.wait().unwrap();
+        nothing_runs(&name).await;
     }
-    drop(kept);
+}
+
+/// What is killed there: starts a container, says so, and waits.
+async fn serve(folder: &str, name: &str) {
+    let world = world_in(Path::new(folder));
+    world.start(&spec(name, &[])).await.unwrap();
+    println!("started");
+    std::future::pending().await
 }
 
 async fn connections_that_were_closed_are_replaced() {

@@ -93,12 +93,15 @@ impl Cx {
         }
         keys.set("aws:PrincipalArn", principal.policy_arn());
         keys.set("aws:PrincipalAccount", principal.account.as_str());
-        keys.set("aws:PrincipalType", match principal.identity {
-            Identity::Root => "Account",
-            Identity::User { .. } => "User",
-            Identity::AssumedRole { .. } => "AssumedRole",
-            Identity::Service { .. } | Identity::Anonymous => "Service",
-        });
+        keys.set(
+            "aws:PrincipalType",
+            match principal.identity {
+                Identity::Root => "Account",
+                Identity::User { .. } => "User",
+                Identity::AssumedRole { .. } => "AssumedRole",
+                Identity::Service { .. } | Identity::Anonymous => "Service",
+            },
+        );
         keys.set("aws:userid", principal.principal_id.as_str());
         keys.set("aws:PrincipalIsAWSService", matches!(principal.identity, Identity::Service { .. }).to_string());
         match &principal.identity {

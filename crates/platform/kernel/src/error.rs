@@ -38,14 +38,7 @@ pub struct ApiError {
 impl ApiError {
     /// An error with this code, HTTP status and message.
     pub fn new(code: impl Into<Cow<'static, str>>, status: u16, message: impl Into<String>) -> ApiError {
-        ApiError {
-            code: code.into(),
-            status,
-            message: message.into(),
-            fields: Vec::new(),
-            refusal: None,
-            cause: None,
-        }
+        ApiError { code: code.into(), status, message: message.into(), fields: Vec::new(), refusal: None, cause: None }
     }
     /// `ValidationException`, 400.
     pub fn validation(message: impl Into<String>) -> ApiError {

@@ -39,8 +39,11 @@ impl<T> Deref for Authorized<T> {
 /// The one hand-written piece of an operation: load, decide, write in one transaction, return.
 pub trait Handles<Op: Operation>: Send + Sync + 'static {
     /// Handles a call. Nothing of HTTP, codecs or SQL here.
-    fn handle(&self, cx: &Cx, input: Authorized<Op::Input>)
-    -> impl Future<Output = Result<Op::Output, ApiError>> + Send;
+    fn handle(
+        &self,
+        cx: &Cx,
+        input: Authorized<Op::Input>,
+    ) -> impl Future<Output = Result<Op::Output, ApiError>> + Send;
 }
 
 /// Names the targets of an operation whose table entry says `custom`. Input is decoded, not yet validated.

@@ -113,10 +113,8 @@ fn resources(cx: &Cx, template: &str, input: &Value) -> Vec<String> {
             path => pick_strings(input, path),
         };
         let values = if values.is_empty() { vec!["*".to_owned()] } else { values };
-        done = done
-            .iter()
-            .flat_map(|start| values.iter().map(move |value| format!("{start}{literal}{value}")))
-            .collect();
+        done =
+            done.iter().flat_map(|start| values.iter().map(move |value| format!("{start}{literal}{value}"))).collect();
         rest = tail;
     }
     for resource in &mut done {

@@ -115,7 +115,8 @@ async fn run(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiErr
     record.phase = Phase::Complete;
     record.event_id = uuid_v4(&*parts.ids);
     if let Err(error) = &outcome {
-        record.error = Some(ErrorInfo { error_code: error.code().to_owned(), error_message: error.message().to_owned() });
+        record.error =
+            Some(ErrorInfo { error_code: error.code().to_owned(), error_message: error.message().to_owned() });
     }
     parts.journal.append(encoded(&record)?).await.map_err(unavailable)?;
     outcome
@@ -137,8 +138,7 @@ async fn act(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiErr
             serde_json::to_value(created).map_err(ApiError::internal)
         }
         AdminCommand::DeleteAccount { account_id } => {
-            let account: AccountId =
-                account_id.parse().map_err(|error| ApiError::validation(format!("{error}")))?;
+            let account: AccountId = account_id.parse().map_err(|error| ApiError::validation(format!("{error}")))?;
             parts.iam.delete_account(&account).await?;
             Ok(json!({ "account_id": account_id }))
         }

@@ -48,7 +48,8 @@ fn problem(what: &'static str, problem: String) -> Finding {
 
 fn writable(data_dir: &DataDir) -> Finding {
     let probe = data_dir.path().join(".doctor");
-    let tried = data_dir.create().and_then(|()| data_dir.write_private(&probe, "")).and_then(|()| std::fs::remove_file(probe));
+    let tried =
+        data_dir.create().and_then(|()| data_dir.write_private(&probe, "")).and_then(|()| std::fs::remove_file(probe));
     match tried {
         Ok(()) => fine("data folder", format!("{} can be written", data_dir.path().display())),
         Err(error) => problem("data folder", format!("{} cannot be written: {error}", data_dir.path().display())),
@@ -60,7 +61,11 @@ fn space(data_dir: &DataDir) -> Finding {
         Ok(found) => {
             let free = found.blocks_available().saturating_mul(found.fragment_size());
             let text = format!("{:.1} GiB free", free as f64 / f64::from(1 << 30));
-            if free < LITTLE_SPACE { problem("disk", format!("only {text}; the journal refuses calls when it is full")) } else { fine("disk", text) }
+            if free < LITTLE_SPACE {
+                problem("disk", format!("only {text}; the journal refuses calls when it is full"))
+            } else {
+                fine("disk", text)
+            }
         }
         Err(error) => problem("disk", format!("free space is not known: {error}")),
     }
