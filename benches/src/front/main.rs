@@ -197,7 +197,9 @@ fn many_connections(arguments: &Arguments, server: &Stoa, user: &Caller, figures
         what: "the empty handler".to_owned(),
         value: format!(
             "{:.0}/s, p50 {:.0} µs, p99 {:.0} µs",
-            of(&theirs, |one| one.per_second), of(&theirs, |one| one.p50), of(&theirs, |one| one.p99)
+            of(&theirs, |one| one.per_second),
+            of(&theirs, |one| one.p50),
+            of(&theirs, |one| one.p99)
         ),
         aim: "",
         met: None,
@@ -305,17 +307,24 @@ fn configure(admin: &Caller, account: &str) -> Outcome<()> {
         "Principal": {"Service": "sagemaker.amazonaws.com"}}]});
     admin.iam("CreateRole", &[("RoleName", "bench"), ("AssumeRolePolicyDocument", &trust.to_string())])?;
     let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
-    admin.iam("PutRolePolicy", &[("RoleName", "bench"), ("PolicyName", "all"), ("PolicyDocument", &all.to_string())])?;
+    admin
+        .iam("PutRolePolicy", &[("RoleName", "bench"), ("PolicyName", "all"), ("PolicyDocument", &all.to_string())])?;
     let content = json!({"HubName": "SageMakerPublicHub", "HubContentType": "Model", "HubContentName": MODEL});
     let described = admin.sagemaker("DescribeHubContent", &content)?;
     let document: Value = serde_json::from_str(described["HubContentDocument"].as_str().unwrap_or_default())?;
     let source = json!({"S3Uri": document["HostingArtifactUri"], "S3DataType": "S3Prefix", "CompressionType": "None"});
-    admin.sagemaker("CreateModel", &json!({
+    admin.sagemaker(
+        "CreateModel",
+        &json!({
         "ModelName": "bench", "ExecutionRoleArn": format!("arn:aws:iam::{account}:role/bench"),
-        "PrimaryContainer": {"Image": document["HostingEcrUri"], "ModelDataSource": {"S3DataSource": source}}}))?;
-    admin.sagemaker("CreateEndpointConfig", &json!({
+        "PrimaryContainer": {"Image": document["HostingEcrUri"], "ModelDataSource": {"S3DataSource": source}}}),
+    )?;
+    admin.sagemaker(
+        "CreateEndpointConfig",
+        &json!({
         "EndpointConfigName": "bench", "ProductionVariants": [{"VariantName": "v", "ModelName": "bench",
-        "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}]}))?;
+        "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}]}),
+    )?;
     Ok(())
 }
 
@@ -325,7 +334,9 @@ fn in_service(admin: &Caller, name: &str) -> Outcome<()> {
         let described = admin.sagemaker("DescribeEndpoint", &json!({ "EndpointName": name }))?;
         match described["EndpointStatus"].as_str() {
             Some("InService") => return Ok(()),
-            Some("Creating") if began.elapsed() < Duration::from_secs(60) => std::thread::sleep(Duration::from_millis(2)),
+            Some("Creating") if began.elapsed() < Duration::from_secs(60) => {
+                std::thread::sleep(Duration::from_millis(2))
+            }
             _ => return Err(format!("{name} is not in service: {described}").into()),
         }
     }
@@ -387,7 +398,11 @@ fn invocations(
     let added = median(&ours.iter().zip(&theirs).map(|(one, other)| one - other).collect::<Vec<_>>());
     figures.push(Figure {
         what,
-        value: format!("{added:.0} µs ({:.0} by Stoa, {:.0} straight to the container)", median(&ours), median(&theirs)),
+        value: format!(
+            "{added:.0} µs ({:.0} by Stoa, {:.0} straight to the container)",
+            median(&ours),
+            median(&theirs)
+        ),
         aim: "150 µs",
         met: Some(added <= 150.0),
     });
@@ -397,7 +412,10 @@ fn invocations(
 fn print(figures: &[Figure], rounds: usize) {
     let widest = figures.iter().map(|figure| figure.what.chars().count()).max().unwrap_or(0);
     let value = figures.iter().map(|figure| figure.value.chars().count()).max().unwrap_or(0);
-    println!("medians of {rounds} interleaved rounds; {} cores", std::thread::available_parallelism().map_or(0, usize::from));
+    println!(
+        "medians of {rounds} interleaved rounds; {} cores",
+        std::thread::available_parallelism().map_or(0, usize::from)
+    );
     println!("{:widest$}  {:value$}  {:26}  MET", "WHAT", "MEASURED", "AIM");
     for figure in figures {
         let met = figure.met.map_or("", |met| if met { "yes" } else { "no" });
