@@ -7,5 +7,5 @@ mod server;
 mod socket;
 
 pub use client::call;
-pub use protocol::{AdminCommand, CatalogEntry};
+pub use protocol::AdminCommand;
 pub use server::{AdminParts, AdminServer};

@@ -1,6 +1,5 @@
 //! What can be asked of the server, and its answers.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -46,20 +45,6 @@ pub struct CreatedAccount {
     pub account_id: String,
     pub access_key_id: String,
     pub secret_access_key: String,
-}
-
-/// A model version of the public hub.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct CatalogEntry {
-    pub id: String,
-    pub version: String,
-    pub display_name: String,
-    pub task: String,
-    pub framework: String,
-    pub gated: bool,
-    /// Path of each artifact file and its SHA-256.
-    pub files: BTreeMap<String, String>,
-    pub size_bytes: u64,
 }
 
 /// Why a command failed, for the person at the terminal.

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use stoa_sagemaker_hub::CatalogEntry;
 
-use crate::admin::{AdminCommand, CatalogEntry, call};
+use crate::admin::{AdminCommand, call};
 use crate::cli::{DataDirArgs, Outcome};
 use crate::data_dir::DataDir;
 

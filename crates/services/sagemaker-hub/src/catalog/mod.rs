@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stoa_blob::BlobStore;
 use stoa_kernel::ApiError;
 use stoa_store::Store;
@@ -41,7 +41,7 @@ impl std::fmt::Debug for Catalog {
 }
 
 /// A model version, as `stoa catalog list` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogEntry {
     /// The model.
     pub id: String,
