@@ -201,7 +201,7 @@ fn session_context(principal: &Principal) -> Option<SessionContext<'_>> {
     let session = principal.session.as_ref()?;
     let attributes = SessionAttributes {
         creation_date: session.issued_at.iso8601(),
-        mfa_authenticated: if session.mfa_authenticated { "true" } else { "false" },
+        mfa_authenticated: if session.mfa_authenticated_at.is_some() { "true" } else { "false" },
         source_identity: session.source_identity.as_deref(),
     };
     let (kind, arn, name) = match &principal.identity {

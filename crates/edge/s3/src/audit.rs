@@ -119,7 +119,7 @@ fn session(principal: &Principal) -> Option<Json> {
         },
         "attributes": {
             "creationDate": session.issued_at.iso8601(),
-            "mfaAuthenticated": session.mfa_authenticated.to_string(),
+            "mfaAuthenticated": session.mfa_authenticated_at.is_some().to_string(),
         },
     }))
 }

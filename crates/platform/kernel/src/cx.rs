@@ -99,7 +99,8 @@ impl Cx {
                 Identity::Root => "Account",
                 Identity::User { .. } => "User",
                 Identity::AssumedRole { .. } => "AssumedRole",
-                Identity::Service { .. } | Identity::Anonymous => "Service",
+                Identity::FederatedUser { .. } => "FederatedUser",
+                Identity::Federated { .. } | Identity::Service { .. } | Identity::Anonymous => "Service",
             },
         );
         keys.set("aws:userid", principal.principal_id.as_str());
@@ -118,7 +119,19 @@ impl Cx {
         }
         if let Some(session) = &principal.session {
             keys.set("aws:TokenIssueTime", session.issued_at.iso8601());
-            keys.set("aws:MultiFactorAuthPresent", session.mfa_authenticated.to_string());
+            keys.set("aws:MultiFactorAuthPresent", session.mfa_authenticated_at.is_some().to_string());
+            if let Some(at) = session.mfa_authenticated_at {
+                keys.set("aws:MultiFactorAuthAge", (now.seconds() - at.seconds()).max(0).to_string());
+            }
+            if let Some(provider) = &session.federated_provider {
+                keys.set("aws:FederatedProvider", provider.as_str());
+            }
+            for (name, values) in &session.keys {
+                match values.as_slice() {
+                    [value] => keys.set(name, value.as_str()),
+                    many => keys.set_many(name, many.iter().map(String::as_str)),
+                };
+            }
             for (name, value) in &session.tags {
                 keys.set(&format!("aws:PrincipalTag/{name}"), value.as_str());
             }

@@ -42,6 +42,18 @@ pub enum PrincipalIdentity {
         /// The session's name.
         session_name: String,
     },
+    /// A federated user session (`GetFederationToken`): `arn:aws:sts::A:federated-user/name`.
+    FederatedUser {
+        /// The name that was asked for.
+        name: String,
+        /// The IAM user whose key made the session; none when the root user's did.
+        user: Option<String>,
+    },
+    /// Who presents a SAML assertion or a web identity token, before a role is theirs.
+    Federated {
+        /// `arn:aws:iam::A:saml-provider/x` or `…:oidc-provider/host`.
+        provider: String,
+    },
     /// An AWS service principal, such as `sagemaker.amazonaws.com`.
     Service {
         /// Its name.
@@ -66,8 +78,12 @@ pub struct SessionContext {
     pub policies: Vec<String>,
     /// `sts:SourceIdentity`.
     pub source_identity: Option<String>,
-    /// Whether the session was made with MFA.
-    pub mfa_authenticated: bool,
+    /// When the caller showed a code of its MFA device, where it did.
+    pub mfa_authenticated_at: Option<Timestamp>,
+    /// The provider behind a federated session: `aws:FederatedProvider`.
+    pub federated_provider: Option<String>,
+    /// Condition keys that the session carries for its whole life (`saml:sub`, `token.example.com:aud`), with their values.
+    pub keys: BTreeMap<String, Vec<String>>,
 }
 
 impl Principal {
@@ -108,6 +124,8 @@ impl Principal {
             PrincipalIdentity::Root => "Root",
             PrincipalIdentity::User { .. } => "IAMUser",
             PrincipalIdentity::AssumedRole { .. } => "AssumedRole",
+            PrincipalIdentity::FederatedUser { .. } => "FederatedUser",
+            PrincipalIdentity::Federated { .. } => "WebIdentityUser",
             PrincipalIdentity::Service { .. } => "AWSService",
             PrincipalIdentity::Anonymous => "AWSAccount",
         }

@@ -22,6 +22,8 @@ pub(crate) enum Subject {
     User { arn: String, name: String, id: String },
     /// A session of the root user.
     Root,
+    /// A federated user session, made with the key of this user (name and id), or of the root user.
+    FederatedUser { name: String, user: Option<(String, String)> },
 }
 
 /// All that temporary credentials say.
@@ -42,6 +44,15 @@ pub(crate) struct Claims {
     pub(crate) policies: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source_identity: Option<String>,
+    /// When a code of an MFA device was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mfa_at: Option<Timestamp>,
+    /// The identity provider of a federated session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) provider: Option<String>,
+    /// Condition keys that the session carries (`saml:sub` and the like).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) keys: BTreeMap<String, Vec<String>>,
 }
 
 /// Temporary credentials, as they are handed out.
@@ -132,6 +143,14 @@ impl Claims {
                 (arn.clone(), id.clone(), PrincipalIdentity::User { name: name.clone() })
             }
             Subject::Root => (root_arn(account), account.as_str().to_owned(), PrincipalIdentity::Root),
+            Subject::FederatedUser { name, user } => (
+                format!("arn:aws:sts::{account}:federated-user/{name}"),
+                format!("{account}:{name}"),
+                PrincipalIdentity::FederatedUser {
+                    name: name.clone(),
+                    user: user.as_ref().map(|(name, _)| name.clone()),
+                },
+            ),
         };
         Principal {
             account: account.clone(),
@@ -147,7 +166,9 @@ impl Claims {
                 transitive_tag_keys: self.transitive.clone(),
                 policies: self.policies.clone(),
                 source_identity: self.source_identity.clone(),
-                mfa_authenticated: false,
+                mfa_authenticated_at: self.mfa_at,
+                federated_provider: self.provider.clone(),
+                keys: self.keys.clone(),
             }),
         }
     }

@@ -95,7 +95,9 @@ fn session(ends: Timestamp) -> SessionContext {
         transitive_tag_keys: Default::default(),
         policies: Vec::new(),
         source_identity: None,
-        mfa_authenticated: false,
+        mfa_authenticated_at: None,
+        federated_provider: None,
+        keys: Default::default(),
     }
 }
 

@@ -122,8 +122,8 @@ impl Iam {
             return Ok(false);
         }
         Ok(match &claims.subject {
-            Subject::Root => true,
-            Subject::User { name, id, .. } => {
+            Subject::Root | Subject::FederatedUser { user: None, .. } => true,
+            Subject::User { name, id, .. } | Subject::FederatedUser { user: Some((name, id)), .. } => {
                 let user = sources.load::<UserRecord>(store, user_key(&claims.account, name)).await?;
                 user.is_some_and(|user| user.id == *id)
             }

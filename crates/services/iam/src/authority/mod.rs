@@ -111,6 +111,9 @@ impl Authority for Iam {
             transitive: Vec::new(),
             policies: Vec::new(),
             source_identity: None,
+            mfa_at: None,
+            provider: None,
+            keys: Default::default(),
         };
         Ok(Some(claims.principal("")))
     }

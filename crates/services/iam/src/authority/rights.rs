@@ -141,7 +141,11 @@ impl Iam {
                     Identity { inline: &role.inline, attached: &role.attached, boundary: role.boundary.as_deref() };
                 self.compile_identity(&own, sources).await?
             }
-            PrincipalIdentity::Service { .. } | PrincipalIdentity::Anonymous => return Ok(None),
+            // GetFederationToken is not here yet: nobody holds such a session.
+            PrincipalIdentity::FederatedUser { .. }
+            | PrincipalIdentity::Federated { .. }
+            | PrincipalIdentity::Service { .. }
+            | PrincipalIdentity::Anonymous => return Ok(None),
         };
         let session = self.compile_session(principal, sources).await?;
         let scp = if account.management { Vec::new() } else { self.compile_scps(&account).await? };

@@ -170,6 +170,9 @@ impl Handles<op::AssumeRole> for Iam {
             transitive,
             policies,
             source_identity: source_identity.clone(),
+            mfa_at: None,
+            provider: None,
+            keys: Default::default(),
         };
         let session = issue(&self.key, &*self.ids, &claims)?;
         let principal = claims.principal(&session.access_key_id);

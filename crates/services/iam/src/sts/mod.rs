@@ -82,6 +82,9 @@ impl Handles<op::GetSessionToken> for Iam {
             transitive: Vec::new(),
             policies: Vec::new(),
             source_identity: None,
+            mfa_at: None,
+            provider: None,
+            keys: Default::default(),
         };
         let session = issue(&self.key, &*self.ids, &claims)?;
         Ok(GetSessionTokenResponse {
