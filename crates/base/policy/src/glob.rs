@@ -124,6 +124,29 @@ impl Pattern {
         Some(Cow::Owned(out))
     }
 
+    /// The key of a variable that the context does not know, where there is one.
+    pub fn unknown_variable<'a>(&'a self, context: &dyn Context) -> Option<&'a str> {
+        self.variables.iter().map(|variable| &*variable.key).find(|key| context.is_unknown(key))
+    }
+
+    /// Whether `subject` may match: a variable that the context does not know is taken for any text.
+    pub fn matches_loosely(&self, subject: &str, context: &dyn Context) -> bool {
+        let unknown = |part: &Part| match *part {
+            Part::Var(at) => self.variables.get(at as usize).is_some_and(|variable| context.is_unknown(&variable.key)),
+            Part::Lit { .. } | Part::One | Part::Star => false,
+        };
+        let parts = self.parts.iter().map(|part| if unknown(part) { Part::Star } else { *part });
+        let known = |(key, default): (&str, &Option<Box<str>>)| context.get(key).is_some() || default.is_some();
+        let all_known = self.variables.iter().filter(|variable| !context.is_unknown(&variable.key));
+        if !all_known.map(|variable| (&*variable.key, &variable.default)).all(known) {
+            return false;
+        }
+        let loose = Pattern { text: self.text.clone(), parts: parts.collect(), variables: self.variables.clone() };
+        let values: Vec<&str> =
+            self.variables.iter().map(|variable| variable.resolve(context).unwrap_or_default()).collect();
+        loose.run(subject.as_bytes(), &values, &mut || ())
+    }
+
     /// How many steps a match takes, for tests of the bound.
     #[cfg(test)]
     pub fn steps(&self, subject: &str) -> (bool, usize) {

@@ -7,7 +7,7 @@
 //!
 //! INVARIANT: hashes are a fixed function; nothing here depends on a process or a run.
 
-use crate::Request;
+use crate::{Lean, Request};
 use crate::glob::{Part, Pattern};
 
 /// Beginnings of action names longer than this are indexed by this much of them.
@@ -125,6 +125,8 @@ pub(crate) struct Word {
 /// A request with everything that the index needs, computed once for all slots.
 pub(crate) struct Prepared<'a> {
     pub request: &'a Request<'a>,
+    /// Set when some keys are unknown.
+    pub lean: Option<Lean>,
     action: [u8; INLINE_ACTION],
     action_len: usize,
     long_action: Option<String>,
@@ -140,6 +142,7 @@ impl<'a> Prepared<'a> {
     pub fn new(request: &'a Request<'a>) -> Prepared<'a> {
         let mut made = Prepared {
             request,
+            lean: request.context.lean(),
             action: [0; INLINE_ACTION],
             action_len: 0,
             long_action: None,

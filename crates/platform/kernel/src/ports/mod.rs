@@ -4,7 +4,9 @@ mod account_data;
 mod authority;
 mod buckets;
 mod hub_access;
+mod hub_contents;
 mod objects;
+mod policy_insight;
 mod presign;
 mod resolve_image;
 mod resource_policies;
@@ -18,7 +20,12 @@ pub use buckets::{
     WriteCondition, WriteObject,
 };
 pub use hub_access::{HubAccess, ModelAccessRequest};
+pub use hub_contents::{HubContentName, HubContents};
 pub use objects::{ObjectEntry, ObjectSource};
+pub use policy_insight::{
+    AccessQuestion, Candidate, OpenCondition, OrganizationAccount, PastPrincipal, PastTarget, PolicyInsight, Rehearsal,
+    Rehearsed, StatementPlace, Subject, SubjectAccess, Subjects,
+};
 pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};
 pub use resolve_image::{ImageCommand, ResolveImage};
 pub use resource_policies::ResourcePolicies;
