@@ -21,15 +21,17 @@ mod possible;
 mod principal;
 mod request;
 mod statement;
+mod suggest;
 mod values;
 
 pub use context::{Context, MapContext, NoContext, Values};
 pub use decide::decide;
 pub use document::{Document, PolicyKind};
 pub use error::PolicyError;
-pub use explain::{Considered, Explanation, Failed, SlotExplanation, explain};
+pub use explain::{Considered, Explanation, Failed, SlotExplanation, explain, explain_statements};
 pub use index::PolicySet;
 pub use possible::{DecidingCondition, Lean, Possibility, Possible, possible};
 pub use named::NamedPrincipal;
 pub use principal::{PrincipalKind, PrincipalRef};
 pub use request::{Decision, Effect, Request, Slot, Slots, StatementRef};
+pub use suggest::{Change, KeySource, Suggestion};

@@ -12,3 +12,5 @@ mod naive;
 mod properties;
 #[cfg(test)]
 mod real_policies;
+#[cfg(test)]
+mod suggesting;
