@@ -111,6 +111,32 @@ impl PolicySet {
         set
     }
 
+    /// The same policies with one more, or with one in the place of another; none when there is no policy to replace.
+    pub fn with(&self, name: Arc<str>, document: &Document, replaces: Option<&str>) -> Option<PolicySet> {
+        let replaced = self.policies.iter().position(|policy| replaces == Some(&**policy));
+        if replaces.is_some() && replaced.is_none() {
+            return None;
+        }
+        let mut policies = self.policies.clone();
+        let place = match replaced.and_then(|at| policies.get_mut(at).map(|old| (at, old))) {
+            Some((at, old)) => {
+                *old = name;
+                at
+            }
+            None => {
+                policies.push(name);
+                policies.len() - 1
+            }
+        };
+        let policy = u32::try_from(place).unwrap_or(u32::MAX);
+        let kept = self.entries.iter().filter(|entry| entry.policy != policy);
+        let kept = kept.map(|entry| Entry { statement: Arc::clone(&entry.statement), policy: entry.policy });
+        let new = document.statements.iter().map(|statement| Entry { statement: Arc::clone(statement), policy });
+        let mut set = PolicySet { policies, entries: kept.chain(new).collect(), ..PolicySet::default() };
+        set.file();
+        Some(set)
+    }
+
     /// How many statements it holds.
     pub fn len(&self) -> usize {
         self.entries.len()

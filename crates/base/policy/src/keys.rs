@@ -7,8 +7,8 @@
 //!
 //! INVARIANT: hashes are a fixed function; nothing here depends on a process or a run.
 
-use crate::{Lean, Request};
 use crate::glob::{Part, Pattern};
+use crate::{Lean, Request};
 
 /// Beginnings of action names longer than this are indexed by this much of them.
 pub(crate) const MAX_PREFIX: usize = 63;

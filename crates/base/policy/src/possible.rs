@@ -11,7 +11,7 @@ use crate::decide::{has_own_policies, scp_applies, unnamed_in};
 use crate::glob::Pattern;
 use crate::keys::Prepared;
 use crate::statement::{Grant, Resources, Statement, Unnamed};
-use crate::{Context, Decision, Effect, PolicySet, Request, Slot, Slots, Values, decide};
+use crate::{Context, Decision, PolicySet, Request, Slot, Slots, Values, decide};
 
 /// What statements over unknown keys are taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub struct Possibility<'a> {
 }
 
 /// A condition over an unknown key that decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DecidingCondition<'a> {
     /// The slot that the statement is in.
     pub slot: Slot,
@@ -76,6 +76,8 @@ pub struct DecidingCondition<'a> {
     pub operator: &'a str,
     /// The key, in lower case.
     pub key: &'a str,
+    /// The policy's values, as written.
+    pub values: Vec<String>,
 }
 
 /// The request's context, leaning.
@@ -147,7 +149,7 @@ fn look<'a>(slot: Slot, group: &[&'a PolicySet], prepared: &Prepared<'_>, found:
                 continue;
             }
             let list = if statement.deny { &mut denies } else { &mut allows };
-            statement.unknowns(prepared.request.context, |operator, key| {
+            statement.unknowns(prepared.request.context, |operator, key, values| {
                 list.push(DecidingCondition {
                     slot,
                     policy: named.policy,
@@ -156,6 +158,7 @@ fn look<'a>(slot: Slot, group: &[&'a PolicySet], prepared: &Prepared<'_>, found:
                     deny: statement.deny,
                     operator,
                     key,
+                    values,
                 });
             });
         }
@@ -197,15 +200,18 @@ impl Statement {
         (least, Some(grant))
     }
 
-    /// Calls `found` with operator and key of everything in it that is not known.
-    fn unknowns<'a>(&'a self, context: &dyn Context, mut found: impl FnMut(&'a str, &'a str)) {
+    /// Calls `found` with operator, key and wanted values of everything in it that is not known.
+    fn unknowns<'a>(&'a self, context: &dyn Context, mut found: impl FnMut(&'a str, &'a str, Vec<String>)) {
         if let Resources::Only(patterns) | Resources::AllBut(patterns) = &self.resources {
-            let unknown = patterns.iter().filter_map(|pattern| pattern.unknown_variable(context));
-            unknown.for_each(|key| found("Resource", key));
+            for pattern in patterns {
+                if let Some(key) = pattern.unknown_variable(context) {
+                    found("Resource", key, vec![pattern.text().to_owned()]);
+                }
+            }
         }
         for condition in &self.conditions {
             if condition.certainty(context) == Certainty::Maybe {
-                found(&condition.operator, &condition.key);
+                found(&condition.operator, &condition.key, condition.wanted_texts());
             }
         }
     }

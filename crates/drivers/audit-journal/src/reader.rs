@@ -111,7 +111,8 @@ pub(crate) fn needles(query: &AuditQuery) -> Vec<Vec<u8>> {
 pub(crate) fn segments_since(folder: &Path, query: &AuditQuery) -> io::Result<Vec<u64>> {
     let mut numbers = segments(folder)?;
     let Some(since) = query.since else { return Ok(numbers) };
-    let older = |number: &u64| begins_at(folder, *number).is_some_and(|time| time.seconds() + LONGEST_CALL < since.seconds());
+    let older =
+        |number: &u64| begins_at(folder, *number).is_some_and(|time| time.seconds() + LONGEST_CALL < since.seconds());
     let first = numbers.iter().rposition(older).unwrap_or(0);
     Ok(numbers.split_off(first))
 }

@@ -36,14 +36,8 @@ pub trait Journal: Send + Sync {
     async fn query(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, AuditError>;
     /// Passes every record that matches to `visit`, oldest first and merged, until it breaks off; the query's limit
     /// does not count. Whatever the size of the journal, only the calls in flight at one moment are held in memory.
-    /// `visit` may block: it is called where that is allowed. (By default for journals that are in memory anyway.)
-    async fn scan(&self, query: &AuditQuery, mut visit: Visit) -> Result<(), AuditError> {
-        let query = AuditQuery { limit: None, ..query.clone() };
-        for record in self.query(&query).await? {
-            if visit(record).is_break() {
-                break;
-            }
-        }
-        Ok(())
+    /// `visit` may block: it is called where that is allowed. A journal need not be able to do this.
+    async fn scan(&self, _query: &AuditQuery, _visit: Visit) -> Result<(), AuditError> {
+        Err(AuditError("this journal cannot be scanned".into()))
     }
 }
