@@ -15,6 +15,7 @@ mod explain;
 mod glob;
 mod index;
 mod keys;
+pub mod lint;
 mod parse;
 mod principal;
 mod request;
