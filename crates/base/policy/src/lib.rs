@@ -16,6 +16,7 @@ mod glob;
 mod index;
 mod keys;
 mod named;
+pub mod lint;
 mod parse;
 mod possible;
 mod principal;

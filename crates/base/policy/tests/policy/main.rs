@@ -7,6 +7,10 @@ mod composition;
 #[cfg(test)]
 mod explaining;
 #[cfg(test)]
+mod facts;
+#[cfg(test)]
+mod linting;
+#[cfg(test)]
 mod naive;
 #[cfg(test)]
 mod properties;
