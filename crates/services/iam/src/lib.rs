@@ -27,6 +27,7 @@ mod usage;
 mod user;
 
 pub use accounts::{Account, LocalCredentials, NewAccount, Organization};
+pub use authority::Gathered;
 pub use generated::ops::{IamOperations, routes};
 pub use seal::SealingKey;
 pub use service::Iam;

@@ -26,6 +26,8 @@ pub(crate) enum Purpose {
     AccessKey,
     /// A session token.
     Session,
+    /// The encoded message of a refusal.
+    Refusal,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
         match self {
             Purpose::AccessKey => b"stoa/iam/access-key/v1",
             Purpose::Session => b"stoa/iam/session-token/v1",
+            Purpose::Refusal => b"stoa/iam/authorization-message/v1",
         }
     }
 }

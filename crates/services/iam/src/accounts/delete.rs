@@ -7,7 +7,7 @@ use stoa_types::AccountId;
 use crate::Iam;
 use crate::error::{invalid_input, store_failed};
 use crate::state::{
-    AccountRecord, PolicyRecord, RoleRecord, UserRecord, account_key, global_key, key_key, key_owner, kind, scp_key,
+    AccountRecord, PolicyRecord, RoleRecord, UserRecord, account_key, global_key, key_key, key_owner, kind,
 };
 
 const DELETING: &str = "Deleting";
@@ -64,8 +64,10 @@ impl Iam {
             let policy: PolicyRecord = document.decode().map_err(store_failed)?;
             transaction = transaction.delete(document.key.clone(), Expect::Any).set_tags(&policy.arn, Vec::new());
         }
-        for document in self.all_with_parent(kind::SCP, id.as_str()).await? {
-            transaction = transaction.delete(scp_key(id.as_str(), &document.name), Expect::Any);
+        for kind in [kind::SCP, kind::RCP] {
+            for document in self.all_with_parent(kind, id.as_str()).await? {
+                transaction = transaction.delete(document.key.clone(), Expect::Any);
+            }
         }
         if let Some(alias) = &account.alias {
             transaction = transaction.delete(global_key(kind::ALIAS, &AccountId::aws(), alias), Expect::Any);

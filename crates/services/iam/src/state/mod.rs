@@ -16,7 +16,7 @@ pub(crate) use access_key::{AccessKeyRecord, key_key, key_owner};
 pub(crate) use account::{AccountRecord, account_key};
 pub(crate) use policy::{PolicyRecord, PolicyVersionRecord, policy_key};
 pub(crate) use role::{RoleRecord, role_key};
-pub(crate) use scp::{ScpRecord, scp_key};
+pub(crate) use scp::{ScpRecord, attachment_key};
 pub(crate) use user::{UserRecord, user_key};
 
 /// The kinds of documents of this service.
@@ -35,6 +35,8 @@ pub(crate) mod kind {
     pub(crate) const ALIAS: &str = "iam:account-alias";
     /// Service control policies on roots, units and accounts.
     pub(crate) const SCP: &str = "organizations:scp-attachment";
+    /// Resource control policies, likewise.
+    pub(crate) const RCP: &str = "organizations:rcp-attachment";
     /// When access keys were last used. Not under `iam:`, so that noting a use does not empty the caches.
     pub(crate) const KEY_USE: &str = "iam-usage:access-key";
 }
