@@ -12,6 +12,7 @@ mod error;
 #[rustfmt::skip]
 mod generated;
 mod holder;
+mod insight;
 mod managed;
 mod paging;
 mod policy;
@@ -29,6 +30,7 @@ mod user;
 pub use accounts::{Account, LocalCredentials, NewAccount, Organization};
 pub use authority::Gathered;
 pub use generated::ops::{IamOperations, routes};
+pub use insight::IamInsight;
 pub use seal::SealingKey;
 pub use service::Iam;
 pub use session::SessionCredentials;

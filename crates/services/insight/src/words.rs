@@ -2,7 +2,7 @@
 
 use stoa_kernel::ports::{OpenCondition, StatementPlace};
 use stoa_models_stoa::types::{
-    Access, ContextEntry, DecidingCondition, DecisionKind, Slot, StatementEffect, StatementReference,
+    Access, ContextEntry, DecidingCondition, DecisionKind, Severity, Slot, StatementEffect, StatementReference,
 };
 use stoa_policy::{Decision, Effect, MapContext, Possible, Values};
 
@@ -106,5 +106,13 @@ pub(crate) fn add_missing(keys: &mut MapContext, more: &MapContext) {
                 Values::Many(values) => drop(keys.set_many(key, values.iter().map(String::as_str))),
             }
         }
+    }
+}
+
+pub(crate) fn severity(severity: stoa_policy::lint::Severity) -> Severity {
+    match severity {
+        stoa_policy::lint::Severity::Note => Severity::Note,
+        stoa_policy::lint::Severity::Warning => Severity::Warning,
+        stoa_policy::lint::Severity::Error => Severity::Error,
     }
 }

@@ -66,7 +66,7 @@ pub static LINT_POLICY: OperationSpec = OperationSpec {
     result_wrapper: None,
     xml_namespace: "",
     success_status: 200,
-    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ErrorSpec { name: "MalformedPolicyDocumentException", code: "MalformedPolicyDocumentException", status: 400, sender: true }, ],
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ],
     authz: Authz::Targets(&[TargetSpec { action: "stoa:LintPolicy", resource: "*", when: None, keys: &[] }]),
     access: Access::Read,
     audit: AuditKind::Management,

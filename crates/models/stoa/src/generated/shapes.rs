@@ -92,7 +92,9 @@ pub static FAILED_ELEMENTS: Shape = Shape { name: "FailedElements", kind: Kind::
 /// `Finding`.
 pub static FINDING: Shape = Shape { name: "Finding", kind: Kind::Structure(&[
     Member { name: "Code", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Severity", wire_name: None, location: Location::Body, shape: &SEVERITY, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Message", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Help", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Path", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "StatementId", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `Findings`.
@@ -212,6 +214,8 @@ pub static REPLAY_POLICY_RESPONSE: Shape = Shape { name: "ReplayPolicyResponse",
     Member { name: "Notes", wire_name: None, location: Location::Body, shape: &TEXT_LIST, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `RequestId`.
 pub static REQUEST_ID: Shape = Shape { name: "RequestId", kind: Kind::String { min: Some(1), max: Some(128), pattern: None, values: &[] }, sensitive: false };
+/// `Severity`.
+pub static SEVERITY: Shape = Shape { name: "Severity", kind: Kind::String { min: None, max: None, pattern: None, values: &["Note", "Warning", "Error"] }, sensitive: false };
 /// `Slot`.
 pub static SLOT: Shape = Shape { name: "Slot", kind: Kind::String { min: None, max: None, pattern: None, values: &["identity", "resource", "boundary", "session", "scp", "rcp", "endpoint", "trust"] }, sensitive: false };
 /// `SlotExplanation`.

@@ -446,14 +446,20 @@ impl ToValue for FailedElement {
 }
 
 /// `Finding`.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Finding {
     /// `Code`.
     #[serde(rename = "Code")]
     pub code: String,
+    /// `Severity`.
+    #[serde(rename = "Severity")]
+    pub severity: Severity,
     /// `Message`.
     #[serde(rename = "Message")]
     pub message: String,
+    /// `Help`.
+    #[serde(rename = "Help")]
+    pub help: String,
     /// `Path`.
     #[serde(rename = "Path")]
     pub path: String,
@@ -466,7 +472,9 @@ impl FromValue for Finding {
         let mut fields = FieldReader::open(value, "Finding")?;
         Ok(Finding {
             code: fields.required("Code")?,
+            severity: fields.required("Severity")?,
             message: fields.required("Message")?,
+            help: fields.required("Help")?,
             path: fields.required("Path")?,
             statement_id: fields.optional("StatementId")?,
         })
@@ -474,9 +482,11 @@ impl FromValue for Finding {
 }
 impl ToValue for Finding {
     fn to_value(self) -> Value {
-        FieldWriter::new(4)
+        FieldWriter::new(6)
             .required("Code", self.code)
+            .required("Severity", self.severity)
             .required("Message", self.message)
+            .required("Help", self.help)
             .required("Path", self.path)
             .optional("StatementId", self.statement_id)
             .finish()
@@ -1082,6 +1092,39 @@ impl ToValue for ReplayPolicyResponse {
             .finish()
     }
 }
+
+/// `Severity`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// `Note`.
+    Note,
+    /// `Warning`.
+    Warning,
+    /// `Error`.
+    Error,
+}
+impl Severity {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Severity::Note => "Note",
+            Severity::Warning => "Warning",
+            Severity::Error => "Error",
+        }
+    }
+}
+impl std::str::FromStr for Severity {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "Note" => Severity::Note,
+            "Warning" => Severity::Warning,
+            "Error" => Severity::Error,
+            _ => return Err(ConvertError { member: "Severity" }),
+        })
+    }
+}
+stoa_schema::text_enum!(Severity);
 
 /// `Slot`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

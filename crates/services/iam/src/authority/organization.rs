@@ -76,7 +76,7 @@ impl Iam {
         Ok(Some(AccountPlace { organization: id, paths: vec![path] }))
     }
 
-    pub(super) async fn place_of_account(&self, account: &str) -> Result<Option<Arc<AccountPlace>>, ApiError> {
+    pub(crate) async fn place_of_account(&self, account: &str) -> Result<Option<Arc<AccountPlace>>, ApiError> {
         Ok(self.member(account).await?.and_then(|member| member.place.clone()))
     }
 
@@ -87,8 +87,7 @@ impl Iam {
         resource: &str,
         context: &(dyn Context + Sync),
     ) -> Result<Levels, ApiError> {
-        let service = action.split(':').next().unwrap_or_default();
-        if !RCP_SERVICES.iter().any(|known| service.eq_ignore_ascii_case(known)) {
+        if !takes_control_policies(action) {
             return Ok(Levels::default());
         }
         let owner = said_account(context).or_else(|| resource.split(':').nth(4)).filter(|owner| !owner.is_empty());
@@ -101,24 +100,51 @@ impl Iam {
     pub(super) async fn compile_levels(&self, kind: &'static str, account: &AccountRecord) -> Result<Levels, ApiError> {
         let mut levels = Vec::new();
         for target in &account.path {
-            let mut documents: Vec<(Arc<str>, Document)> = Vec::new();
-            let mut query = Query::of(kind).children_of(target);
-            loop {
-                let page = self.store.query(&query).await.map_err(store_failed)?;
-                for document in &page.documents {
-                    let attached: ScpRecord = document.decode().map_err(store_failed)?;
-                    documents.push((Arc::from(attached.name), parse(&attached.document)?));
-                }
-                match page.next {
-                    Some(next) => query.after = Some(next),
-                    None => break,
-                }
-            }
-            if !documents.is_empty() {
-                let named = documents.iter().map(|(name, document)| (Arc::clone(name), document));
-                levels.push(Arc::new(PolicySet::compile(named)));
-            }
+            levels.extend(self.compile_level(kind, target).await?);
         }
         Ok(levels.into())
     }
+
+    /// Every target on the way to an account, with its policies of this kind; none where there is no such account.
+    pub(crate) async fn levels_of(
+        &self,
+        kind: &'static str,
+        account: &str,
+    ) -> Result<Vec<(String, Option<Arc<PolicySet>>)>, ApiError> {
+        let Ok(id) = account.parse::<AccountId>() else { return Ok(Vec::new()) };
+        let Some(record) = load::<AccountRecord>(&*self.store, &account_key(&id)).await? else { return Ok(Vec::new()) };
+        let mut levels = Vec::new();
+        if !record.record.management {
+            for target in record.record.path {
+                let set = self.compile_level(kind, &target).await?;
+                levels.push((target, set));
+            }
+        }
+        Ok(levels)
+    }
+
+    /// The policies of this kind on one target; none where there is none.
+    async fn compile_level(&self, kind: &'static str, target: &str) -> Result<Option<Arc<PolicySet>>, ApiError> {
+        let mut documents: Vec<(Arc<str>, Document)> = Vec::new();
+        let mut query = Query::of(kind).children_of(target);
+        loop {
+            let page = self.store.query(&query).await.map_err(store_failed)?;
+            for document in &page.documents {
+                let attached: ScpRecord = document.decode().map_err(store_failed)?;
+                documents.push((Arc::from(attached.name), parse(&attached.document)?));
+            }
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
+        }
+        let named = documents.iter().map(|(name, document)| (Arc::clone(name), document));
+        Ok((!documents.is_empty()).then(|| Arc::new(PolicySet::compile(named))))
+    }
+}
+
+/// Whether resource control policies bear on the action's service.
+pub(crate) fn takes_control_policies(action: &str) -> bool {
+    let service = action.split(':').next().unwrap_or_default();
+    RCP_SERVICES.iter().any(|known| service.eq_ignore_ascii_case(known))
 }
