@@ -11,7 +11,8 @@ use stoa_audit_journal::SegmentJournal;
 use stoa_blob::BlobStore;
 use stoa_blob_fs::FsBlobs;
 use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig};
-use stoa_iam::{Iam, SealingKey};
+use stoa_iam::{Iam, IamInsight, SealingKey};
+use stoa_insight::{Insight, InsightParts, linting};
 use stoa_kernel::ports::{Authority, ObjectSource};
 use stoa_kernel::{Platform, Registry};
 use stoa_runtime::Runtime;
@@ -47,6 +48,7 @@ pub struct Stoa {
     pub s3: S3Service,
     pub certificates: Arc<CertificateAuthority>,
     pub iam: Arc<Iam>,
+    pub insight: Arc<Insight>,
     pub catalog: Arc<Catalog>,
     pub journal: Arc<dyn Journal>,
     pub runtime: Arc<dyn Runtime>,
@@ -89,12 +91,21 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let derived: Arc<dyn ObjectSource> = Arc::clone(&hubs) as Arc<dyn ObjectSource>;
     let objects =
         Arc::new(S3Objects::new(Arc::clone(&base.store), Arc::clone(&base.blobs), vec![Arc::clone(&derived)]));
-    let sources = CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]);
+    let sources: Arc<dyn ObjectSource> =
+        Arc::new(CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]));
     let runtime = runtime(data_dir)?;
-    let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::new(sources), Arc::clone(&runtime));
+    let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::clone(&sources), Arc::clone(&runtime));
+    let insight = Arc::new(Insight::new(InsightParts {
+        policies: Arc::new(IamInsight(Arc::clone(&iam))),
+        hubs: Arc::clone(&hubs) as _,
+        buckets: sources,
+        tags: Arc::clone(&platform.tags),
+        journal: Arc::clone(&journal),
+        tokens: base.tokens.clone(),
+    }));
     iam.set_account_data(vec![Arc::clone(&hosting) as _, Arc::clone(&hubs) as _, Arc::clone(&objects) as _]);
     iam.resume_deletions().await?;
-    let registry = registry(&iam, &hubs, &hosting)?;
+    let registry = registry(&iam, &hubs, &hosting, &insight)?;
     let s3 = s3_service(config, &platform, &journal, objects, &base)?;
     let gateway_config = GatewayConfig {
         allow_tunnel: config.allow_tunnel.clone(),
@@ -109,6 +120,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         s3,
         certificates: Arc::new(certificates),
         iam,
+        insight,
         catalog,
         journal,
         runtime,
@@ -203,16 +215,23 @@ fn hosting(
 }
 
 /// Every service that is spoken. Start-up refuses when a table calls an operation implemented that nothing handles.
-fn registry(iam: &Arc<Iam>, hubs: &Arc<Hubs>, hosting: &Arc<Hosting>) -> Result<Registry, Box<dyn Error>> {
+fn registry(
+    iam: &Arc<Iam>,
+    hubs: &Arc<Hubs>,
+    hosting: &Arc<Hosting>,
+    insight: &Arc<Insight>,
+) -> Result<Registry, Box<dyn Error>> {
     let mut services = vec![
         &stoa_models_sagemaker::SERVICE,
         &stoa_models_sagemaker_runtime::SERVICE,
         &stoa_models_iam::SERVICE,
         &stoa_models_sts::SERVICE,
+        &stoa_models_stoa::SERVICE,
     ];
     services.extend(stoa_models_others::SERVICES);
     let registry = Registry::new(services)
-        .with_routes(stoa_iam::routes(iam))
+        .with_routes(linting(stoa_iam::routes(iam)))
+        .with_routes(stoa_insight::routes(insight))
         .with_routes(stoa_sagemaker_hub::routes(hubs))
         .with_routes(stoa_sagemaker_hosting::routes(hosting));
     match registry.missing() {

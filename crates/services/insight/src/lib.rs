@@ -10,6 +10,7 @@ mod explain;
 mod generated;
 mod handlers;
 mod lint;
+mod lint_on_save;
 mod matrix;
 mod recorded;
 mod replay;
@@ -19,5 +20,6 @@ mod who_can;
 mod words;
 
 pub use generated::ops::{InsightOperations, routes};
+pub use lint_on_save::linting;
 pub use service::{Insight, InsightParts};
 pub use viewer::Viewer;
