@@ -457,3 +457,35 @@ async fn a_scan_finds_what_a_query_finds() {
     assert_eq!(ids(&first), ["r0", "r1", "r2"], "oldest first, and no more than asked for");
     assert_eq!(first[0].request_parameters, json!({"hubName": "r0"}), "merged");
 }
+
+/// Not a test of truth but a measurement: `cargo test -p stoa-audit-journal --release -- --ignored measure --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn measure_search_in_100_000_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Arc::new(SegmentJournal::open(folder.path(), Settings::default()).unwrap());
+    let padding = "x".repeat(700);
+    for batch in 0..100 {
+        let mut waiting = Vec::new();
+        for number in 0..1000 {
+            let mut record = record(&format!("request-{:06}", batch * 1000 + number), Phase::Complete);
+            record.read_only = true;
+            record.additional_event_data = json!({"stoaDecision": {"global": {"aws:useragent": padding}}});
+            let (journal, line) = (Arc::clone(&journal), record.encode().unwrap());
+            waiting.push(tokio::spawn(async move { journal.append(line).await.unwrap() }));
+        }
+        for one in waiting {
+            one.await.unwrap();
+        }
+    }
+    let files = segments(folder.path()).unwrap().len();
+    for id in ["request-099999", "request-050000", "request-000000", "request-unknown"] {
+        let query = AuditQuery { request_id: Some(id.to_owned()), limit: Some(1), ..AuditQuery::default() };
+        let began = std::time::Instant::now();
+        let found = journal.query(&query).await.unwrap().len();
+        println!("{id}: {found} found in {:?} ({files} segments)", began.elapsed());
+    }
+    let began = std::time::Instant::now();
+    let found = scanned(&journal, &AuditQuery::default(), usize::MAX).await.len();
+    println!("scan: {found} records in {:?}", began.elapsed());
+}

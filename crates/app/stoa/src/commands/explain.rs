@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use stoa_models_stoa::types::{
-    DecisionKind, ExplainDecisionRequest, ExplainDecisionResponse, FailedElement, SlotExplanation, StatementEffect,
-    StatementExplanation, TargetExplanation, Verdict,
+    ContextEntry, DecisionKind, ExplainDecisionRequest, ExplainDecisionResponse, FailedElement, SlotExplanation,
+    StatementEffect, StatementExplanation, TargetExplanation, Verdict,
 };
 
 use super::audit::point_in_time;
@@ -70,12 +70,20 @@ fn report(answer: &ExplainDecisionResponse, all: bool) -> Result<String, std::fm
     }
     for (at, target) in answer.targets.iter().enumerate() {
         writeln!(out)?;
-        one(&mut out, at + 1, target, all)?;
+        let shown = if at == 0 { &[][..] } else { answer.targets.first().map_or(&[][..], |first| &first.context) };
+        one(&mut out, at + 1, target, shown, all)?;
     }
     Ok(out)
 }
 
-fn one(out: &mut String, number: usize, target: &TargetExplanation, all: bool) -> std::fmt::Result {
+/// One decision; of its context, what has not been shown with the first one.
+fn one(
+    out: &mut String,
+    number: usize,
+    target: &TargetExplanation,
+    shown: &[ContextEntry],
+    all: bool,
+) -> std::fmt::Result {
     writeln!(out, "{number}. {} on {}", target.action, target.resource)?;
     if let Some(then) = &target.recorded {
         writeln!(out, "   decided  {}", verdict(then))?;
@@ -90,8 +98,8 @@ fn one(out: &mut String, number: usize, target: &TargetExplanation, all: bool) -
     for slot in &target.slots {
         shown_slot(out, slot, denied, all)?;
     }
-    writeln!(out, "   seen")?;
-    for entry in &target.context {
+    writeln!(out, "   seen{}", if shown.is_empty() { "" } else { ", besides what is under 1" })?;
+    for entry in target.context.iter().filter(|entry| !shown.contains(entry)) {
         writeln!(out, "     {} = {}", entry.key, entry.values.join(", "))?;
     }
     if !target.suggestions.is_empty() {

@@ -41,11 +41,11 @@ pub fn csv_cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
-/// `policy P, statement S`, as every report names a statement.
+/// `policy P, statement S`, as every report names a statement; one without a Sid by its position, from 0.
 pub fn statement(policy: &str, sid: Option<&str>, index: i64) -> String {
     match sid {
         Some(sid) => format!("policy {policy}, statement {sid}"),
-        None => format!("policy {policy}, statement {} (it has no Sid)", index + 1),
+        None => format!("policy {policy}, statement {index}"),
     }
 }
 

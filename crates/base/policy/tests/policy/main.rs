@@ -12,6 +12,7 @@ mod facts;
 mod linting;
 #[cfg(test)]
 mod naive;
+mod possible;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

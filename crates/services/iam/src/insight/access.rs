@@ -51,8 +51,21 @@ impl Context for Known<'_> {
             return false;
         }
         // A key that no request of this action carries is absent.
-        self.action.is_none_or(|action| action.carries(key))
+        self.action.is_none_or(|action| carries(action, key))
     }
+}
+
+/// Whether requests of the action may have the key. Tags in requests are global keys by name alone: few actions take any.
+fn carries(action: &Action, key: &str) -> bool {
+    let by_type = action.resources.iter().flat_map(|resource| &resource.keys);
+    let mut own = action.keys.iter().chain(by_type).map(|own| own.to_ascii_lowercase());
+    if key.starts_with("aws:requesttag/") {
+        return own.any(|own| own.starts_with("aws:requesttag/"));
+    }
+    if key == "aws:tagkeys" {
+        return own.any(|own| own == key);
+    }
+    action.carries(key)
 }
 
 impl Iam {

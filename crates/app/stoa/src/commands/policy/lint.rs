@@ -40,7 +40,8 @@ pub fn run(arguments: &LintArgs) -> Outcome {
     let documents: Vec<(&str, Subject)> = texts.iter().map(|(text, subject)| (text.as_str(), *subject)).collect();
     let found = lint_set(&documents, lint_catalog());
     let mut out = String::new();
-    for finding in &found {
+    for finding in found.iter().map(|finding| named(finding, &arguments.files)) {
+        let finding = &finding;
         let file = arguments.files.get(finding.document).map(|file| file.display().to_string()).unwrap_or_default();
         out.push_str(&if arguments.json { json(&file, finding)? } else { line(&file, finding) });
     }
@@ -53,6 +54,16 @@ pub fn run(arguments: &LintArgs) -> Outcome {
         finding.code == stoa_policy::lint::Code::Malformed || arguments.strict && finding.severity >= Severity::Warning
     };
     Ok(if found.iter().any(fails) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Other documents by their files, where a finding counts them.
+fn named(finding: &Finding, files: &[PathBuf]) -> Finding {
+    let mut finding = finding.clone();
+    // From the highest number down, so that `document 1` is not found in `document 12`.
+    for (number, file) in files.iter().enumerate().rev() {
+        finding.message = finding.message.replace(&format!("document {number}"), &file.display().to_string());
+    }
+    finding
 }
 
 fn line(file: &str, finding: &Finding) -> String {
