@@ -20,6 +20,7 @@ pub(crate) use trust::{Trust, role_key_of};
 
 use crate::Iam;
 use crate::session::{Claims, Subject};
+use crate::sts::refuse_session;
 
 /// How long the session lasts that a service gets of an execution role; it asks again after that.
 const SERVICE_SESSION_MILLIS: i64 = 12 * 60 * 60 * 1000;
@@ -51,12 +52,13 @@ impl Authority for Iam {
         resource: &str,
         context: &(dyn Context + Sync),
     ) -> Result<Verdict, ApiError> {
+        refuse_session(principal, action)?;
         if principal.session.is_none() && !principal.access_key_id.is_empty() {
             self.note_key_use(principal, action, context);
         }
         let side = self.resource_side(action, resource).await?;
         match principal.identity {
-            PrincipalIdentity::Anonymous | PrincipalIdentity::Service { .. } => {
+            PrincipalIdentity::Anonymous | PrincipalIdentity::Service { .. } | PrincipalIdentity::Federated { .. } => {
                 let who = PrincipalRef::parse(&principal.arn);
                 Ok(evaluate(&who, None, &side, action, resource, context))
             }
@@ -128,7 +130,7 @@ impl Iam {
 
     /// The one place where policies of resources come in: trust policies of roles here, others by the port.
     pub(crate) async fn resource_side(&self, action: &str, resource: &str) -> Result<ResourceSide, ApiError> {
-        if is_trusted_action(action) {
+        if is_trusted_action(action, resource) {
             return Ok(ResourceSide { trust: Some(self.trust(resource).await?), policy: None });
         }
         for source in self.resource_policies.load().iter() {
@@ -140,11 +142,14 @@ impl Iam {
     }
 }
 
-/// The actions that a role's trust policy must allow.
-fn is_trusted_action(action: &str) -> bool {
+/// The actions that a role's trust policy must allow. Federated users' sessions are tagged without a role.
+fn is_trusted_action(action: &str, resource: &str) -> bool {
     let Some((service, name)) = action.split_once(':') else { return false };
-    let trusted = ["AssumeRole", "TagSession", "SetSourceIdentity"];
-    service.eq_ignore_ascii_case("sts") && trusted.iter().any(|known| name.eq_ignore_ascii_case(known))
+    let trusted = ["AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "TagSession", "SetSourceIdentity"];
+    let federated_user = resource.contains(":federated-user/");
+    service.eq_ignore_ascii_case("sts")
+        && !federated_user
+        && trusted.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// Composes all slots. Synchronous, and without allocation unless there are service control policies or a denial.
