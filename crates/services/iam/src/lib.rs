@@ -8,11 +8,13 @@ mod accounts;
 mod authority;
 mod cache;
 mod documents;
+mod entity;
 mod error;
 #[rustfmt::skip]
 mod generated;
 mod holder;
 mod managed;
+mod mfa;
 mod paging;
 mod policy;
 mod role;
