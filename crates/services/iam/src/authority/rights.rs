@@ -8,15 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use stoa_kernel::{ApiError, Principal, PrincipalIdentity};
 use stoa_policy::{Document, PolicySet, PrincipalRef};
-use stoa_store::{Key, Query, Store};
+use stoa_store::{Key, Store};
 use stoa_types::Arn;
 
 use crate::Iam;
 use crate::error::store_failed;
 use crate::managed;
 use crate::state::{
-    AccountRecord, PolicyRecord, RoleRecord, ScpRecord, UserRecord, account_key, kind, load, policy_key, role_key,
-    user_key,
+    AccountRecord, PolicyRecord, PolicyType, RoleRecord, UserRecord, account_key, load, policy_key, role_key, user_key,
 };
 
 /// The policies of one principal.
@@ -208,23 +207,17 @@ impl Iam {
         Ok(policy.and_then(|policy| policy.default_document().map(str::to_owned)))
     }
 
-    /// One set for each target on the way from the root to the account that has any policy. A target without one
-    /// stands for AWS's default, which allows everything.
+    /// One set for each node on the way from the root to the account: each must allow.
     async fn compile_scps(&self, account: &AccountRecord) -> Result<Vec<PolicySet>, ApiError> {
-        let mut levels = Vec::new();
-        for target in &account.path {
-            let query = Query::of(kind::SCP).children_of(target);
-            let page = self.store.query(&query).await.map_err(store_failed)?;
-            let mut documents: Vec<(Arc<str>, Document)> = Vec::with_capacity(page.documents.len());
-            for document in &page.documents {
-                let scp: ScpRecord = document.decode().map_err(store_failed)?;
-                documents.push((Arc::from(scp.name), parse(&scp.document)?));
+        let mut sets = Vec::new();
+        for level in self.effective_policies(&account.id, PolicyType::ServiceControl).await?.iter() {
+            let mut documents: Vec<(Arc<str>, Document)> = Vec::with_capacity(level.policies.len());
+            for policy in &level.policies {
+                documents.push((Arc::from(&*policy.name), parse(&policy.document)?));
             }
-            if !documents.is_empty() {
-                levels.push(compile(documents.iter().map(|(name, document)| (Arc::clone(name), document))));
-            }
+            sets.push(compile(documents.iter().map(|(name, document)| (Arc::clone(name), document))));
         }
-        Ok(levels)
+        Ok(sets)
     }
 }
 
