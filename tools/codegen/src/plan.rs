@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::authz::{Authz, KnownActions, resolve};
 use crate::error::Error;
-use crate::files::list;
 use crate::facts::{Actions, GlobalKeys, Model, read_json, read_toml};
+use crate::files::list;
 use crate::overlay::Overlay;
 
 /// Everything.

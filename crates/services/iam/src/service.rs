@@ -16,6 +16,7 @@ use crate::SealingKey;
 use crate::authority::{CachedCredential, Member, Rights, Trust};
 use crate::cache::Cache;
 use crate::error::store_failed;
+use crate::organizations::{At, Level, Place};
 use crate::usage::KeyUses;
 
 /// IAM and STS of one installation.
@@ -28,6 +29,8 @@ pub struct Iam {
     pub(crate) rights: Cache<Arc<Rights>>,
     pub(crate) trusts: Cache<Arc<Trust>>,
     pub(crate) members: Cache<Arc<Member>>,
+    pub(crate) places: Cache<Arc<At<Arc<Place>>>>,
+    pub(crate) levels: Cache<Arc<At<Arc<Vec<Level>>>>>,
     pub(crate) uses: KeyUses,
     pub(crate) page_tokens: PageTokens,
     pub(crate) resource_policies: ArcSwap<Vec<Arc<dyn ResourcePolicies>>>,
@@ -54,6 +57,8 @@ impl Iam {
             rights: Cache::new(16_384),
             trusts: Cache::new(4_096),
             members: Cache::new(4_096),
+            places: Cache::new(4_096),
+            levels: Cache::new(4_096),
             uses: KeyUses::default(),
             page_tokens,
             resource_policies: ArcSwap::default(),

@@ -17,7 +17,7 @@ use crate::Iam;
 use crate::error::store_failed;
 use crate::managed;
 use crate::state::{
-    AccountRecord, PolicyRecord, RoleRecord, UserRecord, account_key, kind, load, policy_key, role_key, user_key,
+    AccountRecord, PolicyRecord, PolicyType, RoleRecord, UserRecord, account_key, load, policy_key, role_key, user_key,
 };
 
 /// The policies of one principal.
@@ -153,10 +153,7 @@ impl Iam {
                 identity = compile([(Arc::from("root"), parse(EVERYTHING)?)].iter());
             }
         }
-        let scp = match account.management {
-            true => Levels::default(),
-            false => self.compile_levels(kind::SCP, &account).await?,
-        };
+        let scp = self.compile_levels(PolicyType::ServiceControl, &principal.account).await?;
         Ok(Some(Gathered {
             identity: Arc::new(identity),
             boundary: boundary.map(Arc::new),
