@@ -12,7 +12,6 @@ use stoa_store::{Key, Store};
 use stoa_types::Arn;
 
 use super::gathered::Gathered;
-use super::organization::Levels;
 use crate::Iam;
 use crate::error::store_failed;
 use crate::managed;
