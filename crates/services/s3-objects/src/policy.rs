@@ -22,7 +22,10 @@ const KEPT: usize = 4096;
 
 /// Compiled bucket policies with the generation of the bucket that they belong to.
 #[derive(Default)]
-pub(crate) struct CompiledPolicies(Mutex<HashMap<String, (u64, Option<Arc<PolicySet>>)>>);
+pub(crate) struct CompiledPolicies(Mutex<HashMap<String, Compiled>>);
+
+/// A policy with the generation of the bucket's document that it was made of.
+type Compiled = (u64, Arc<PolicySet>);
 
 fn malformed(message: impl Into<String>) -> ApiError {
     ApiError::new("MalformedPolicy", 400, message)
@@ -131,8 +134,8 @@ fn narrows(operator: &str, key: &str, values: &Json) -> bool {
         return operator.contains("IpAddress") && values.iter().all(|range| is_small(range));
     }
     let like = operator.contains("Like") || operator.contains("Arn");
-    let fixed = |value: &&str| !value.contains("${") && !(like && value.contains(['*', '?']));
-    NARROWING.contains(&key) && values.iter().all(fixed)
+    let open = |value: &&str| value.contains("${") || (like && value.contains(['*', '?']));
+    NARROWING.contains(&key) && !values.iter().any(open)
 }
 
 /// Whether a range of addresses is no whole corner of the internet: at most a /8, or a /32 of IPv6.
@@ -149,18 +152,18 @@ impl S3Objects {
         if let Some((made_of, set)) = self.policies.0.lock().get(bucket.name())
             && *made_of == generation
         {
-            return Ok(set.clone());
+            return Ok(Some(Arc::clone(set)));
         }
         // It parsed when it was put; one that does not now is corrupt, and nothing is decided.
         let document = Document::parse(text).map_err(ApiError::internal)?;
         let name: Arc<str> = format!("arn:aws:s3:::{}", bucket.name()).into();
-        let set = Some(Arc::new(PolicySet::compile([(name, &document)])));
+        let set = Arc::new(PolicySet::compile([(name, &document)]));
         let mut kept = self.policies.0.lock();
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert(bucket.name().to_owned(), (generation, set.clone()));
-        Ok(set)
+        kept.insert(bucket.name().to_owned(), (generation, Arc::clone(&set)));
+        Ok(Some(set))
     }
 }
 
