@@ -34,6 +34,10 @@ const RCP_SERVICES: [&str; 12] = [
     "logs",
 ];
 
+/// AWS attaches it everywhere and lets nobody detach it: further policies only deny.
+const RCP_FULL_ACCESS: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
+
 /// Sets of policies, one for each level from the root to the account.
 pub(crate) type Levels = Arc<[Arc<PolicySet>]>;
 
@@ -98,11 +102,11 @@ impl Iam {
 
     /// One set for each target on the way from the root to the account that has any policy of this kind. A target
     /// without one stands for AWS's default, which allows everything.
-    pub(super) async fn compile_levels(&self, kind: &'static str, account: &AccountRecord) -> Result<Levels, ApiError> {
+    pub(super) async fn compile_levels(&self, of: &'static str, account: &AccountRecord) -> Result<Levels, ApiError> {
         let mut levels = Vec::new();
         for target in &account.path {
             let mut documents: Vec<(Arc<str>, Document)> = Vec::new();
-            let mut query = Query::of(kind).children_of(target);
+            let mut query = Query::of(of).children_of(target);
             loop {
                 let page = self.store.query(&query).await.map_err(store_failed)?;
                 for document in &page.documents {
@@ -113,6 +117,9 @@ impl Iam {
                     Some(next) => query.after = Some(next),
                     None => break,
                 }
+            }
+            if of == kind::RCP && !documents.is_empty() {
+                documents.push((Arc::from("RCPFullAWSAccess"), parse(RCP_FULL_ACCESS)?));
             }
             if !documents.is_empty() {
                 let named = documents.iter().map(|(name, document)| (Arc::clone(name), document));
