@@ -73,8 +73,8 @@ impl Iam {
     }
 
     /// Sets the VPC endpoints, whose policies bear on what comes through them.
-    pub fn set_vpc_endpoints(&self, endpoints: &[Arc<VpcEndpoint>]) {
-        let by_id = endpoints.iter().map(|endpoint| (endpoint.id.clone(), Arc::clone(endpoint)));
+    pub fn set_vpc_endpoints(&self, endpoints: impl IntoIterator<Item = Arc<VpcEndpoint>>) {
+        let by_id = endpoints.into_iter().map(|endpoint| (endpoint.id.clone(), endpoint));
         self.vpc_endpoints.store(Arc::new(by_id.collect()));
     }
 

@@ -53,7 +53,7 @@ impl Authority for Iam {
             self.note_key_use(principal, action, context);
         }
         match self.gather(principal, action, resource, context).await? {
-            Some(gathered) => Ok(gathered.decide(action, resource, context, |decision| verdict(decision, action))),
+            Some(gathered) => Ok(gathered.verdict(action, resource, context)),
             None => Ok(nobody(action)),
         }
     }

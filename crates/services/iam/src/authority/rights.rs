@@ -81,6 +81,8 @@ impl Iam {
         let iam_version = self.store.version("iam:");
         let organizations_version = self.store.version("organizations:");
         let limited = principal.session.as_ref().is_some_and(|session| !session.policies.is_empty());
+        // Two users may each have made a federated session of one name.
+        let limited = limited || matches!(principal.identity, PrincipalIdentity::FederatedUser { .. });
         let cache_key = if limited { &principal.access_key_id } else { &principal.arn };
         if let Some(rights) = self.rights.get(cache_key)
             && rights.organizations_version == organizations_version

@@ -10,5 +10,6 @@ mod policies;
 mod roles;
 mod sessions;
 mod simulate;
+mod slots;
 mod support;
 mod users;
