@@ -11,6 +11,7 @@ mod delete;
 
 pub use bootstrap::{LocalCredentials, Organization};
 pub use create::NewAccount;
+pub(crate) use create::with_role;
 
 use stoa_kernel::ApiError;
 use stoa_policy::{Document as PolicyDocument, PolicyKind};

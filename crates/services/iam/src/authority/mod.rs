@@ -16,7 +16,7 @@ use stoa_policy::{Context, Decision, Effect, PolicySet, PrincipalRef, Request, S
 
 pub(crate) use credential::CachedCredential;
 pub(crate) use rights::{Policies, Rights, Sources, policy_key_of};
-pub(crate) use trust::{Trust, role_key_of};
+pub(crate) use trust::Trust;
 
 use crate::Iam;
 use crate::session::{Claims, Subject};
@@ -63,7 +63,11 @@ impl Authority for Iam {
             _ => {
                 let rights = self.rights(principal).await?;
                 let Some(policies) = &rights.policies else { return Ok(nobody(action)) };
-                Ok(evaluate(&policies.who, Some(policies), &side, action, resource, context))
+                let verdict = evaluate(&policies.who, Some(policies), &side, action, resource, context);
+                if verdict.effect == Effect::Allow {
+                    self.note_principal_use(principal, action, context);
+                }
+                Ok(verdict)
             }
         }
     }

@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use stoa_kernel::{ApiError, Principal, PrincipalIdentity};
 use stoa_policy::{Document, PolicySet, PrincipalRef};
 use stoa_store::{Key, Query, Store};
-use stoa_types::Arn;
+use stoa_types::{AccountId, Arn};
 
 use crate::Iam;
 use crate::error::store_failed;
 use crate::managed;
 use crate::state::{
-    AccountRecord, PolicyRecord, RoleRecord, ScpRecord, UserRecord, account_key, kind, load, policy_key, role_key,
-    user_key,
+    AccountRecord, GroupRecord, PolicyRecord, RoleRecord, ScpRecord, UserRecord, account_key, group_key, kind, load,
+    policy_key, role_key, user_key,
 };
 
 /// The policies of one principal.
@@ -77,6 +77,8 @@ impl Sources {
 struct Identity<'a> {
     inline: &'a std::collections::BTreeMap<String, String>,
     attached: &'a [String],
+    /// A user's groups, whose policies count as its own.
+    groups: &'a [GroupRecord],
     boundary: Option<&'a str>,
 }
 
@@ -128,8 +130,13 @@ impl Iam {
             PrincipalIdentity::User { name } => {
                 let user = sources.load::<UserRecord>(store, user_key(&principal.account, name)).await?;
                 let Some(user) = user.filter(|user| user.id == principal.principal_id) else { return Ok(None) };
-                let own =
-                    Identity { inline: &user.inline, attached: &user.attached, boundary: user.boundary.as_deref() };
+                let groups = self.load_groups(&principal.account, &user.groups, sources).await?;
+                let own = Identity {
+                    inline: &user.inline,
+                    attached: &user.attached,
+                    groups: &groups,
+                    boundary: user.boundary.as_deref(),
+                };
                 self.compile_identity(&own, sources).await?
             }
             PrincipalIdentity::AssumedRole { role_arn, role_name, .. } => {
@@ -137,8 +144,12 @@ impl Iam {
                 let id = principal.principal_id.split(':').next().unwrap_or_default();
                 let Some(role) = role.filter(|role| role.id == id) else { return Ok(None) };
                 who = who.with_role_arn(role_arn);
-                let own =
-                    Identity { inline: &role.inline, attached: &role.attached, boundary: role.boundary.as_deref() };
+                let own = Identity {
+                    inline: &role.inline,
+                    attached: &role.attached,
+                    groups: &[],
+                    boundary: role.boundary.as_deref(),
+                };
                 self.compile_identity(&own, sources).await?
             }
             // GetFederationToken is not here yet: nobody holds such a session.
@@ -152,6 +163,19 @@ impl Iam {
         Ok(Some(Policies { who, identity, boundary, session, scp, management_account: account.management }))
     }
 
+    async fn load_groups(
+        &self,
+        account: &AccountId,
+        ids: &[String],
+        sources: &mut Sources,
+    ) -> Result<Vec<GroupRecord>, ApiError> {
+        let mut groups = Vec::with_capacity(ids.len());
+        for id in ids {
+            groups.extend(sources.load::<GroupRecord>(&*self.store, group_key(account, id)).await?);
+        }
+        Ok(groups)
+    }
+
     async fn compile_identity(
         &self,
         own: &Identity<'_>,
@@ -161,7 +185,16 @@ impl Iam {
         for (name, text) in own.inline {
             documents.push((Arc::from(&**name), parse(text)?));
         }
-        for arn in own.attached {
+        for group in own.groups {
+            for (name, text) in &group.inline {
+                documents.push((Arc::from(format!("{}/{name}", group.name)), parse(text)?));
+            }
+        }
+        let mut attached: Vec<&String> = own.attached.iter().collect();
+        attached.extend(own.groups.iter().flat_map(|group| &group.attached));
+        attached.sort_unstable();
+        attached.dedup();
+        for arn in attached {
             // A policy that is attached exists: deletion is refused while it is.
             if let Some(text) = self.managed_document(arn, sources).await? {
                 documents.push((Arc::from(&**arn), parse(&text)?));
