@@ -100,7 +100,7 @@ impl Iam {
     }
 
     /// The user, group or role with this ARN, in this account.
-    pub(crate) async fn entity(&self, account: &AccountId, arn: &str) -> Result<Entity, ApiError> {
+    pub(crate) async fn entity_by_arn(&self, account: &AccountId, arn: &str) -> Result<Entity, ApiError> {
         let unclear =
             || invalid_input(format!("Invalid Entity Arn: {arn} does not clearly define entity type and name."));
         let own = arn.split(':').nth(4) == Some(account.as_str());

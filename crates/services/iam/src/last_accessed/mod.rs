@@ -67,7 +67,7 @@ impl Iam {
     /// The documents that give the entity or policy its rights, and the users and roles that have them.
     async fn subject(&self, account: &AccountId, arn: &str) -> Result<(Vec<String>, Vec<Entity>), ApiError> {
         if !arn.contains(":policy/") {
-            let entity = self.entity(account, arn).await?;
+            let entity = self.entity_by_arn(account, arn).await?;
             let held = self.held_policies(account, &entity).await?;
             let documents = held.into_iter().map(|held| held.document).collect();
             let accessors = match entity.kind {

@@ -31,7 +31,7 @@ impl Handles<op::ListPoliciesGrantingServiceAccess> for Iam {
         input: Authorized<ListPoliciesGrantingServiceAccessRequest>,
     ) -> Result<ListPoliciesGrantingServiceAccessResponse, ApiError> {
         let account = self.account(cx);
-        let entity = self.entity(account, &input.arn).await?;
+        let entity = self.entity_by_arn(account, &input.arn).await?;
         let held = self.held_policies(account, &entity).await?;
         let mut list = Vec::with_capacity(input.service_namespaces.len());
         for (index, service) in input.service_namespaces.iter().enumerate() {

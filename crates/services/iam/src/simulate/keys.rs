@@ -43,7 +43,7 @@ impl Handles<op::GetContextKeysForPrincipalPolicy> for Iam {
         input: Authorized<GetContextKeysForPrincipalPolicyRequest>,
     ) -> Result<GetContextKeysForPolicyResponse, ApiError> {
         let account = self.account(cx);
-        let entity = self.entity(account, &input.policy_source_arn).await?;
+        let entity = self.entity_by_arn(account, &input.policy_source_arn).await?;
         let mut keys = Keys::new();
         for held in self.held_policies(account, &entity).await? {
             context_keys(&held.document, &mut keys);

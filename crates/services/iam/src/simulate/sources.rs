@@ -208,7 +208,7 @@ impl Iam {
             return Err(no_such_entity(format!("The principal {arn} cannot be found.")));
         }
         let mut sources = Sources::default();
-        let entity = self.entity(account, arn).await?;
+        let entity = self.entity_by_arn(account, arn).await?;
         for held in self.held_policies(account, &entity).await? {
             sources.add_held(&held)?;
         }
