@@ -1,4 +1,4 @@
-//! IAM and STS: identities, credentials and the authority that decides.
+//! IAM, STS and Organizations: identities, credentials and the authority that decides.
 //!
 //! [`Iam`] is the service: handlers of both APIs, the kernel's `Authority`, and the accounts of the organization.
 //! All state is in the store (see `state`); secrets in it are sealed under a master key that is not.
@@ -10,6 +10,7 @@ mod authority;
 mod cache;
 mod documents;
 mod entities;
+mod entity;
 mod error;
 #[rustfmt::skip]
 mod generated;
@@ -19,7 +20,9 @@ mod inspect;
 mod instance_profile;
 mod last_accessed;
 mod managed;
+mod mfa;
 mod named;
+mod organizations;
 mod paging;
 mod password;
 mod policy;
@@ -35,8 +38,10 @@ mod targets;
 mod usage;
 mod user;
 
-pub use accounts::{Account, LocalCredentials, NewAccount, Organization};
+pub use accounts::{Account, LocalCredentials, NewAccount};
+pub use authority::Gathered;
 pub use generated::ops::{IamOperations, routes};
 pub use seal::SealingKey;
 pub use service::Iam;
 pub use session::SessionCredentials;
+pub use state::{Organization, PolicyType};

@@ -107,6 +107,7 @@ named_targets!(user_target: GetUser, DeleteUser, TagUser, PutUserPolicy, GetUser
     UpdateAccessKey, DeleteAccessKey, ListUserTags, UntagUser, PutUserPermissionsBoundary,
     DeleteUserPermissionsBoundary, ListGroupsForUser, CreateLoginProfile, GetLoginProfile, UpdateLoginProfile,
     DeleteLoginProfile);
+named_targets!(user_target: EnableMFADevice, ResyncMFADevice, DeactivateMFADevice, ListMFADevices, GetMFADevice);
 named_targets!(group_target: GetGroup, DeleteGroup, AddUserToGroup, RemoveUserFromGroup, PutGroupPolicy,
     GetGroupPolicy, DeleteGroupPolicy, ListGroupPolicies, AttachGroupPolicy, DetachGroupPolicy,
     ListAttachedGroupPolicies);
@@ -129,7 +130,8 @@ macro_rules! creating_targets {
 }
 
 creating_targets!(CreateUser "user" "UserName", CreateRole "role" "RoleName", CreatePolicy "policy" "PolicyName",
-    CreateGroup "group" "GroupName", CreateInstanceProfile "instance-profile" "InstanceProfileName");
+    CreateGroup "group" "GroupName", CreateInstanceProfile "instance-profile" "InstanceProfileName",
+    CreateVirtualMFADevice "mfa" "VirtualMFADeviceName");
 
 macro_rules! renaming_targets {
     // renaming_targets!(UpdateUser user_target "NewUserName") asks for the right to both ARNs, as AWS does.

@@ -421,10 +421,56 @@ impl Operation for CreateUser {
     const SPEC: &'static OperationSpec = &CREATE_USER;
 }
 
-/// `CreateVirtualMFADevice`, not implemented yet.
-pub static CREATE_VIRTUAL_MFA_DEVICE: OperationSpec = OperationSpec::not_implemented("iam", "CreateVirtualMFADevice", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:CreateVirtualMFADevice", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `DeactivateMFADevice`, not implemented yet.
-pub static DEACTIVATE_MFA_DEVICE: OperationSpec = OperationSpec::not_implemented("iam", "DeactivateMFADevice", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeactivateMFADevice", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`CreateVirtualMFADevice`].
+pub static CREATE_VIRTUAL_MFA_DEVICE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "CreateVirtualMFADevice",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::CREATE_VIRTUAL_MFA_DEVICE_REQUEST),
+    output: Some(&shapes::CREATE_VIRTUAL_MFA_DEVICE_RESPONSE),
+    result_wrapper: Some("CreateVirtualMFADeviceResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "EntityAlreadyExistsException", code: "EntityAlreadyExists", status: 409, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `CreateVirtualMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateVirtualMFADevice;
+impl Operation for CreateVirtualMFADevice {
+    type Input = types::CreateVirtualMFADeviceRequest;
+    type Output = types::CreateVirtualMFADeviceResponse;
+    const SPEC: &'static OperationSpec = &CREATE_VIRTUAL_MFA_DEVICE;
+}
+
+/// The row of [`DeactivateMFADevice`].
+pub static DEACTIVATE_MFA_DEVICE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeactivateMFADevice",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DEACTIVATE_MFA_DEVICE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "EntityTemporarilyUnmodifiableException", code: "EntityTemporarilyUnmodifiable", status: 409, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeactivateMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeactivateMFADevice;
+impl Operation for DeactivateMFADevice {
+    type Input = types::DeactivateMFADeviceRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DEACTIVATE_MFA_DEVICE;
+}
+
 /// The row of [`DeleteAccessKey`].
 pub static DELETE_ACCESS_KEY: OperationSpec = OperationSpec {
     service: "iam",
@@ -837,8 +883,31 @@ impl Operation for DeleteUserPolicy {
     const SPEC: &'static OperationSpec = &DELETE_USER_POLICY;
 }
 
-/// `DeleteVirtualMFADevice`, not implemented yet.
-pub static DELETE_VIRTUAL_MFA_DEVICE: OperationSpec = OperationSpec::not_implemented("iam", "DeleteVirtualMFADevice", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteVirtualMFADevice", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`DeleteVirtualMFADevice`].
+pub static DELETE_VIRTUAL_MFA_DEVICE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeleteVirtualMFADevice",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DELETE_VIRTUAL_MFA_DEVICE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "DeleteConflictException", code: "DeleteConflict", status: 409, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:DeleteVirtualMFADevice", resource: "{SerialNumber}", when: None, keys: &[] }]),
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeleteVirtualMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteVirtualMFADevice;
+impl Operation for DeleteVirtualMFADevice {
+    type Input = types::DeleteVirtualMFADeviceRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DELETE_VIRTUAL_MFA_DEVICE;
+}
+
 /// The row of [`DetachGroupPolicy`].
 pub static DETACH_GROUP_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -920,8 +989,31 @@ pub static DISABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT: OperationSpec = Op
 pub static DISABLE_ORGANIZATIONS_ROOT_SESSIONS: OperationSpec = OperationSpec::not_implemented("iam", "DisableOrganizationsRootSessions", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DisableOrganizationsRootSessions", resource: "*", when: None, keys: &[] }]), Access::Write);
 /// `DisableOutboundWebIdentityFederation`, not implemented yet.
 pub static DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION: OperationSpec = OperationSpec::not_implemented("iam", "DisableOutboundWebIdentityFederation", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DisableOutboundWebIdentityFederation", resource: "*", when: None, keys: &[] }]), Access::Write);
-/// `EnableMFADevice`, not implemented yet.
-pub static ENABLE_MFA_DEVICE: OperationSpec = OperationSpec::not_implemented("iam", "EnableMFADevice", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:EnableMFADevice", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`EnableMFADevice`].
+pub static ENABLE_MFA_DEVICE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "EnableMFADevice",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::ENABLE_MFA_DEVICE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "EntityAlreadyExistsException", code: "EntityAlreadyExists", status: 409, sender: true }, ErrorSpec { name: "EntityTemporarilyUnmodifiableException", code: "EntityTemporarilyUnmodifiable", status: 409, sender: true }, ErrorSpec { name: "InvalidAuthenticationCodeException", code: "InvalidAuthenticationCode", status: 403, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `EnableMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct EnableMFADevice;
+impl Operation for EnableMFADevice {
+    type Input = types::EnableMFADeviceRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &ENABLE_MFA_DEVICE;
+}
+
 /// `EnableOrganizationsRootCredentialsManagement`, not implemented yet.
 pub static ENABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT: OperationSpec = OperationSpec::not_implemented("iam", "EnableOrganizationsRootCredentialsManagement", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:EnableOrganizationsRootCredentialsManagement", resource: "*", when: None, keys: &[] }]), Access::Write);
 /// `EnableOrganizationsRootSessions`, not implemented yet.
@@ -1261,8 +1353,31 @@ impl Operation for GetLoginProfile {
     const SPEC: &'static OperationSpec = &GET_LOGIN_PROFILE;
 }
 
-/// `GetMFADevice`, not implemented yet.
-pub static GET_MFA_DEVICE: OperationSpec = OperationSpec::not_implemented("iam", "GetMFADevice", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetMFADevice", resource: "*", when: None, keys: &[] }]), Access::Read);
+/// The row of [`GetMFADevice`].
+pub static GET_MFA_DEVICE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetMFADevice",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_MFA_DEVICE_REQUEST),
+    output: Some(&shapes::GET_MFA_DEVICE_RESPONSE),
+    result_wrapper: Some("GetMFADeviceResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetMFADevice;
+impl Operation for GetMFADevice {
+    type Input = types::GetMFADeviceRequest;
+    type Output = types::GetMFADeviceResponse;
+    const SPEC: &'static OperationSpec = &GET_MFA_DEVICE;
+}
+
 /// `GetOpenIDConnectProvider`, not implemented yet.
 pub static GET_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "GetOpenIDConnectProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetOpenIDConnectProvider", resource: "*", when: None, keys: &[] }]), Access::Read);
 /// `GetOrganizationsAccessReport`, not implemented yet.
@@ -1804,10 +1919,56 @@ impl Operation for ListInstanceProfilesForRole {
     const SPEC: &'static OperationSpec = &LIST_INSTANCE_PROFILES_FOR_ROLE;
 }
 
-/// `ListMFADeviceTags`, not implemented yet.
-pub static LIST_MFA_DEVICE_TAGS: OperationSpec = OperationSpec::not_implemented("iam", "ListMFADeviceTags", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListMFADeviceTags", resource: "*", when: None, keys: &[] }]), Access::List);
-/// `ListMFADevices`, not implemented yet.
-pub static LIST_MFA_DEVICES: OperationSpec = OperationSpec::not_implemented("iam", "ListMFADevices", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListMFADevices", resource: "*", when: None, keys: &[] }]), Access::List);
+/// The row of [`ListMFADeviceTags`].
+pub static LIST_MFA_DEVICE_TAGS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListMFADeviceTags",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_MFA_DEVICE_TAGS_REQUEST),
+    output: Some(&shapes::LIST_MFA_DEVICE_TAGS_RESPONSE),
+    result_wrapper: Some("ListMFADeviceTagsResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:ListMFADeviceTags", resource: "{SerialNumber}", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListMFADeviceTags`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListMFADeviceTags;
+impl Operation for ListMFADeviceTags {
+    type Input = types::ListMFADeviceTagsRequest;
+    type Output = types::ListMFADeviceTagsResponse;
+    const SPEC: &'static OperationSpec = &LIST_MFA_DEVICE_TAGS;
+}
+
+/// The row of [`ListMFADevices`].
+pub static LIST_MFA_DEVICES: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListMFADevices",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_MFA_DEVICES_REQUEST),
+    output: Some(&shapes::LIST_MFA_DEVICES_RESPONSE),
+    result_wrapper: Some("ListMFADevicesResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListMFADevices`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListMFADevices;
+impl Operation for ListMFADevices {
+    type Input = types::ListMFADevicesRequest;
+    type Output = types::ListMFADevicesResponse;
+    const SPEC: &'static OperationSpec = &LIST_MFA_DEVICES;
+}
+
 /// `ListOpenIDConnectProviderTags`, not implemented yet.
 pub static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS: OperationSpec = OperationSpec::not_implemented("iam", "ListOpenIDConnectProviderTags", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListOpenIDConnectProviderTags", resource: "*", when: None, keys: &[] }]), Access::List);
 /// `ListOpenIDConnectProviders`, not implemented yet.
@@ -2078,8 +2239,31 @@ impl Operation for ListUsers {
     const SPEC: &'static OperationSpec = &LIST_USERS;
 }
 
-/// `ListVirtualMFADevices`, not implemented yet.
-pub static LIST_VIRTUAL_MFA_DEVICES: OperationSpec = OperationSpec::not_implemented("iam", "ListVirtualMFADevices", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListVirtualMFADevices", resource: "*", when: None, keys: &[] }]), Access::List);
+/// The row of [`ListVirtualMFADevices`].
+pub static LIST_VIRTUAL_MFA_DEVICES: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListVirtualMFADevices",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_VIRTUAL_MFA_DEVICES_REQUEST),
+    output: Some(&shapes::LIST_VIRTUAL_MFA_DEVICES_RESPONSE),
+    result_wrapper: Some("ListVirtualMFADevicesResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:ListVirtualMFADevices", resource: "*", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListVirtualMFADevices`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListVirtualMFADevices;
+impl Operation for ListVirtualMFADevices {
+    type Input = types::ListVirtualMFADevicesRequest;
+    type Output = types::ListVirtualMFADevicesResponse;
+    const SPEC: &'static OperationSpec = &LIST_VIRTUAL_MFA_DEVICES;
+}
+
 /// `PutAccountProperties`, not implemented yet.
 pub static PUT_ACCOUNT_PROPERTIES: OperationSpec = OperationSpec::not_implemented("iam", "PutAccountProperties", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:PutAccountProperties", resource: "*", when: None, keys: &[] }]), Access::Write);
 /// The row of [`PutGroupPolicy`].
@@ -2263,8 +2447,31 @@ impl Operation for RemoveUserFromGroup {
 
 /// `ResetServiceSpecificCredential`, not implemented yet.
 pub static RESET_SERVICE_SPECIFIC_CREDENTIAL: OperationSpec = OperationSpec::not_implemented("iam", "ResetServiceSpecificCredential", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ResetServiceSpecificCredential", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `ResyncMFADevice`, not implemented yet.
-pub static RESYNC_MFA_DEVICE: OperationSpec = OperationSpec::not_implemented("iam", "ResyncMFADevice", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ResyncMFADevice", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`ResyncMFADevice`].
+pub static RESYNC_MFA_DEVICE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ResyncMFADevice",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::RESYNC_MFA_DEVICE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "InvalidAuthenticationCodeException", code: "InvalidAuthenticationCode", status: 403, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `ResyncMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct ResyncMFADevice;
+impl Operation for ResyncMFADevice {
+    type Input = types::ResyncMFADeviceRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &RESYNC_MFA_DEVICE;
+}
+
 /// `SendDelegationToken`, not implemented yet.
 pub static SEND_DELEGATION_TOKEN: OperationSpec = OperationSpec::not_implemented("iam", "SendDelegationToken", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:SendDelegationToken", resource: "*", when: None, keys: &[] }]), Access::Write);
 /// The row of [`SetDefaultPolicyVersion`].
@@ -2369,8 +2576,31 @@ impl Operation for TagInstanceProfile {
     const SPEC: &'static OperationSpec = &TAG_INSTANCE_PROFILE;
 }
 
-/// `TagMFADevice`, not implemented yet.
-pub static TAG_MFA_DEVICE: OperationSpec = OperationSpec::not_implemented("iam", "TagMFADevice", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:TagMFADevice", resource: "*", when: None, keys: &[] }]), Access::Tagging);
+/// The row of [`TagMFADevice`].
+pub static TAG_MFA_DEVICE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "TagMFADevice",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::TAG_MFA_DEVICE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:TagMFADevice", resource: "{SerialNumber}", when: None, keys: &[KeyBinding { key: "aws:RequestTag/*", from: "Tags", multivalued: false }, KeyBinding { key: "aws:TagKeys", from: "Tags", multivalued: true }] }]),
+    access: Access::Tagging,
+    audit: AuditKind::Management,
+};
+/// `TagMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct TagMFADevice;
+impl Operation for TagMFADevice {
+    type Input = types::TagMFADeviceRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &TAG_MFA_DEVICE;
+}
+
 /// `TagOpenIDConnectProvider`, not implemented yet.
 pub static TAG_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "TagOpenIDConnectProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:TagOpenIDConnectProvider", resource: "*", when: None, keys: &[] }]), Access::Tagging);
 /// The row of [`TagPolicy`].
@@ -2477,8 +2707,31 @@ impl Operation for UntagInstanceProfile {
     const SPEC: &'static OperationSpec = &UNTAG_INSTANCE_PROFILE;
 }
 
-/// `UntagMFADevice`, not implemented yet.
-pub static UNTAG_MFA_DEVICE: OperationSpec = OperationSpec::not_implemented("iam", "UntagMFADevice", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UntagMFADevice", resource: "*", when: None, keys: &[] }]), Access::Tagging);
+/// The row of [`UntagMFADevice`].
+pub static UNTAG_MFA_DEVICE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UntagMFADevice",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UNTAG_MFA_DEVICE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:UntagMFADevice", resource: "{SerialNumber}", when: None, keys: &[KeyBinding { key: "aws:TagKeys", from: "TagKeys", multivalued: true }] }]),
+    access: Access::Tagging,
+    audit: AuditKind::Management,
+};
+/// `UntagMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagMFADevice;
+impl Operation for UntagMFADevice {
+    type Input = types::UntagMFADeviceRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &UNTAG_MFA_DEVICE;
+}
+
 /// `UntagOpenIDConnectProvider`, not implemented yet.
 pub static UNTAG_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "UntagOpenIDConnectProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UntagOpenIDConnectProvider", resource: "*", when: None, keys: &[] }]), Access::Tagging);
 /// The row of [`UntagPolicy`].

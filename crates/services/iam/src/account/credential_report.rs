@@ -88,16 +88,12 @@ impl Iam {
         let mut keys = self.keys_of(account, user.map(|user| user.name.as_str())).await?;
         keys.sort_by_key(|key| key.created);
         let mut columns: Vec<String> = begin.into_iter().chain(password).collect();
-        columns.push(self.has_mfa(account, user).await?.to_string());
+        // The root user can have no device here.
+        columns.push(user.is_some_and(|user| !user.mfa_devices.is_empty()).to_string());
         columns.extend(self.key_columns(&keys).await?);
         // Signing certificates are not kept here.
         columns.extend(["false", NOT_APPLICABLE, "false", NOT_APPLICABLE].map(str::to_owned));
         Ok(columns.join(","))
-    }
-
-    /// Whether an MFA device is registered for a user, or for the root user. There are no devices yet.
-    async fn has_mfa(&self, _account: &AccountId, _user: Option<&UserRecord>) -> Result<bool, ApiError> {
-        Ok(false)
     }
 
     async fn credential_report(&self, account: &AccountId) -> Result<String, ApiError> {

@@ -68,10 +68,16 @@ impl Iam {
         put("ServerCertificates", 0);
         put("ServerCertificatesQuota", SERVER_CERTIFICATES);
         put("SigningCertificatesPerUserQuota", SIGNING_CERTIFICATES_PER_USER);
+        // A device in use is an assigned one; the root user has none here.
+        let mut in_use = 0;
+        for document in self.all_of(kind::USER, account).await? {
+            in_use += document.decode::<UserRecord>().map_err(store_failed)?.mfa_devices.len();
+        }
         put("AccountMFAEnabled", 0);
-        put("MFADevices", 0);
-        put("MFADevicesInUse", 0);
-        put("Providers", 0);
+        put("MFADevices", i64::try_from(self.count(kind::MFA, account).await?).unwrap_or(i64::MAX));
+        put("MFADevicesInUse", number(in_use));
+        let providers = self.count(kind::SAML, account).await? + self.count(kind::OIDC, account).await?;
+        put("Providers", i64::try_from(providers).unwrap_or(i64::MAX));
         // Session tokens hold in every region.
         put("GlobalEndpointTokenVersion", 2);
         Ok(map)

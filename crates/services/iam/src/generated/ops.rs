@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
-use stoa_models_iam::operations::{AddRoleToInstanceProfile, AddUserToGroup, AttachGroupPolicy, AttachRolePolicy, AttachUserPolicy, ChangePassword, CreateAccessKey, CreateAccountAlias, CreateGroup, CreateInstanceProfile, CreateLoginProfile, CreatePolicy, CreatePolicyVersion, CreateRole, CreateServiceLinkedRole, CreateUser, DeleteAccessKey, DeleteAccountAlias, DeleteAccountPasswordPolicy, DeleteGroup, DeleteGroupPolicy, DeleteInstanceProfile, DeleteLoginProfile, DeletePolicy, DeletePolicyVersion, DeleteRole, DeleteRolePermissionsBoundary, DeleteRolePolicy, DeleteServiceLinkedRole, DeleteUser, DeleteUserPermissionsBoundary, DeleteUserPolicy, DetachGroupPolicy, DetachRolePolicy, DetachUserPolicy, GenerateCredentialReport, GenerateServiceLastAccessedDetails, GetAccessKeyLastUsed, GetAccountAuthorizationDetails, GetAccountPasswordPolicy, GetAccountSummary, GetContextKeysForCustomPolicy, GetContextKeysForPrincipalPolicy, GetCredentialReport, GetGroup, GetGroupPolicy, GetInstanceProfile, GetLoginProfile, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetServiceLastAccessedDetails, GetServiceLastAccessedDetailsWithEntities, GetServiceLinkedRoleDeletionStatus, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedGroupPolicies, ListAttachedRolePolicies, ListAttachedUserPolicies, ListEntitiesForPolicy, ListGroupPolicies, ListGroups, ListGroupsForUser, ListInstanceProfileTags, ListInstanceProfiles, ListInstanceProfilesForRole, ListPolicies, ListPoliciesGrantingServiceAccess, ListPolicyTags, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUserTags, ListUsers, PutGroupPolicy, PutRolePermissionsBoundary, PutRolePolicy, PutUserPermissionsBoundary, PutUserPolicy, RemoveRoleFromInstanceProfile, RemoveUserFromGroup, SetDefaultPolicyVersion, SimulateCustomPolicy, SimulatePrincipalPolicy, TagInstanceProfile, TagPolicy, TagRole, TagUser, UntagInstanceProfile, UntagPolicy, UntagRole, UntagUser, UpdateAccessKey, UpdateAccountPasswordPolicy, UpdateAssumeRolePolicy, UpdateGroup, UpdateLoginProfile, UpdateRole, UpdateRoleDescription, UpdateUser};
-use stoa_models_sts::operations::{AssumeRole, GetAccessKeyInfo, GetCallerIdentity, GetSessionToken};
+use stoa_models_iam::operations::{AddRoleToInstanceProfile, AddUserToGroup, AttachGroupPolicy, AttachRolePolicy, AttachUserPolicy, ChangePassword, CreateAccessKey, CreateAccountAlias, CreateGroup, CreateInstanceProfile, CreateLoginProfile, CreatePolicy, CreatePolicyVersion, CreateRole, CreateServiceLinkedRole, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeleteAccountAlias, DeleteAccountPasswordPolicy, DeleteGroup, DeleteGroupPolicy, DeleteInstanceProfile, DeleteLoginProfile, DeletePolicy, DeletePolicyVersion, DeleteRole, DeleteRolePermissionsBoundary, DeleteRolePolicy, DeleteServiceLinkedRole, DeleteUser, DeleteUserPermissionsBoundary, DeleteUserPolicy, DeleteVirtualMFADevice, DetachGroupPolicy, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GenerateCredentialReport, GenerateServiceLastAccessedDetails, GetAccessKeyLastUsed, GetAccountAuthorizationDetails, GetAccountPasswordPolicy, GetAccountSummary, GetContextKeysForCustomPolicy, GetContextKeysForPrincipalPolicy, GetCredentialReport, GetGroup, GetGroupPolicy, GetInstanceProfile, GetLoginProfile, GetMFADevice, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetServiceLastAccessedDetails, GetServiceLastAccessedDetailsWithEntities, GetServiceLinkedRoleDeletionStatus, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedGroupPolicies, ListAttachedRolePolicies, ListAttachedUserPolicies, ListEntitiesForPolicy, ListGroupPolicies, ListGroups, ListGroupsForUser, ListInstanceProfileTags, ListInstanceProfiles, ListInstanceProfilesForRole, ListMFADeviceTags, ListMFADevices, ListPolicies, ListPoliciesGrantingServiceAccess, ListPolicyTags, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUserTags, ListUsers, ListVirtualMFADevices, PutGroupPolicy, PutRolePermissionsBoundary, PutRolePolicy, PutUserPermissionsBoundary, PutUserPolicy, RemoveRoleFromInstanceProfile, RemoveUserFromGroup, ResyncMFADevice, SetDefaultPolicyVersion, SimulateCustomPolicy, SimulatePrincipalPolicy, TagInstanceProfile, TagMFADevice, TagPolicy, TagRole, TagUser, UntagInstanceProfile, UntagMFADevice, UntagPolicy, UntagRole, UntagUser, UpdateAccessKey, UpdateAccountPasswordPolicy, UpdateAssumeRolePolicy, UpdateGroup, UpdateLoginProfile, UpdateRole, UpdateRoleDescription, UpdateUser};
+use stoa_models_sts::operations::{AssumeRole, DecodeAuthorizationMessage, GetAccessKeyInfo, GetCallerIdentity, GetFederationToken, GetSessionToken};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
 pub trait IamOperations:
@@ -39,6 +39,10 @@ pub trait IamOperations:
     + Targets<CreateServiceLinkedRole>
     + Handles<CreateUser>
     + Targets<CreateUser>
+    + Handles<CreateVirtualMFADevice>
+    + Targets<CreateVirtualMFADevice>
+    + Handles<DeactivateMFADevice>
+    + Targets<DeactivateMFADevice>
     + Handles<DeleteAccessKey>
     + Targets<DeleteAccessKey>
     + Handles<DeleteAccountAlias>
@@ -67,12 +71,15 @@ pub trait IamOperations:
     + Targets<DeleteUserPermissionsBoundary>
     + Handles<DeleteUserPolicy>
     + Targets<DeleteUserPolicy>
+    + Handles<DeleteVirtualMFADevice>
     + Handles<DetachGroupPolicy>
     + Targets<DetachGroupPolicy>
     + Handles<DetachRolePolicy>
     + Targets<DetachRolePolicy>
     + Handles<DetachUserPolicy>
     + Targets<DetachUserPolicy>
+    + Handles<EnableMFADevice>
+    + Targets<EnableMFADevice>
     + Handles<GenerateCredentialReport>
     + Handles<GenerateServiceLastAccessedDetails>
     + Handles<GetAccessKeyLastUsed>
@@ -91,6 +98,8 @@ pub trait IamOperations:
     + Targets<GetInstanceProfile>
     + Handles<GetLoginProfile>
     + Targets<GetLoginProfile>
+    + Handles<GetMFADevice>
+    + Targets<GetMFADevice>
     + Handles<GetPolicy>
     + Handles<GetPolicyVersion>
     + Handles<GetRole>
@@ -125,6 +134,9 @@ pub trait IamOperations:
     + Handles<ListInstanceProfiles>
     + Handles<ListInstanceProfilesForRole>
     + Targets<ListInstanceProfilesForRole>
+    + Handles<ListMFADeviceTags>
+    + Handles<ListMFADevices>
+    + Targets<ListMFADevices>
     + Handles<ListPolicies>
     + Handles<ListPoliciesGrantingServiceAccess>
     + Handles<ListPolicyTags>
@@ -139,6 +151,7 @@ pub trait IamOperations:
     + Handles<ListUserTags>
     + Targets<ListUserTags>
     + Handles<ListUsers>
+    + Handles<ListVirtualMFADevices>
     + Handles<PutGroupPolicy>
     + Targets<PutGroupPolicy>
     + Handles<PutRolePermissionsBoundary>
@@ -153,11 +166,14 @@ pub trait IamOperations:
     + Targets<RemoveRoleFromInstanceProfile>
     + Handles<RemoveUserFromGroup>
     + Targets<RemoveUserFromGroup>
+    + Handles<ResyncMFADevice>
+    + Targets<ResyncMFADevice>
     + Handles<SetDefaultPolicyVersion>
     + Handles<SimulateCustomPolicy>
     + Handles<SimulatePrincipalPolicy>
     + Handles<TagInstanceProfile>
     + Targets<TagInstanceProfile>
+    + Handles<TagMFADevice>
     + Handles<TagPolicy>
     + Handles<TagRole>
     + Targets<TagRole>
@@ -165,6 +181,7 @@ pub trait IamOperations:
     + Targets<TagUser>
     + Handles<UntagInstanceProfile>
     + Targets<UntagInstanceProfile>
+    + Handles<UntagMFADevice>
     + Handles<UntagPolicy>
     + Handles<UntagRole>
     + Targets<UntagRole>
@@ -186,8 +203,11 @@ pub trait IamOperations:
     + Handles<UpdateUser>
     + Targets<UpdateUser>
     + Handles<AssumeRole>
+    + Targets<AssumeRole>
+    + Handles<DecodeAuthorizationMessage>
     + Handles<GetAccessKeyInfo>
     + Handles<GetCallerIdentity>
+    + Handles<GetFederationToken>
     + Handles<GetSessionToken>
 {
 }
@@ -223,6 +243,10 @@ impl<S> IamOperations for S where S:
     + Targets<CreateServiceLinkedRole>
     + Handles<CreateUser>
     + Targets<CreateUser>
+    + Handles<CreateVirtualMFADevice>
+    + Targets<CreateVirtualMFADevice>
+    + Handles<DeactivateMFADevice>
+    + Targets<DeactivateMFADevice>
     + Handles<DeleteAccessKey>
     + Targets<DeleteAccessKey>
     + Handles<DeleteAccountAlias>
@@ -251,12 +275,15 @@ impl<S> IamOperations for S where S:
     + Targets<DeleteUserPermissionsBoundary>
     + Handles<DeleteUserPolicy>
     + Targets<DeleteUserPolicy>
+    + Handles<DeleteVirtualMFADevice>
     + Handles<DetachGroupPolicy>
     + Targets<DetachGroupPolicy>
     + Handles<DetachRolePolicy>
     + Targets<DetachRolePolicy>
     + Handles<DetachUserPolicy>
     + Targets<DetachUserPolicy>
+    + Handles<EnableMFADevice>
+    + Targets<EnableMFADevice>
     + Handles<GenerateCredentialReport>
     + Handles<GenerateServiceLastAccessedDetails>
     + Handles<GetAccessKeyLastUsed>
@@ -275,6 +302,8 @@ impl<S> IamOperations for S where S:
     + Targets<GetInstanceProfile>
     + Handles<GetLoginProfile>
     + Targets<GetLoginProfile>
+    + Handles<GetMFADevice>
+    + Targets<GetMFADevice>
     + Handles<GetPolicy>
     + Handles<GetPolicyVersion>
     + Handles<GetRole>
@@ -309,6 +338,9 @@ impl<S> IamOperations for S where S:
     + Handles<ListInstanceProfiles>
     + Handles<ListInstanceProfilesForRole>
     + Targets<ListInstanceProfilesForRole>
+    + Handles<ListMFADeviceTags>
+    + Handles<ListMFADevices>
+    + Targets<ListMFADevices>
     + Handles<ListPolicies>
     + Handles<ListPoliciesGrantingServiceAccess>
     + Handles<ListPolicyTags>
@@ -323,6 +355,7 @@ impl<S> IamOperations for S where S:
     + Handles<ListUserTags>
     + Targets<ListUserTags>
     + Handles<ListUsers>
+    + Handles<ListVirtualMFADevices>
     + Handles<PutGroupPolicy>
     + Targets<PutGroupPolicy>
     + Handles<PutRolePermissionsBoundary>
@@ -337,11 +370,14 @@ impl<S> IamOperations for S where S:
     + Targets<RemoveRoleFromInstanceProfile>
     + Handles<RemoveUserFromGroup>
     + Targets<RemoveUserFromGroup>
+    + Handles<ResyncMFADevice>
+    + Targets<ResyncMFADevice>
     + Handles<SetDefaultPolicyVersion>
     + Handles<SimulateCustomPolicy>
     + Handles<SimulatePrincipalPolicy>
     + Handles<TagInstanceProfile>
     + Targets<TagInstanceProfile>
+    + Handles<TagMFADevice>
     + Handles<TagPolicy>
     + Handles<TagRole>
     + Targets<TagRole>
@@ -349,6 +385,7 @@ impl<S> IamOperations for S where S:
     + Targets<TagUser>
     + Handles<UntagInstanceProfile>
     + Targets<UntagInstanceProfile>
+    + Handles<UntagMFADevice>
     + Handles<UntagPolicy>
     + Handles<UntagRole>
     + Targets<UntagRole>
@@ -370,8 +407,11 @@ impl<S> IamOperations for S where S:
     + Handles<UpdateUser>
     + Targets<UpdateUser>
     + Handles<AssumeRole>
+    + Targets<AssumeRole>
+    + Handles<DecodeAuthorizationMessage>
     + Handles<GetAccessKeyInfo>
     + Handles<GetCallerIdentity>
+    + Handles<GetFederationToken>
     + Handles<GetSessionToken>
 {
 }
@@ -395,6 +435,8 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<CreateRole, S>(service),
         stoa_kernel::route_with_targets::<CreateServiceLinkedRole, S>(service),
         stoa_kernel::route_with_targets::<CreateUser, S>(service),
+        stoa_kernel::route_with_targets::<CreateVirtualMFADevice, S>(service),
+        stoa_kernel::route_with_targets::<DeactivateMFADevice, S>(service),
         stoa_kernel::route_with_targets::<DeleteAccessKey, S>(service),
         stoa_kernel::route::<DeleteAccountAlias, S>(service),
         stoa_kernel::route::<DeleteAccountPasswordPolicy, S>(service),
@@ -411,9 +453,11 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<DeleteUser, S>(service),
         stoa_kernel::route_with_targets::<DeleteUserPermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<DeleteUserPolicy, S>(service),
+        stoa_kernel::route::<DeleteVirtualMFADevice, S>(service),
         stoa_kernel::route_with_targets::<DetachGroupPolicy, S>(service),
         stoa_kernel::route_with_targets::<DetachRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<DetachUserPolicy, S>(service),
+        stoa_kernel::route_with_targets::<EnableMFADevice, S>(service),
         stoa_kernel::route::<GenerateCredentialReport, S>(service),
         stoa_kernel::route::<GenerateServiceLastAccessedDetails, S>(service),
         stoa_kernel::route_with_targets::<GetAccessKeyLastUsed, S>(service),
@@ -427,6 +471,7 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<GetGroupPolicy, S>(service),
         stoa_kernel::route_with_targets::<GetInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<GetLoginProfile, S>(service),
+        stoa_kernel::route_with_targets::<GetMFADevice, S>(service),
         stoa_kernel::route::<GetPolicy, S>(service),
         stoa_kernel::route::<GetPolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<GetRole, S>(service),
@@ -448,6 +493,8 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<ListInstanceProfileTags, S>(service),
         stoa_kernel::route::<ListInstanceProfiles, S>(service),
         stoa_kernel::route_with_targets::<ListInstanceProfilesForRole, S>(service),
+        stoa_kernel::route::<ListMFADeviceTags, S>(service),
+        stoa_kernel::route_with_targets::<ListMFADevices, S>(service),
         stoa_kernel::route::<ListPolicies, S>(service),
         stoa_kernel::route::<ListPoliciesGrantingServiceAccess, S>(service),
         stoa_kernel::route::<ListPolicyTags, S>(service),
@@ -458,6 +505,7 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<ListUserPolicies, S>(service),
         stoa_kernel::route_with_targets::<ListUserTags, S>(service),
         stoa_kernel::route::<ListUsers, S>(service),
+        stoa_kernel::route::<ListVirtualMFADevices, S>(service),
         stoa_kernel::route_with_targets::<PutGroupPolicy, S>(service),
         stoa_kernel::route_with_targets::<PutRolePermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<PutRolePolicy, S>(service),
@@ -465,14 +513,17 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<PutUserPolicy, S>(service),
         stoa_kernel::route_with_targets::<RemoveRoleFromInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<RemoveUserFromGroup, S>(service),
+        stoa_kernel::route_with_targets::<ResyncMFADevice, S>(service),
         stoa_kernel::route::<SetDefaultPolicyVersion, S>(service),
         stoa_kernel::route::<SimulateCustomPolicy, S>(service),
         stoa_kernel::route::<SimulatePrincipalPolicy, S>(service),
         stoa_kernel::route_with_targets::<TagInstanceProfile, S>(service),
+        stoa_kernel::route::<TagMFADevice, S>(service),
         stoa_kernel::route::<TagPolicy, S>(service),
         stoa_kernel::route_with_targets::<TagRole, S>(service),
         stoa_kernel::route_with_targets::<TagUser, S>(service),
         stoa_kernel::route_with_targets::<UntagInstanceProfile, S>(service),
+        stoa_kernel::route::<UntagMFADevice, S>(service),
         stoa_kernel::route::<UntagPolicy, S>(service),
         stoa_kernel::route_with_targets::<UntagRole, S>(service),
         stoa_kernel::route_with_targets::<UntagUser, S>(service),
@@ -484,9 +535,11 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<UpdateRole, S>(service),
         stoa_kernel::route_with_targets::<UpdateRoleDescription, S>(service),
         stoa_kernel::route_with_targets::<UpdateUser, S>(service),
-        stoa_kernel::route::<AssumeRole, S>(service),
+        stoa_kernel::route_with_targets::<AssumeRole, S>(service),
+        stoa_kernel::route::<DecodeAuthorizationMessage, S>(service),
         stoa_kernel::route::<GetAccessKeyInfo, S>(service),
         stoa_kernel::route::<GetCallerIdentity, S>(service),
+        stoa_kernel::route::<GetFederationToken, S>(service),
         stoa_kernel::route::<GetSessionToken, S>(service),
     ]
 }

@@ -13,11 +13,11 @@ use stoa_policy::{Considered, Document, PolicyKind, PolicySet};
 use crate::Iam;
 use crate::authority::Sources as Read;
 use crate::entities::{EntityKind, Held};
-use crate::error::{invalid_input, no_such_entity, store_failed};
+use crate::error::{invalid_input, no_such_entity};
 use crate::holder::path_and_name;
 use crate::inspect::{self, Keys};
 use crate::managed;
-use crate::state::{AccountRecord, ScpRecord, kind};
+use crate::state::{AccountRecord, PolicyType};
 
 /// Which set a source belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,9 +225,9 @@ impl Iam {
 
     async fn add_scps(&self, sources: &mut Sources, account: &AccountRecord) -> Result<(), ApiError> {
         sources.management_account = account.management;
-        for (level, target) in account.path.iter().enumerate() {
-            for document in self.all_with_parent(kind::SCP, target).await? {
-                let scp: ScpRecord = document.decode().map_err(store_failed)?;
+        let levels = self.effective_policies(&account.id, PolicyType::ServiceControl).await?;
+        for (level, policies) in levels.iter().enumerate() {
+            for scp in &policies.policies {
                 sources.add(Part::Scp(level), &scp.name, PolicySourceType::None, &scp.document)?;
             }
         }

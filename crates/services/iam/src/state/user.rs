@@ -31,6 +31,9 @@ pub(crate) struct UserRecord {
     /// Its password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) login: Option<LoginProfileRecord>,
+    /// The serial numbers of its MFA devices: at most eight.
+    #[serde(default)]
+    pub(crate) mfa_devices: Vec<String>,
 }
 
 /// Its key.

@@ -71,6 +71,7 @@ impl Handles<op::CreateUser> for Iam {
             access_keys: Vec::new(),
             groups: Vec::new(),
             login: None,
+            mfa_devices: Vec::new(),
         };
         add_tags(&mut user.tags, input.tags.unwrap_or_default())?;
         let document = Document::new(user_key(account, &user.name), &user.name, cx.now, &user).map_err(store_failed)?;
@@ -129,6 +130,7 @@ impl Handles<op::DeleteUser> for Iam {
             (user.record.login.is_some(), "Cannot delete entity, must delete login profile first."),
             (!user.record.groups.is_empty(), "Cannot delete entity, must remove users from group first."),
             (!user.record.access_keys.is_empty(), "Cannot delete entity, must delete access keys first."),
+            (!user.record.mfa_devices.is_empty(), "Cannot delete entity, must delete MFA device first."),
             (!user.record.attached.is_empty(), "Cannot delete entity, must detach all policies first."),
             (!user.record.inline.is_empty(), "Cannot delete entity, must delete policies first."),
         ];

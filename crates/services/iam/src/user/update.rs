@@ -1,6 +1,6 @@
 //! A user's new name or path: one transaction over everything that names the user.
 //!
-//! The unique id stays, and with it what was recorded of the user's doings. Access keys and groups go along; sessions
+//! The unique id stays, and with it what was recorded of the user's doings. Access keys, MFA devices and groups go along; sessions
 //! that were made under the old name end. ARNs written in policies are not touched, as at AWS.
 
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
@@ -14,7 +14,9 @@ use super::{taken, user_arn};
 use crate::Iam;
 use crate::error::store_failed;
 use crate::holder::{ATTEMPTS, busy};
-use crate::state::{AccessKeyRecord, Loaded, UserRecord, key_key, key_owner, kind, load, tag_list, user_key};
+use crate::state::{
+    AccessKeyRecord, Loaded, MfaRecord, UserRecord, key_key, key_owner, kind, load, tag_list, user_key,
+};
 
 impl Iam {
     async fn renamed_user(
@@ -42,6 +44,7 @@ impl Iam {
         };
         if input.new_user_name.is_some() {
             transaction = self.renamed_keys(transaction, account, &user.record).await?;
+            transaction = self.renamed_devices(transaction, account, &user.record).await?;
         }
         if user.record.arn != old_arn {
             let tags = tag_list(&user.record.tags);
@@ -62,6 +65,21 @@ impl Iam {
             key.record.user = Some(user.name.clone());
             let document = key.changed(key.document.modified)?.with_parent(&key_owner(account, Some(&user.name)));
             transaction = transaction.update(document);
+        }
+        Ok(transaction)
+    }
+
+    /// The MFA devices of a user, under the user's new name.
+    async fn renamed_devices(
+        &self,
+        mut transaction: Transaction,
+        account: &AccountId,
+        user: &UserRecord,
+    ) -> Result<Transaction, ApiError> {
+        for serial in &user.mfa_devices {
+            let mut device = self.entity::<MfaRecord>(account, serial).await?;
+            device.record.user = Some(user.name.clone());
+            transaction = transaction.update(device.changed(device.document.modified)?);
         }
         Ok(transaction)
     }

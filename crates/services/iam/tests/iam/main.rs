@@ -5,9 +5,11 @@
 mod accounts;
 mod boundaries;
 mod decisions;
+mod federation_token;
 mod groups;
 mod instance_profiles;
 mod last_accessed;
+mod mfa;
 mod passwords;
 mod policies;
 mod quotas;
