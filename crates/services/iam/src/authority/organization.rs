@@ -31,10 +31,6 @@ const RCP_SERVICES: [&str; 12] = [
     "logs",
 ];
 
-/// AWS attaches it everywhere and lets nobody detach it: further policies only deny.
-const RCP_FULL_ACCESS: &str =
-    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
-
 /// Sets of policies, one for each level from the root to the account.
 pub(crate) type Levels = Arc<[Arc<PolicySet>]>;
 
