@@ -1,22 +1,20 @@
-//! What the organization adds to a decision: the place of an account in it, and the policies on the way to it.
+//! What the organization adds to a decision: the place of an account in it, and the policies on the way to it, compiled.
 //!
-//! INVARIANT: an entry is held to the `iam:` and `organizations:` versions it was made at, so a move of an account and
-//! a change of a control policy are seen by the next request.
+//! INVARIANT: an entry is held to the `organizations:` version it was made at, read before anything else, so a move of
+//! an account and a change of a control policy are seen by the next request.
 
 use std::sync::Arc;
 
 use stoa_kernel::ApiError;
 use stoa_kernel::ports::AccountPlace;
 use stoa_policy::{Context, Document, PolicySet};
-use stoa_store::Query;
 use stoa_types::AccountId;
 
 use super::gathered::said_account;
 use super::rights::parse;
 use crate::Iam;
-use crate::accounts::{Organization, organization_key};
-use crate::error::store_failed;
-use crate::state::{AccountRecord, ScpRecord, account_key, kind, load};
+use crate::organizations::Level;
+use crate::state::PolicyType;
 
 /// The services whose resources AWS subjects to resource control policies.
 const RCP_SERVICES: [&str; 12] = [
@@ -39,45 +37,31 @@ pub(crate) type Levels = Arc<[Arc<PolicySet>]>;
 
 /// An account of the organization, and what resource control policies say of its resources.
 pub(crate) struct Member {
-    versions: (u64, u64),
-    place: Option<Arc<AccountPlace>>,
+    organizations_version: u64,
+    place: Arc<AccountPlace>,
     rcp: Levels,
 }
 
 impl Iam {
     /// The account as a member of the organization, as it is now.
-    pub(super) async fn member(&self, account: &str) -> Result<Option<Arc<Member>>, ApiError> {
-        let versions = (self.store.version("iam:"), self.store.version("organizations:"));
+    async fn member(&self, account: &str) -> Result<Option<Arc<Member>>, ApiError> {
+        let organizations_version = self.store.version("organizations:");
         if let Some(member) = self.members.get(account)
-            && member.versions == versions
+            && member.organizations_version == organizations_version
         {
             return Ok(Some(member));
         }
         let Ok(id) = account.parse::<AccountId>() else { return Ok(None) };
-        let Some(record) = load::<AccountRecord>(&*self.store, &account_key(&id)).await? else { return Ok(None) };
-        let record = record.record;
-        let place = self.place(&record).await?.map(Arc::new);
-        // Resources of the management account are exempt.
-        let rcp = if record.management { Levels::default() } else { self.compile_levels(kind::RCP, &record).await? };
-        let member = Arc::new(Member { versions, place, rcp });
+        let Some(place) = self.place_of(&id).await? else { return Ok(None) };
+        let place = AccountPlace { organization: place.organization_id.clone(), paths: vec![place.path.clone()] };
+        let rcp = self.compile_levels(PolicyType::ResourceControl, &id).await?;
+        let member = Arc::new(Member { organizations_version, place: Arc::new(place), rcp });
         self.members.put(account, Arc::clone(&member));
         Ok(Some(member))
     }
 
-    async fn place(&self, account: &AccountRecord) -> Result<Option<AccountPlace>, ApiError> {
-        let organization = load::<Organization>(&*self.store, &organization_key()).await?;
-        let Some(organization) = organization else { return Ok(None) };
-        let id = organization.record.id;
-        let mut path = format!("{id}/");
-        for step in account.path.iter().filter(|step| **step != *account.id.as_str()) {
-            path.push_str(step);
-            path.push('/');
-        }
-        Ok(Some(AccountPlace { organization: id, paths: vec![path] }))
-    }
-
     pub(crate) async fn place_of_account(&self, account: &str) -> Result<Option<Arc<AccountPlace>>, ApiError> {
-        Ok(self.member(account).await?.and_then(|member| member.place.clone()))
+        Ok(self.member(account).await?.map(|member| Arc::clone(&member.place)))
     }
 
     /// The resource control policies over a resource: those of its account, where its service takes part.
@@ -95,52 +79,43 @@ impl Iam {
         Ok(self.member(owner).await?.map(|member| Arc::clone(&member.rcp)).unwrap_or_default())
     }
 
-    /// One set for each target on the way from the root to the account that has any policy of this kind. A target
-    /// without one stands for AWS's default, which allows everything.
-    pub(super) async fn compile_levels(&self, kind: &'static str, account: &AccountRecord) -> Result<Levels, ApiError> {
+    /// One set for each node on the way from the root to the account, each of which must allow; none when policies of
+    /// this type limit nobody, or not this account.
+    pub(super) async fn compile_levels(&self, kind: PolicyType, account: &AccountId) -> Result<Levels, ApiError> {
         let mut levels = Vec::new();
-        for target in &account.path {
-            levels.extend(self.compile_level(kind, target).await?);
+        for level in self.effective_policies(account, kind).await?.iter() {
+            levels.push(compile_level(level)?);
         }
         Ok(levels.into())
     }
 
-    /// Every target on the way to an account, with its policies of this kind; none where there is no such account.
+    /// Every node on the way from the root to an account, with its policies of this type; without any where the type is
+    /// not enabled, and every node then stands for AWS's default. Empty when policies of this type limit nobody there.
     pub(crate) async fn levels_of(
         &self,
-        kind: &'static str,
+        kind: PolicyType,
         account: &str,
     ) -> Result<Vec<(String, Option<Arc<PolicySet>>)>, ApiError> {
         let Ok(id) = account.parse::<AccountId>() else { return Ok(Vec::new()) };
-        let Some(record) = load::<AccountRecord>(&*self.store, &account_key(&id)).await? else { return Ok(Vec::new()) };
-        let mut levels = Vec::new();
-        if !record.record.management {
-            for target in record.record.path {
-                let set = self.compile_level(kind, &target).await?;
-                levels.push((target, set));
-            }
+        let Some(place) = self.place_of(&id).await? else { return Ok(Vec::new()) };
+        if place.management_account == id {
+            return Ok(Vec::new());
         }
-        Ok(levels)
+        let effective = self.effective_policies(&id, kind).await?;
+        if effective.is_empty() {
+            return Ok(place.targets.iter().map(|target| (target.clone(), None)).collect());
+        }
+        effective.iter().map(|level| Ok((level.target.clone(), Some(compile_level(level)?)))).collect()
     }
+}
 
-    /// The policies of this kind on one target; none where there is none.
-    async fn compile_level(&self, kind: &'static str, target: &str) -> Result<Option<Arc<PolicySet>>, ApiError> {
-        let mut documents: Vec<(Arc<str>, Document)> = Vec::new();
-        let mut query = Query::of(kind).children_of(target);
-        loop {
-            let page = self.store.query(&query).await.map_err(store_failed)?;
-            for document in &page.documents {
-                let attached: ScpRecord = document.decode().map_err(store_failed)?;
-                documents.push((Arc::from(attached.name), parse(&attached.document)?));
-            }
-            match page.next {
-                Some(next) => query.after = Some(next),
-                None => break,
-            }
-        }
-        let named = documents.iter().map(|(name, document)| (Arc::clone(name), document));
-        Ok((!documents.is_empty()).then(|| Arc::new(PolicySet::compile(named))))
+fn compile_level(level: &Level) -> Result<Arc<PolicySet>, ApiError> {
+    let mut documents: Vec<(Arc<str>, Document)> = Vec::with_capacity(level.policies.len());
+    for policy in &level.policies {
+        documents.push((Arc::from(&*policy.name), parse(&policy.document)?));
     }
+    let named = documents.iter().map(|(name, document)| (Arc::clone(name), document));
+    Ok(Arc::new(PolicySet::compile(named)))
 }
 
 /// Whether resource control policies bear on the action's service.

@@ -16,7 +16,7 @@ use super::access::everything;
 use super::statement_place;
 use crate::Iam;
 use crate::authority::{Gathered, Levels, takes_control_policies};
-use crate::state::kind;
+use crate::state::PolicyType;
 
 /// Sets with the candidate in them that are kept.
 const MOST_SETS: usize = 4096;
@@ -76,10 +76,10 @@ impl Draft {
                 replace(&mut with.endpoint, self.only(&gathered.endpoint).map(Some))
             }
             Slot::Scp if !gathered.management_account => {
-                replace(&mut with.scp, self.put_in_levels(kind::SCP, gathered.who.account()).await?)
+                replace(&mut with.scp, self.put_in_levels(PolicyType::ServiceControl, gathered.who.account()).await?)
             }
             Slot::Rcp if takes_control_policies(&target.action) => {
-                replace(&mut with.rcp, self.put_in_levels(kind::RCP, owner(target)).await?)
+                replace(&mut with.rcp, self.put_in_levels(PolicyType::ResourceControl, owner(target)).await?)
             }
             Slot::Resource | Slot::Trust | Slot::Endpoint | Slot::Scp | Slot::Rcp => false,
         };
@@ -148,7 +148,7 @@ impl Draft {
     }
 
     /// The levels of an account with the candidate at its targets; none where none of them is on the way.
-    async fn put_in_levels(&self, kind: &'static str, account: Option<&str>) -> Result<Option<Levels>, ApiError> {
+    async fn put_in_levels(&self, kind: PolicyType, account: Option<&str>) -> Result<Option<Levels>, ApiError> {
         let Some(account) = account else { return Ok(None) };
         if let Some(known) = self.levels.lock().get(account) {
             return Ok(known.clone());
