@@ -27,9 +27,7 @@ fn set(name: &str, statements: &[&str]) -> PolicySet {
 }
 
 fn statement(effect: &str, resource: &str, condition: &str) -> String {
-    format!(
-        r#"{{"Effect":"{effect}","Action":"sagemaker:*","Resource":"{resource}","Condition":{{{condition}}}}}"#
-    )
+    format!(r#"{{"Effect":"{effect}","Action":"sagemaker:*","Resource":"{resource}","Condition":{{{condition}}}}}"#)
 }
 
 fn ask<T>(slots: &Slots<'_>, context: &dyn Context, with: impl FnOnce(&Slots<'_>, &Request<'_>) -> T) -> T {

@@ -7,6 +7,7 @@ mod boundaries;
 mod decisions;
 mod federation_token;
 mod groups;
+mod insight;
 mod instance_profiles;
 mod last_accessed;
 mod mfa;
