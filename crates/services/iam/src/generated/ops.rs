@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
-use stoa_models_iam::operations::{AttachRolePolicy, AttachUserPolicy, CreateAccessKey, CreateAccountAlias, CreatePolicy, CreatePolicyVersion, CreateRole, CreateUser, DeleteAccessKey, DeletePolicy, DeletePolicyVersion, DeleteRole, DeleteRolePolicy, DeleteUser, DeleteUserPolicy, DetachRolePolicy, DetachUserPolicy, GetAccessKeyLastUsed, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedRolePolicies, ListAttachedUserPolicies, ListPolicies, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUsers, PutRolePolicy, PutUserPolicy, SetDefaultPolicyVersion, SimulatePrincipalPolicy, TagRole, TagUser, UntagRole, UpdateAccessKey, UpdateAssumeRolePolicy, UpdateRole};
+use stoa_models_iam::operations::{AttachRolePolicy, AttachUserPolicy, CreateAccessKey, CreateAccountAlias, CreatePolicyVersion, CreateRole, CreateUser, DeleteAccessKey, DeletePolicyVersion, DeleteRole, DeleteRolePolicy, DeleteUser, DeleteUserPolicy, DetachRolePolicy, DetachUserPolicy, GetAccessKeyLastUsed, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedRolePolicies, ListAttachedUserPolicies, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUsers, PutRolePolicy, PutUserPolicy, SetDefaultPolicyVersion, SimulatePrincipalPolicy, TagRole, TagUser, UntagRole, UpdateAccessKey, UpdateAssumeRolePolicy, UpdateRole};
+use stoa_models_organizations::operations::{AttachPolicy, CloseAccount, CreateAccount, CreateOrganization, CreateOrganizationalUnit, DeleteOrganizationalUnit, DeleteResourcePolicy, DeregisterDelegatedAdministrator, DescribeAccount, DescribeCreateAccountStatus, DescribeEffectivePolicy, DescribeOrganization, DescribeOrganizationalUnit, DescribePolicy, DescribeResourcePolicy, DetachPolicy, DisableAWSServiceAccess, DisablePolicyType, EnableAWSServiceAccess, EnablePolicyType, LeaveOrganization, ListAWSServiceAccessForOrganization, ListAccounts, ListAccountsForParent, ListChildren, ListCreateAccountStatus, ListDelegatedAdministrators, ListDelegatedServicesForAccount, ListOrganizationalUnitsForParent, ListParents, ListPoliciesForTarget, ListRoots, ListTagsForResource, ListTargetsForPolicy, MoveAccount, PutResourcePolicy, RegisterDelegatedAdministrator, RemoveAccountFromOrganization, TagResource, UntagResource, UpdateOrganizationalUnit, UpdatePolicy};
 use stoa_models_sts::operations::{AssumeRole, GetAccessKeyInfo, GetCallerIdentity, GetSessionToken};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
@@ -16,8 +17,8 @@ pub trait IamOperations:
     + Handles<CreateAccessKey>
     + Targets<CreateAccessKey>
     + Handles<CreateAccountAlias>
-    + Handles<CreatePolicy>
-    + Targets<CreatePolicy>
+    + Handles<stoa_models_iam::operations::CreatePolicy>
+    + Targets<stoa_models_iam::operations::CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
@@ -25,7 +26,7 @@ pub trait IamOperations:
     + Targets<CreateUser>
     + Handles<DeleteAccessKey>
     + Targets<DeleteAccessKey>
-    + Handles<DeletePolicy>
+    + Handles<stoa_models_iam::operations::DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
     + Targets<DeleteRole>
@@ -58,7 +59,7 @@ pub trait IamOperations:
     + Targets<ListAttachedRolePolicies>
     + Handles<ListAttachedUserPolicies>
     + Targets<ListAttachedUserPolicies>
-    + Handles<ListPolicies>
+    + Handles<stoa_models_iam::operations::ListPolicies>
     + Handles<ListPolicyVersions>
     + Handles<ListRolePolicies>
     + Targets<ListRolePolicies>
@@ -86,6 +87,93 @@ pub trait IamOperations:
     + Targets<UpdateAssumeRolePolicy>
     + Handles<UpdateRole>
     + Targets<UpdateRole>
+    + Handles<AttachPolicy>
+    + Targets<AttachPolicy>
+    + Handles<CloseAccount>
+    + Targets<CloseAccount>
+    + Handles<CreateAccount>
+    + Targets<CreateAccount>
+    + Handles<CreateOrganization>
+    + Handles<CreateOrganizationalUnit>
+    + Targets<CreateOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::CreatePolicy>
+    + Targets<stoa_models_organizations::operations::CreatePolicy>
+    + Handles<DeleteOrganizationalUnit>
+    + Targets<DeleteOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::DeletePolicy>
+    + Targets<stoa_models_organizations::operations::DeletePolicy>
+    + Handles<DeleteResourcePolicy>
+    + Targets<DeleteResourcePolicy>
+    + Handles<DeregisterDelegatedAdministrator>
+    + Targets<DeregisterDelegatedAdministrator>
+    + Handles<DescribeAccount>
+    + Targets<DescribeAccount>
+    + Handles<DescribeCreateAccountStatus>
+    + Targets<DescribeCreateAccountStatus>
+    + Handles<DescribeEffectivePolicy>
+    + Targets<DescribeEffectivePolicy>
+    + Handles<DescribeOrganization>
+    + Handles<DescribeOrganizationalUnit>
+    + Targets<DescribeOrganizationalUnit>
+    + Handles<DescribePolicy>
+    + Targets<DescribePolicy>
+    + Handles<DescribeResourcePolicy>
+    + Targets<DescribeResourcePolicy>
+    + Handles<DetachPolicy>
+    + Targets<DetachPolicy>
+    + Handles<DisableAWSServiceAccess>
+    + Targets<DisableAWSServiceAccess>
+    + Handles<DisablePolicyType>
+    + Targets<DisablePolicyType>
+    + Handles<EnableAWSServiceAccess>
+    + Targets<EnableAWSServiceAccess>
+    + Handles<EnablePolicyType>
+    + Targets<EnablePolicyType>
+    + Handles<LeaveOrganization>
+    + Handles<ListAWSServiceAccessForOrganization>
+    + Targets<ListAWSServiceAccessForOrganization>
+    + Handles<ListAccounts>
+    + Targets<ListAccounts>
+    + Handles<ListAccountsForParent>
+    + Targets<ListAccountsForParent>
+    + Handles<ListChildren>
+    + Targets<ListChildren>
+    + Handles<ListCreateAccountStatus>
+    + Targets<ListCreateAccountStatus>
+    + Handles<ListDelegatedAdministrators>
+    + Targets<ListDelegatedAdministrators>
+    + Handles<ListDelegatedServicesForAccount>
+    + Targets<ListDelegatedServicesForAccount>
+    + Handles<ListOrganizationalUnitsForParent>
+    + Targets<ListOrganizationalUnitsForParent>
+    + Handles<ListParents>
+    + Targets<ListParents>
+    + Handles<stoa_models_organizations::operations::ListPolicies>
+    + Targets<stoa_models_organizations::operations::ListPolicies>
+    + Handles<ListPoliciesForTarget>
+    + Targets<ListPoliciesForTarget>
+    + Handles<ListRoots>
+    + Targets<ListRoots>
+    + Handles<ListTagsForResource>
+    + Targets<ListTagsForResource>
+    + Handles<ListTargetsForPolicy>
+    + Targets<ListTargetsForPolicy>
+    + Handles<MoveAccount>
+    + Targets<MoveAccount>
+    + Handles<PutResourcePolicy>
+    + Targets<PutResourcePolicy>
+    + Handles<RegisterDelegatedAdministrator>
+    + Targets<RegisterDelegatedAdministrator>
+    + Handles<RemoveAccountFromOrganization>
+    + Targets<RemoveAccountFromOrganization>
+    + Handles<TagResource>
+    + Targets<TagResource>
+    + Handles<UntagResource>
+    + Targets<UntagResource>
+    + Handles<UpdateOrganizationalUnit>
+    + Targets<UpdateOrganizationalUnit>
+    + Handles<UpdatePolicy>
+    + Targets<UpdatePolicy>
     + Handles<AssumeRole>
     + Handles<GetAccessKeyInfo>
     + Handles<GetCallerIdentity>
@@ -101,8 +189,8 @@ impl<S> IamOperations for S where S:
     + Handles<CreateAccessKey>
     + Targets<CreateAccessKey>
     + Handles<CreateAccountAlias>
-    + Handles<CreatePolicy>
-    + Targets<CreatePolicy>
+    + Handles<stoa_models_iam::operations::CreatePolicy>
+    + Targets<stoa_models_iam::operations::CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
@@ -110,7 +198,7 @@ impl<S> IamOperations for S where S:
     + Targets<CreateUser>
     + Handles<DeleteAccessKey>
     + Targets<DeleteAccessKey>
-    + Handles<DeletePolicy>
+    + Handles<stoa_models_iam::operations::DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
     + Targets<DeleteRole>
@@ -143,7 +231,7 @@ impl<S> IamOperations for S where S:
     + Targets<ListAttachedRolePolicies>
     + Handles<ListAttachedUserPolicies>
     + Targets<ListAttachedUserPolicies>
-    + Handles<ListPolicies>
+    + Handles<stoa_models_iam::operations::ListPolicies>
     + Handles<ListPolicyVersions>
     + Handles<ListRolePolicies>
     + Targets<ListRolePolicies>
@@ -171,6 +259,93 @@ impl<S> IamOperations for S where S:
     + Targets<UpdateAssumeRolePolicy>
     + Handles<UpdateRole>
     + Targets<UpdateRole>
+    + Handles<AttachPolicy>
+    + Targets<AttachPolicy>
+    + Handles<CloseAccount>
+    + Targets<CloseAccount>
+    + Handles<CreateAccount>
+    + Targets<CreateAccount>
+    + Handles<CreateOrganization>
+    + Handles<CreateOrganizationalUnit>
+    + Targets<CreateOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::CreatePolicy>
+    + Targets<stoa_models_organizations::operations::CreatePolicy>
+    + Handles<DeleteOrganizationalUnit>
+    + Targets<DeleteOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::DeletePolicy>
+    + Targets<stoa_models_organizations::operations::DeletePolicy>
+    + Handles<DeleteResourcePolicy>
+    + Targets<DeleteResourcePolicy>
+    + Handles<DeregisterDelegatedAdministrator>
+    + Targets<DeregisterDelegatedAdministrator>
+    + Handles<DescribeAccount>
+    + Targets<DescribeAccount>
+    + Handles<DescribeCreateAccountStatus>
+    + Targets<DescribeCreateAccountStatus>
+    + Handles<DescribeEffectivePolicy>
+    + Targets<DescribeEffectivePolicy>
+    + Handles<DescribeOrganization>
+    + Handles<DescribeOrganizationalUnit>
+    + Targets<DescribeOrganizationalUnit>
+    + Handles<DescribePolicy>
+    + Targets<DescribePolicy>
+    + Handles<DescribeResourcePolicy>
+    + Targets<DescribeResourcePolicy>
+    + Handles<DetachPolicy>
+    + Targets<DetachPolicy>
+    + Handles<DisableAWSServiceAccess>
+    + Targets<DisableAWSServiceAccess>
+    + Handles<DisablePolicyType>
+    + Targets<DisablePolicyType>
+    + Handles<EnableAWSServiceAccess>
+    + Targets<EnableAWSServiceAccess>
+    + Handles<EnablePolicyType>
+    + Targets<EnablePolicyType>
+    + Handles<LeaveOrganization>
+    + Handles<ListAWSServiceAccessForOrganization>
+    + Targets<ListAWSServiceAccessForOrganization>
+    + Handles<ListAccounts>
+    + Targets<ListAccounts>
+    + Handles<ListAccountsForParent>
+    + Targets<ListAccountsForParent>
+    + Handles<ListChildren>
+    + Targets<ListChildren>
+    + Handles<ListCreateAccountStatus>
+    + Targets<ListCreateAccountStatus>
+    + Handles<ListDelegatedAdministrators>
+    + Targets<ListDelegatedAdministrators>
+    + Handles<ListDelegatedServicesForAccount>
+    + Targets<ListDelegatedServicesForAccount>
+    + Handles<ListOrganizationalUnitsForParent>
+    + Targets<ListOrganizationalUnitsForParent>
+    + Handles<ListParents>
+    + Targets<ListParents>
+    + Handles<stoa_models_organizations::operations::ListPolicies>
+    + Targets<stoa_models_organizations::operations::ListPolicies>
+    + Handles<ListPoliciesForTarget>
+    + Targets<ListPoliciesForTarget>
+    + Handles<ListRoots>
+    + Targets<ListRoots>
+    + Handles<ListTagsForResource>
+    + Targets<ListTagsForResource>
+    + Handles<ListTargetsForPolicy>
+    + Targets<ListTargetsForPolicy>
+    + Handles<MoveAccount>
+    + Targets<MoveAccount>
+    + Handles<PutResourcePolicy>
+    + Targets<PutResourcePolicy>
+    + Handles<RegisterDelegatedAdministrator>
+    + Targets<RegisterDelegatedAdministrator>
+    + Handles<RemoveAccountFromOrganization>
+    + Targets<RemoveAccountFromOrganization>
+    + Handles<TagResource>
+    + Targets<TagResource>
+    + Handles<UntagResource>
+    + Targets<UntagResource>
+    + Handles<UpdateOrganizationalUnit>
+    + Targets<UpdateOrganizationalUnit>
+    + Handles<UpdatePolicy>
+    + Targets<UpdatePolicy>
     + Handles<AssumeRole>
     + Handles<GetAccessKeyInfo>
     + Handles<GetCallerIdentity>
@@ -185,12 +360,12 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<AttachUserPolicy, S>(service),
         stoa_kernel::route_with_targets::<CreateAccessKey, S>(service),
         stoa_kernel::route::<CreateAccountAlias, S>(service),
-        stoa_kernel::route_with_targets::<CreatePolicy, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_iam::operations::CreatePolicy, S>(service),
         stoa_kernel::route::<CreatePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<CreateRole, S>(service),
         stoa_kernel::route_with_targets::<CreateUser, S>(service),
         stoa_kernel::route_with_targets::<DeleteAccessKey, S>(service),
-        stoa_kernel::route::<DeletePolicy, S>(service),
+        stoa_kernel::route::<stoa_models_iam::operations::DeletePolicy, S>(service),
         stoa_kernel::route::<DeletePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<DeleteRole, S>(service),
         stoa_kernel::route_with_targets::<DeleteRolePolicy, S>(service),
@@ -209,7 +384,7 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route::<ListAccountAliases, S>(service),
         stoa_kernel::route_with_targets::<ListAttachedRolePolicies, S>(service),
         stoa_kernel::route_with_targets::<ListAttachedUserPolicies, S>(service),
-        stoa_kernel::route::<ListPolicies, S>(service),
+        stoa_kernel::route::<stoa_models_iam::operations::ListPolicies, S>(service),
         stoa_kernel::route::<ListPolicyVersions, S>(service),
         stoa_kernel::route_with_targets::<ListRolePolicies, S>(service),
         stoa_kernel::route_with_targets::<ListRoleTags, S>(service),
@@ -226,6 +401,51 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<UpdateAccessKey, S>(service),
         stoa_kernel::route_with_targets::<UpdateAssumeRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<UpdateRole, S>(service),
+        stoa_kernel::route_with_targets::<AttachPolicy, S>(service),
+        stoa_kernel::route_with_targets::<CloseAccount, S>(service),
+        stoa_kernel::route_with_targets::<CreateAccount, S>(service),
+        stoa_kernel::route::<CreateOrganization, S>(service),
+        stoa_kernel::route_with_targets::<CreateOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_organizations::operations::CreatePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_organizations::operations::DeletePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteResourcePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeregisterDelegatedAdministrator, S>(service),
+        stoa_kernel::route_with_targets::<DescribeAccount, S>(service),
+        stoa_kernel::route_with_targets::<DescribeCreateAccountStatus, S>(service),
+        stoa_kernel::route_with_targets::<DescribeEffectivePolicy, S>(service),
+        stoa_kernel::route::<DescribeOrganization, S>(service),
+        stoa_kernel::route_with_targets::<DescribeOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<DescribePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DescribeResourcePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DetachPolicy, S>(service),
+        stoa_kernel::route_with_targets::<DisableAWSServiceAccess, S>(service),
+        stoa_kernel::route_with_targets::<DisablePolicyType, S>(service),
+        stoa_kernel::route_with_targets::<EnableAWSServiceAccess, S>(service),
+        stoa_kernel::route_with_targets::<EnablePolicyType, S>(service),
+        stoa_kernel::route::<LeaveOrganization, S>(service),
+        stoa_kernel::route_with_targets::<ListAWSServiceAccessForOrganization, S>(service),
+        stoa_kernel::route_with_targets::<ListAccounts, S>(service),
+        stoa_kernel::route_with_targets::<ListAccountsForParent, S>(service),
+        stoa_kernel::route_with_targets::<ListChildren, S>(service),
+        stoa_kernel::route_with_targets::<ListCreateAccountStatus, S>(service),
+        stoa_kernel::route_with_targets::<ListDelegatedAdministrators, S>(service),
+        stoa_kernel::route_with_targets::<ListDelegatedServicesForAccount, S>(service),
+        stoa_kernel::route_with_targets::<ListOrganizationalUnitsForParent, S>(service),
+        stoa_kernel::route_with_targets::<ListParents, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_organizations::operations::ListPolicies, S>(service),
+        stoa_kernel::route_with_targets::<ListPoliciesForTarget, S>(service),
+        stoa_kernel::route_with_targets::<ListRoots, S>(service),
+        stoa_kernel::route_with_targets::<ListTagsForResource, S>(service),
+        stoa_kernel::route_with_targets::<ListTargetsForPolicy, S>(service),
+        stoa_kernel::route_with_targets::<MoveAccount, S>(service),
+        stoa_kernel::route_with_targets::<PutResourcePolicy, S>(service),
+        stoa_kernel::route_with_targets::<RegisterDelegatedAdministrator, S>(service),
+        stoa_kernel::route_with_targets::<RemoveAccountFromOrganization, S>(service),
+        stoa_kernel::route_with_targets::<TagResource, S>(service),
+        stoa_kernel::route_with_targets::<UntagResource, S>(service),
+        stoa_kernel::route_with_targets::<UpdateOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<UpdatePolicy, S>(service),
         stoa_kernel::route::<AssumeRole, S>(service),
         stoa_kernel::route::<GetAccessKeyInfo, S>(service),
         stoa_kernel::route::<GetCallerIdentity, S>(service),

@@ -11,7 +11,7 @@ use stoa_policy::{Considered, Document, PolicyKind, PolicySet};
 use super::Sets;
 use crate::Iam;
 use crate::authority::{Sources as Read, role_key_of};
-use crate::error::{invalid_input, no_such_entity, store_failed};
+use crate::error::{invalid_input, no_such_entity};
 use crate::holder::path_and_name;
 use crate::managed;
 use crate::state::{AccountRecord, PolicyType, RoleRecord, UserRecord, load};
