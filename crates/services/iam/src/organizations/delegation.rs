@@ -128,15 +128,16 @@ fn check(content: &str) -> Result<(), ApiError> {
 }
 
 fn wire_resource_policy(organization: &Organization, policy: &DelegationPolicyRecord) -> ResourcePolicy {
-    let summary = ResourcePolicySummary {
-        id: Some(policy.id.clone()),
-        arn: Some(organization.resource_policy_arn(&policy.id)),
-    };
+    let summary =
+        ResourcePolicySummary { id: Some(policy.id.clone()), arn: Some(organization.resource_policy_arn(&policy.id)) };
     ResourcePolicy { resource_policy_summary: Some(summary), content: Some(policy.content.clone()) }
 }
 
 fn no_resource_policy() -> ApiError {
-    refused("ResourcePolicyNotFoundException", "We can't find a resource policy request with the parameter that you specified.")
+    refused(
+        "ResourcePolicyNotFoundException",
+        "We can't find a resource policy request with the parameter that you specified.",
+    )
 }
 
 impl Handles<op::PutResourcePolicy> for Iam {
@@ -185,9 +186,7 @@ impl Handles<op::DescribeResourcePolicy> for Iam {
         let found = load::<DelegationPolicyRecord>(&*self.store, &delegation_policy_key()).await?;
         let found = found.ok_or_else(no_resource_policy)?;
         let organization = self.organization().await?;
-        Ok(DescribeResourcePolicyResponse {
-            resource_policy: Some(wire_resource_policy(&organization, &found.record)),
-        })
+        Ok(DescribeResourcePolicyResponse { resource_policy: Some(wire_resource_policy(&organization, &found.record)) })
     }
 }
 

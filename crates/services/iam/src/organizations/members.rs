@@ -7,10 +7,10 @@ use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_organizations::operations as op;
 use stoa_models_organizations::types::{
     Account, AccountJoinedMethod, AccountState, AccountStatus, CloseAccountRequest, CreateAccountFailureReason,
-    CreateAccountRequest, CreateAccountResponse, CreateAccountState, CreateAccountStatus,
-    DescribeAccountRequest, DescribeAccountResponse, DescribeCreateAccountStatusRequest,
-    DescribeCreateAccountStatusResponse, ListAccountsRequest, ListAccountsResponse, ListCreateAccountStatusRequest,
-    ListCreateAccountStatusResponse, RemoveAccountFromOrganizationRequest,
+    CreateAccountRequest, CreateAccountResponse, CreateAccountState, CreateAccountStatus, DescribeAccountRequest,
+    DescribeAccountResponse, DescribeCreateAccountStatusRequest, DescribeCreateAccountStatusResponse,
+    ListAccountsRequest, ListAccountsResponse, ListCreateAccountStatusRequest, ListCreateAccountStatusResponse,
+    RemoveAccountFromOrganizationRequest,
 };
 use stoa_schema::Empty;
 use stoa_store::{Document, Query, Transaction};
@@ -81,8 +81,7 @@ impl Iam {
         let organization = self.organization().await?;
         let way = self.way_to(id).await?.unwrap_or_default();
         let (status, state) = status_of(&found.document);
-        let joined =
-            if found.record.management { AccountJoinedMethod::Invited } else { AccountJoinedMethod::Created };
+        let joined = if found.record.management { AccountJoinedMethod::Invited } else { AccountJoinedMethod::Created };
         Ok(Some(Account {
             id: Some(id.to_owned()),
             arn: Some(organization.node_arn(id)),
@@ -104,7 +103,11 @@ impl Iam {
 }
 
 impl Handles<op::CreateAccount> for Iam {
-    async fn handle(&self, cx: &Cx, input: Authorized<CreateAccountRequest>) -> Result<CreateAccountResponse, ApiError> {
+    async fn handle(
+        &self,
+        cx: &Cx,
+        input: Authorized<CreateAccountRequest>,
+    ) -> Result<CreateAccountResponse, ApiError> {
         let input = input.into_inner();
         let mut order = AccountOrder::named(&input.account_name);
         order.email = Some(&input.email);
@@ -141,7 +144,10 @@ impl Handles<op::DescribeCreateAccountStatus> for Iam {
     ) -> Result<DescribeCreateAccountStatusResponse, ApiError> {
         let key = account_request_key(&input.create_account_request_id);
         let found = load::<AccountRequestRecord>(&*self.store, &key).await?.ok_or_else(|| {
-            refused("CreateAccountStatusNotFoundException", "You specified a create account request that doesn't exist.")
+            refused(
+                "CreateAccountStatusNotFoundException",
+                "You specified a create account request that doesn't exist.",
+            )
         })?;
         Ok(DescribeCreateAccountStatusResponse { create_account_status: Some(wire_request(&found.record)) })
     }
@@ -153,8 +159,7 @@ impl Handles<op::ListCreateAccountStatus> for Iam {
         cx: &Cx,
         input: Authorized<ListCreateAccountStatusRequest>,
     ) -> Result<ListCreateAccountStatusResponse, ApiError> {
-        let states: Vec<String> =
-            input.states.iter().flatten().map(|state| state.as_str().to_owned()).collect();
+        let states: Vec<String> = input.states.iter().flatten().map(|state| state.as_str().to_owned()).collect();
         let asked = Asked {
             scope: format!("ListCreateAccountStatus/{}", states.join(",")),
             next_token: input.next_token.as_deref(),
@@ -212,7 +217,10 @@ impl Handles<op::CloseAccount> for Iam {
                 ));
             }
             if account.document.status != ACTIVE {
-                return Err(refused("AccountAlreadyClosedException", "You attempted to close an account that is already closed."));
+                return Err(refused(
+                    "AccountAlreadyClosedException",
+                    "You attempted to close an account that is already closed.",
+                ));
             }
             account.record.closed = Some(cx.now);
             let closed = Document { status: SUSPENDED.to_owned(), ..account.changed(cx.now)? };

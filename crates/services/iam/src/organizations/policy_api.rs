@@ -3,11 +3,11 @@
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_organizations::operations as op;
 use stoa_models_organizations::types::{
-    AttachPolicyRequest, CreatePolicyRequest, CreatePolicyResponse, DeletePolicyRequest, DescribeEffectivePolicyRequest,
-    DescribeEffectivePolicyResponse, DescribePolicyRequest, DescribePolicyResponse, DetachPolicyRequest,
-    ListPoliciesForTargetRequest, ListPoliciesForTargetResponse, ListPoliciesRequest, ListPoliciesResponse,
-    ListTargetsForPolicyRequest, ListTargetsForPolicyResponse, Policy, PolicySummary, PolicyTargetSummary, TargetType,
-    UpdatePolicyRequest, UpdatePolicyResponse,
+    AttachPolicyRequest, CreatePolicyRequest, CreatePolicyResponse, DeletePolicyRequest,
+    DescribeEffectivePolicyRequest, DescribeEffectivePolicyResponse, DescribePolicyRequest, DescribePolicyResponse,
+    DetachPolicyRequest, ListPoliciesForTargetRequest, ListPoliciesForTargetResponse, ListPoliciesRequest,
+    ListPoliciesResponse, ListTargetsForPolicyRequest, ListTargetsForPolicyResponse, Policy, PolicySummary,
+    PolicyTargetSummary, TargetType, UpdatePolicyRequest, UpdatePolicyResponse,
 };
 use stoa_schema::Empty;
 
@@ -17,6 +17,11 @@ use super::policies::NewPolicy;
 use super::wire::{Asked, tags_added, wire_aws_summary, wire_policy_summary};
 use crate::Iam;
 use crate::state::{NodeKind, OrganizationPolicyRecord, PolicyType, load, organization_policy_key};
+
+/// Sorts by name; the id makes it different for each.
+fn order(name: &str, id: &str) -> String {
+    format!("{name}\u{1}{id}")
+}
 
 impl Iam {
     async fn wire_policy(&self, policy: &OrganizationPolicyRecord) -> Result<Policy, ApiError> {
@@ -92,10 +97,10 @@ impl Handles<op::ListPolicies> for Iam {
         if let Some(policy_type) = PolicyType::named(input.filter.as_str()) {
             let organization = self.organization().await?;
             for policy in aws_policies::AWS_POLICIES.iter().filter(|policy| policy.policy_type == policy_type) {
-                list.push((format!("{}/{}", policy.name, policy.id), wire_aws_summary(policy)));
+                list.push((order(policy.name, policy.id), wire_aws_summary(policy)));
             }
             for policy in self.all_policies(policy_type).await? {
-                let order = format!("{}/{}", policy.record.name, policy.record.id);
+                let order = order(&policy.record.name, &policy.record.id);
                 list.push((order, wire_policy_summary(&organization, &policy.record)));
             }
         }

@@ -21,9 +21,7 @@ use super::error::{busy, constraint, invalid, no_such_account, refused};
 use super::wire::Asked;
 use crate::Iam;
 use crate::error::store_failed;
-use crate::state::{
-    DelegationRecord, Loaded, TrustedServiceRecord, delegation_key, kind, load, trusted_service_key,
-};
+use crate::state::{DelegationRecord, Loaded, TrustedServiceRecord, delegation_key, kind, load, trusted_service_key};
 
 fn not_registered() -> ApiError {
     refused(
@@ -149,9 +147,8 @@ impl Handles<op::RegisterDelegatedAdministrator> for Iam {
             let account = &member.record.id;
             let unchanged = Expect::Generation(member.document.generation);
             // Written again, so that whoever disables the service at the same time begins again.
-            let transaction = Transaction::new()
-                .require(member.document.key.clone(), unchanged)
-                .update(trusted.changed(cx.now)?);
+            let transaction =
+                Transaction::new().require(member.document.key.clone(), unchanged).update(trusted.changed(cx.now)?);
             let transaction = match load::<DelegationRecord>(&*self.store, &delegation_key(account)).await? {
                 Some(mut found) => {
                     if found.record.services.insert(service.clone(), cx.now).is_some() {

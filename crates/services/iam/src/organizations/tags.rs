@@ -28,7 +28,10 @@ impl Iam {
         let organization = self.organization().await?;
         if id.starts_with("p-") {
             if aws_policies::find(id).is_some() {
-                return Err(invalid("TARGET_NOT_SUPPORTED", "You can't perform the specified operation on that target entity."));
+                return Err(invalid(
+                    "TARGET_NOT_SUPPORTED",
+                    "You can't perform the specified operation on that target entity.",
+                ));
             }
             let found = load::<OrganizationPolicyRecord>(&*self.store, &organization_policy_key(id)).await?;
             let found = found.ok_or_else(no_such_target)?;

@@ -12,9 +12,9 @@ use stoa_models_organizations::types::{
 use stoa_schema::Empty;
 use stoa_store::{Document, Query, Transaction};
 
+use super::ATTEMPTS;
 use super::error::{busy, no_such_account, no_such_parent, refused};
 use super::wire::{Asked, wire_unit};
-use super::ATTEMPTS;
 use crate::Iam;
 use crate::error::store_failed;
 use crate::state::{Loaded, NodeKind, NodeRecord, kind};
@@ -105,8 +105,8 @@ impl Handles<op::ListParents> for Iam {
     async fn handle(&self, cx: &Cx, input: Authorized<ListParentsRequest>) -> Result<ListParentsResponse, ApiError> {
         let child = self.node(&input.child_id).await?;
         let parent = child.and_then(|child| child.record.parent);
-        let id = parent
-            .ok_or_else(|| refused("ChildNotFoundException", "You specified a child that doesn't exist."))?;
+        let id =
+            parent.ok_or_else(|| refused("ChildNotFoundException", "You specified a child that doesn't exist."))?;
         let what = if id.starts_with("r-") { ParentType::Root } else { ParentType::OrganizationalUnit };
         let asked = Asked {
             scope: format!("ListParents/{}", input.child_id),
@@ -144,10 +144,8 @@ impl Handles<op::MoveAccount> for Iam {
             source.record.children = source.record.children.saturating_sub(1);
             destination.record.children += 1;
             let moved = account.changed(cx.now)?.with_parent(&destination.record.id);
-            let transaction = Transaction::new()
-                .update(moved)
-                .update(source.changed(cx.now)?)
-                .update(destination.changed(cx.now)?);
+            let transaction =
+                Transaction::new().update(moved).update(source.changed(cx.now)?).update(destination.changed(cx.now)?);
             if self.applied(transaction).await? {
                 return Ok(Empty {});
             }

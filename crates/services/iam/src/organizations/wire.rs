@@ -48,10 +48,7 @@ pub(super) const fn wire_type(policy_type: PolicyType) -> wire::PolicyType {
 }
 
 fn type_summary(policy_type: PolicyType) -> wire::PolicyTypeSummary {
-    wire::PolicyTypeSummary {
-        r#type: Some(wire_type(policy_type)),
-        status: Some(wire::PolicyTypeStatus::Enabled),
-    }
+    wire::PolicyTypeSummary { r#type: Some(wire_type(policy_type)), status: Some(wire::PolicyTypeStatus::Enabled) }
 }
 
 pub(super) fn wire_organization(organization: &Organization, email: String) -> wire::Organization {
@@ -98,7 +95,10 @@ pub(super) fn path(organization: &Organization, way: &[NodeRecord]) -> String {
     path
 }
 
-pub(super) fn wire_policy_summary(organization: &Organization, policy: &OrganizationPolicyRecord) -> wire::PolicySummary {
+pub(super) fn wire_policy_summary(
+    organization: &Organization,
+    policy: &OrganizationPolicyRecord,
+) -> wire::PolicySummary {
     wire::PolicySummary {
         id: Some(policy.id.clone()),
         arn: Some(organization.policy_arn(policy.policy_type, &policy.id)),
@@ -128,10 +128,16 @@ pub(super) fn tags_added(
     let mut seen = BTreeSet::new();
     for tag in given.unwrap_or_default() {
         if !seen.insert(tag.key.clone()) {
-            return Err(invalid("DUPLICATE_TAG_KEY", "Tag keys must be unique among the tags attached to the same entity."));
+            return Err(invalid(
+                "DUPLICATE_TAG_KEY",
+                "Tag keys must be unique among the tags attached to the same entity.",
+            ));
         }
         if tag.key.to_ascii_lowercase().starts_with("aws:") {
-            return Err(invalid("INVALID_SYSTEM_TAGS_PARAMETER", "You specified a tag key that is a system tag: aws:."));
+            return Err(invalid(
+                "INVALID_SYSTEM_TAGS_PARAMETER",
+                "You specified a tag key that is a system tag: aws:.",
+            ));
         }
         there.retain(|(key, _)| *key != tag.key);
         there.push((tag.key, tag.value));

@@ -4,6 +4,8 @@
 
 mod accounts;
 mod decisions;
+mod organizations;
+mod organizations_delegation;
 mod policies;
 mod roles;
 mod sessions;
