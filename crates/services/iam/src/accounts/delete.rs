@@ -5,11 +5,12 @@ use stoa_store::{Document, Expect, Query, Transaction};
 use stoa_types::AccountId;
 
 use crate::Iam;
+use crate::entity::Entity;
 use crate::error::{invalid_input, store_failed};
 use crate::organizations::ATTEMPTS;
 use crate::state::{
-    AccountRecord, PolicyRecord, RoleRecord, UserRecord, account_key, delegation_key, email_key, global_key, key_key,
-    key_owner, kind,
+    AccountRecord, MfaRecord, OidcRecord, PolicyRecord, RoleRecord, SamlRecord, UserRecord, account_key,
+    delegation_key, email_key, global_key, key_key, key_owner, kind,
 };
 
 const DELETING: &str = "Deleting";
@@ -66,6 +67,9 @@ impl Iam {
             let policy: PolicyRecord = document.decode().map_err(store_failed)?;
             transaction = transaction.delete(document.key.clone(), Expect::Any).set_tags(&policy.arn, Vec::new());
         }
+        transaction = self.remove_entities::<MfaRecord>(transaction, kind::MFA, id).await?;
+        transaction = self.remove_entities::<OidcRecord>(transaction, kind::OIDC, id).await?;
+        transaction = self.remove_entities::<SamlRecord>(transaction, kind::SAML, id).await?;
         if let Some(alias) = &account.alias {
             transaction = transaction.delete(global_key(kind::ALIAS, &AccountId::aws(), alias), Expect::Any);
         }
@@ -91,6 +95,19 @@ impl Iam {
             }
         }
         Err(ApiError::unavailable("the organization is being changed by others"))
+    }
+
+    async fn remove_entities<E: Entity>(
+        &self,
+        mut transaction: Transaction,
+        kind: &'static str,
+        account: &AccountId,
+    ) -> Result<Transaction, ApiError> {
+        for document in self.all_of(kind, account).await? {
+            let entity: E = document.decode().map_err(store_failed)?;
+            transaction = transaction.delete(document.key.clone(), Expect::Any).set_tags(entity.arn(), Vec::new());
+        }
+        Ok(transaction)
     }
 
     async fn remove_keys(&self, mut transaction: Transaction, owner: &str) -> Result<Transaction, ApiError> {

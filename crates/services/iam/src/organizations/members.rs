@@ -96,7 +96,7 @@ impl Iam {
     }
 
     /// A member account.
-    pub(super) async fn member(&self, id: &str) -> Result<Loaded<AccountRecord>, ApiError> {
+    pub(super) async fn member_account(&self, id: &str) -> Result<Loaded<AccountRecord>, ApiError> {
         let account: AccountId = id.parse().map_err(|_| no_such_account())?;
         load(&*self.store, &account_key(&account)).await?.ok_or_else(no_such_account)
     }
@@ -209,7 +209,7 @@ impl Handles<op::ListAccounts> for Iam {
 impl Handles<op::CloseAccount> for Iam {
     async fn handle(&self, cx: &Cx, input: Authorized<CloseAccountRequest>) -> Result<Empty, ApiError> {
         for _ in 0..ATTEMPTS {
-            let mut account = self.member(&input.account_id).await?;
+            let mut account = self.member_account(&input.account_id).await?;
             if account.record.management {
                 return Err(constraint(
                     "CANNOT_CLOSE_MANAGEMENT_ACCOUNT",
@@ -238,7 +238,7 @@ impl Handles<op::RemoveAccountFromOrganization> for Iam {
         _cx: &Cx,
         input: Authorized<RemoveAccountFromOrganizationRequest>,
     ) -> Result<Empty, ApiError> {
-        self.member(&input.account_id).await?;
+        self.member_account(&input.account_id).await?;
         Err(self.cannot_leave(&input.account_id).await?)
     }
 }

@@ -124,7 +124,7 @@ impl Handles<op::RegisterDelegatedAdministrator> for Iam {
         let service = &input.service_principal;
         check_service(service)?;
         for _ in 0..ATTEMPTS {
-            let member = self.member(&input.account_id).await?;
+            let member = self.member_account(&input.account_id).await?;
             if member.record.management {
                 return Err(constraint(
                     "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR",
@@ -181,7 +181,7 @@ impl Handles<op::DeregisterDelegatedAdministrator> for Iam {
         input: Authorized<DeregisterDelegatedAdministratorRequest>,
     ) -> Result<Empty, ApiError> {
         for _ in 0..ATTEMPTS {
-            self.member(&input.account_id).await?;
+            self.member_account(&input.account_id).await?;
             let mut found = self.delegation(&input.account_id).await?.ok_or_else(not_registered)?;
             found.record.services.remove(&input.service_principal).ok_or_else(not_registered)?;
             let transaction = if found.record.services.is_empty() {
@@ -241,7 +241,7 @@ impl Handles<op::ListDelegatedServicesForAccount> for Iam {
         cx: &Cx,
         input: Authorized<ListDelegatedServicesForAccountRequest>,
     ) -> Result<ListDelegatedServicesForAccountResponse, ApiError> {
-        self.member(&input.account_id).await?;
+        self.member_account(&input.account_id).await?;
         let found = self.delegation(&input.account_id).await?.ok_or_else(not_registered)?;
         let services = found.record.services.into_iter().map(|(name, since)| {
             let service =

@@ -7,6 +7,8 @@
 
 mod access_key;
 mod account;
+mod federation;
+mod mfa;
 mod organization;
 mod policy;
 mod role;
@@ -14,6 +16,8 @@ mod user;
 
 pub(crate) use access_key::{AccessKeyRecord, key_key, key_owner};
 pub(crate) use account::{AccountRecord, account_key};
+pub(crate) use federation::{OidcRecord, SamlRecord, oidc_key, saml_key};
+pub(crate) use mfa::{MfaRecord, mfa_key};
 pub(crate) use organization::{
     AccountRequestRecord, DelegationPolicyRecord, DelegationRecord, NodeKind, NodeRecord, OldAttachmentRecord,
     OrganizationPolicyRecord, TrustedServiceRecord, account_request_key, delegation_key, delegation_policy_key,
@@ -38,6 +42,12 @@ pub(crate) mod kind {
     pub(crate) const ACCESS_KEY: &str = "iam:access-key";
     /// Account aliases, unique over all accounts.
     pub(crate) const ALIAS: &str = "iam:account-alias";
+    /// Virtual MFA devices. Not under `iam:`, so that the use of a code does not empty the caches.
+    pub(crate) const MFA: &str = "iam-mfa:device";
+    /// OpenID Connect providers: nobody's rights are made of them.
+    pub(crate) const OIDC: &str = "iam-federation:oidc-provider";
+    /// SAML providers.
+    pub(crate) const SAML: &str = "iam-federation:saml-provider";
     /// The one organization.
     pub(crate) const ORGANIZATION: &str = "organizations:organization";
     /// Root, units and accounts.

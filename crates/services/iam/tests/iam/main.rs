@@ -6,6 +6,8 @@ mod accounts;
 mod decisions;
 mod organizations;
 mod organizations_delegation;
+mod federation_token;
+mod mfa;
 mod policies;
 mod roles;
 mod sessions;
