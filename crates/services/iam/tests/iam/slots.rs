@@ -177,16 +177,17 @@ async fn service_linked_roles_are_exempt_from_control_policies() {
         "arn:aws:iam::ACCOUNT:role/aws-service-role/sagemaker.amazonaws.com/StoaAdmin".replace("ACCOUNT", one.as_str());
     let key = stoa_store::Key { kind: "iam:role", account: one.clone(), region: None, id: "stoaadmin".to_owned() };
     let ordinary = format!("arn:aws:iam::{one}:role/StoaAdmin");
-    let session =
-        async |arn: &str| world.iam.service_session(arn, "sagemaker.amazonaws.com", "s").await.unwrap().unwrap();
-    let before = session(&ordinary).await;
+    let session = async |arn: &str, name: &str| {
+        world.iam.service_session(arn, "sagemaker.amazonaws.com", name).await.unwrap().unwrap()
+    };
+    let before = session(&ordinary, "before").await;
     let document = world.store.get(&key).await.unwrap().unwrap();
     let mut record: serde_json::Value = document.decode().unwrap();
     record["arn"] = role.as_str().into();
     record["path"] = "/aws-service-role/sagemaker.amazonaws.com/".into();
     let linked = document.with_body(start(), &record).unwrap();
     world.store.commit(stoa_store::Transaction::new().put(linked)).await.unwrap();
-    let after = session(&role).await;
+    let after = session(&role, "after").await;
     world.iam.attach_scp(one.as_str(), "nothing", &statement("Deny", "*", "*")).await.unwrap();
     world.iam.attach_rcp(one.as_str(), "nothing", &open("Deny", r#""*""#, "*", "")).await.unwrap();
     let key = format!("arn:aws:kms:us-west-2:{one}:key/k");
