@@ -28,6 +28,8 @@ pub(crate) enum Purpose {
     Session,
     /// The encoded message of a refusal.
     Refusal,
+    /// The seed of a virtual MFA device.
+    MfaSeed,
 }
 
 impl Purpose {
@@ -36,6 +38,7 @@ impl Purpose {
             Purpose::AccessKey => b"stoa/iam/access-key/v1",
             Purpose::Session => b"stoa/iam/session-token/v1",
             Purpose::Refusal => b"stoa/iam/authorization-message/v1",
+            Purpose::MfaSeed => b"stoa/iam/mfa-seed/v1",
         }
     }
 }

@@ -137,7 +137,7 @@ impl Iam {
                 policies.clone()
             }
         };
-        if is_trusted_action(action) {
+        if is_trusted_action(action, resource) {
             gathered.trust = Some(self.trust(resource).await?.policy.clone());
         } else {
             gathered.resource = self.resource_policy(resource).await?;

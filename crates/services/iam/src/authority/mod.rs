@@ -21,11 +21,12 @@ pub(crate) use credential::CachedCredential;
 pub use gathered::Gathered;
 pub(crate) use organization::Member;
 pub(crate) use rights::{Rights, Sources, policy_key_of};
-pub(crate) use trust::{Trust, role_key_of};
+pub(crate) use trust::Trust;
 
 use crate::Iam;
 use crate::seal::Purpose;
 use crate::session::{Claims, Subject};
+use crate::sts::refuse_session;
 
 /// How long the session lasts that a service gets of an execution role; it asks again after that.
 const SERVICE_SESSION_MILLIS: i64 = 12 * 60 * 60 * 1000;
@@ -47,13 +48,18 @@ impl Authority for Iam {
         resource: &str,
         context: &(dyn Context + Sync),
     ) -> Result<Verdict, ApiError> {
+        refuse_session(principal, action)?;
         if principal.session.is_none() && !principal.access_key_id.is_empty() {
             self.note_key_use(principal, action, context);
         }
-        match self.gather(principal, action, resource, context).await? {
-            Some(gathered) => Ok(gathered.verdict(action, resource, context)),
-            None => Ok(nobody(action)),
+        let Some(gathered) = self.gather(principal, action, resource, context).await? else {
+            return Ok(nobody(action));
+        };
+        let verdict = gathered.verdict(action, resource, context);
+        if verdict.effect == Effect::Allow {
+            self.note_principal_use(principal, action, context);
         }
+        Ok(verdict)
     }
 
     async fn service_session(
@@ -131,11 +137,14 @@ impl Iam {
     }
 }
 
-/// The actions that a role's trust policy must allow.
-fn is_trusted_action(action: &str) -> bool {
+/// The actions that a role's trust policy must allow. Federated users' sessions are tagged without a role.
+fn is_trusted_action(action: &str, resource: &str) -> bool {
     let Some((service, name)) = action.split_once(':') else { return false };
-    let trusted = ["AssumeRole", "TagSession", "SetSourceIdentity"];
-    service.eq_ignore_ascii_case("sts") && trusted.iter().any(|known| name.eq_ignore_ascii_case(known))
+    let trusted = ["AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "TagSession", "SetSourceIdentity"];
+    let federated_user = resource.contains(":federated-user/");
+    service.eq_ignore_ascii_case("sts")
+        && !federated_user
+        && trusted.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// The verdict over a principal that is not there any more.
