@@ -101,12 +101,7 @@ impl SealingKey {
     }
 
     /// Opens a sealed text.
-    pub fn open(
-        &self,
-        purpose: impl AsRef<[u8]>,
-        owner: &str,
-        sealed: &str,
-    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    pub fn open(&self, purpose: impl AsRef<[u8]>, owner: &str, sealed: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let sealed = Sealed::read(sealed).ok_or(SealError)?;
         let payload = || Payload { msg: &sealed.body, aad: owner.as_bytes() };
         for master in self.masters().filter(|master| sealed.master.is_none_or(|id| master.id.0 == id)) {

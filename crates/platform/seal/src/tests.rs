@@ -81,7 +81,8 @@ fn sealed_texts_in_a_document_are_sealed_anew_and_nothing_else_changes() {
     assert_eq!((done.changed, done.unreadable), (2, 1));
     let text = done.text.unwrap();
     let new = SealingKey::new([2; 32]);
-    let value: Vec<&str> = text.split('"').filter(|part| part.starts_with("stoa-sealed.2.") && part.len() > 60).collect();
+    let value: Vec<&str> =
+        text.split('"').filter(|part| part.starts_with("stoa-sealed.2.") && part.len() > 60).collect();
     assert_eq!(&**new.open("a/v1", "x", value[0]).unwrap(), b"one");
     assert_eq!(&**new.open("b/v1", "ü", value[1]).unwrap(), b"two");
     assert_eq!(text.replace(value[0], &one).replace(value[1], &two), document);

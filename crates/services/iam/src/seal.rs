@@ -1,7 +1,7 @@
 //! What IAM seals: see `stoa-seal` for how.
 
-pub use stoa_seal::SealingKey;
 pub(crate) use stoa_seal::SealError;
+pub use stoa_seal::SealingKey;
 
 /// What a sealed text is for; a text sealed for one purpose does not open for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

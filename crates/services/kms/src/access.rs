@@ -125,8 +125,7 @@ fn parse_statements(statements: Vec<Json>) -> Result<Document, ApiError> {
 }
 
 fn statements(grant: &GrantRecord) -> Vec<Json> {
-    let actions: Vec<String> =
-        grant.operations.iter().map(|operation| format!("kms:{}", operation.as_str())).collect();
+    let actions: Vec<String> = grant.operations.iter().map(|operation| format!("kms:{}", operation.as_str())).collect();
     let mut all = vec![json!({
         "Effect": "Allow",
         "Principal": { "AWS": grant.grantee },
@@ -156,6 +155,8 @@ pub(crate) fn is_principal(arn: &str) -> bool {
     };
     let account = parsed.account();
     let statement = json!({ "Effect": "Allow", "Principal": { "AWS": arn }, "Action": "kms:*", "Resource": "*" });
-    known && account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
+    known
+        && account.len() == 12
+        && account.bytes().all(|byte| byte.is_ascii_digit())
         && parse_statements(vec![statement]).is_ok()
 }

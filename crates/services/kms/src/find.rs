@@ -42,12 +42,7 @@ impl Kms {
     ///
     /// An alias may have moved to another key since the targets were decided, so what it names now is decided again;
     /// ids and ARNs cannot move.
-    pub(crate) async fn key_for<Op: Operation>(
-        &self,
-        cx: &Cx,
-        text: &str,
-        input: &Op::Input,
-    ) -> Result<Found, ApiError>
+    pub(crate) async fn key_for<Op: Operation>(&self, cx: &Cx, text: &str, input: &Op::Input) -> Result<Found, ApiError>
     where
         Op::Input: Clone + ToValue,
     {

@@ -63,8 +63,7 @@ impl Kms {
             updated: cx.now,
         };
         let document = Document::new(alias_key, alias, cx.now, &record).map_err(store_failed)?;
-        let transaction =
-            Transaction::new().create(document.with_parent(&key.id)).create(create_document(&new, &key)?);
+        let transaction = Transaction::new().create(document.with_parent(&key.id)).create(create_document(&new, &key)?);
         match self.store.commit(transaction).await {
             // Another first use came before.
             Ok(()) | Err(StoreError::Conflict { .. }) => Ok(()),

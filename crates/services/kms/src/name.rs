@@ -86,9 +86,11 @@ fn invalid(text: &str) -> ApiError {
 fn is_key_id(text: &str) -> bool {
     let dashes = [8, 13, 18, 23];
     let uuid = text.len() == 36
-        && text.bytes().enumerate().all(|(index, byte)| {
-            if dashes.contains(&index) { byte == b'-' } else { byte.is_ascii_hexdigit() }
-        });
+        && text.bytes().enumerate().all(
+            |(index, byte)| {
+                if dashes.contains(&index) { byte == b'-' } else { byte.is_ascii_hexdigit() }
+            },
+        );
     let multi = text.strip_prefix("mrk-").is_some_and(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()));
     uuid || multi
 }

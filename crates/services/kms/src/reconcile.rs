@@ -109,8 +109,7 @@ impl Kms {
         let owner = &key.document.key;
         let Some(region) = &owner.region else { return Ok(()) };
         let expect = Expect::Generation(key.document.generation);
-        let mut transaction =
-            Transaction::new().delete(owner.clone(), expect).set_tags(&key.record.arn, Vec::new());
+        let mut transaction = Transaction::new().delete(owner.clone(), expect).set_tags(&key.record.arn, Vec::new());
         for alias in &key.record.aliases {
             transaction = transaction.delete(alias_key(&owner.account, region, alias), Expect::Any);
         }

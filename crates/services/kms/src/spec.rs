@@ -24,9 +24,7 @@ pub(crate) fn usages(spec: KeySpec) -> Result<&'static [Usage], ApiError> {
         KeySpec::SymmetricDefault => &[Usage::EncryptDecrypt],
         KeySpec::Hmac224 | KeySpec::Hmac256 | KeySpec::Hmac384 | KeySpec::Hmac512 => &[Usage::GenerateVerifyMac],
         KeySpec::Rsa2048 | KeySpec::Rsa3072 | KeySpec::Rsa4096 => &[Usage::EncryptDecrypt, Usage::SignVerify],
-        KeySpec::EccNistP256 | KeySpec::EccNistP384 | KeySpec::EccNistP521 => {
-            &[Usage::SignVerify, Usage::KeyAgreement]
-        }
+        KeySpec::EccNistP256 | KeySpec::EccNistP384 | KeySpec::EccNistP521 => &[Usage::SignVerify, Usage::KeyAgreement],
         KeySpec::EccSecgP256k1 => &[Usage::SignVerify],
         other => return Err(not_here(&format!("KeySpec {}", other.as_str()))),
     })

@@ -80,10 +80,6 @@ impl Handles<op::ListResourceTags> for Kms {
         let wire = |(key, value): (String, String)| (key.clone(), Tag { tag_key: key, tag_value: value });
         let list = tag_list(&found.record().tags).into_iter().map(wire).collect();
         let page = self.page_of_list(cx, &paging, list)?;
-        Ok(ListResourceTagsResponse {
-            truncated: page.truncated(),
-            tags: Some(page.items),
-            next_marker: page.marker,
-        })
+        Ok(ListResourceTagsResponse { truncated: page.truncated(), tags: Some(page.items), next_marker: page.marker })
     }
 }

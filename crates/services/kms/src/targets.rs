@@ -141,7 +141,11 @@ impl Kms {
 
     async fn alias_targets(&self, cx: &Cx, action: &str, input: &Value) -> Result<Vec<Target>, ApiError> {
         let alias = input.str_member("AliasName").unwrap_or_default();
-        let name = Name { account: cx.principal.account.clone(), region: cx.region.clone(), what: What::Alias(alias.to_owned()) };
+        let name = Name {
+            account: cx.principal.account.clone(),
+            region: cx.region.clone(),
+            what: What::Alias(alias.to_owned()),
+        };
         let mut targets = vec![named(cx, action, name.arn(cx))];
         if let Some(found) = self.find(name).await? {
             targets.push(self.key_target(cx, action.to_owned(), &Found { alias: None, ..found }, input).await?);
@@ -237,7 +241,9 @@ fn request_keys(target: &mut Target, action: &str, input: &Value) {
         }
         "GenerateMac" | "VerifyMac" => set("kms:MacAlgorithm", text("MacAlgorithm")),
         "DeriveSharedSecret" => set("kms:KeyAgreementAlgorithm", text("KeyAgreementAlgorithm")),
-        "PutKeyPolicy" => set("kms:BypassPolicyLockoutSafetyCheck", Some(flag(input, "BypassPolicyLockoutSafetyCheck"))),
+        "PutKeyPolicy" => {
+            set("kms:BypassPolicyLockoutSafetyCheck", Some(flag(input, "BypassPolicyLockoutSafetyCheck")))
+        }
         "ScheduleKeyDeletion" => {
             set("kms:ScheduleKeyDeletionPendingWindowInDays", Some(number(input, "PendingWindowInDays", 30)));
         }
@@ -265,7 +271,8 @@ fn grant_keys(target: &mut Target, input: &Value) {
     };
     let operations: Vec<String> = input.member("Operations").map(texts).unwrap_or_default();
     target.keys.set_many("kms:GrantOperations", operations);
-    for (key, member) in [("kms:GranteePrincipal", "GranteePrincipal"), ("kms:RetiringPrincipal", "RetiringPrincipal")] {
+    for (key, member) in [("kms:GranteePrincipal", "GranteePrincipal"), ("kms:RetiringPrincipal", "RetiringPrincipal")]
+    {
         if let Some(principal) = input.str_member(member) {
             target.keys.set(key, principal);
         }

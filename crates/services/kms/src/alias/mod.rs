@@ -74,8 +74,7 @@ impl Handles<op::CreateAlias> for Kms {
         let found = self.key_by_id(cx, &input.target_key_id).await?;
         let arn = cx.arn("kms", &input.alias_name);
         let key = alias_key(&cx.principal.account, &cx.region, &input.alias_name);
-        let exists =
-            || refused("AlreadyExistsException", format!("An alias with the name {arn} already exists"));
+        let exists = || refused("AlreadyExistsException", format!("An alias with the name {arn} already exists"));
         if self.store.get(&key).await.map_err(store_failed)?.is_some() {
             return Err(exists());
         }
@@ -109,7 +108,8 @@ impl Handles<op::UpdateAlias> for Kms {
         for _ in 0..ATTEMPTS {
             let mut held = self.held_alias(cx, "kms:UpdateAlias", &input.alias_name).await?;
             let to = self.key_by_id(cx, &input.target_key_id).await?;
-            if to.record().usage != held.key.record.usage || is_symmetric(to.record()) != is_symmetric(&held.key.record) {
+            if to.record().usage != held.key.record.usage || is_symmetric(to.record()) != is_symmetric(&held.key.record)
+            {
                 return Err(ApiError::validation(
                     "Alias must be updated to a KMS key of the same type and key usage as the current one.",
                 ));
@@ -144,9 +144,12 @@ impl Handles<op::DeleteAlias> for Kms {
         for _ in 0..ATTEMPTS {
             let held = self.held_alias(cx, "kms:DeleteAlias", &input.alias_name).await?;
             let expect = Expect::Generation(held.alias.document.generation);
-            let transaction = Transaction::new()
-                .delete(held.alias.document.key.clone(), expect)
-                .update(with_alias(&held.key, cx, &input.alias_name, false)?);
+            let transaction = Transaction::new().delete(held.alias.document.key.clone(), expect).update(with_alias(
+                &held.key,
+                cx,
+                &input.alias_name,
+                false,
+            )?);
             match self.store.commit(transaction).await {
                 Ok(()) => return Ok(Empty {}),
                 Err(StoreError::Conflict { .. }) => {}

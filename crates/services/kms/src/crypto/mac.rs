@@ -18,12 +18,7 @@ pub(crate) fn mac(algorithm: Algorithm, key: &[u8], message: &[u8]) -> Result<Ve
 }
 
 /// Whether this is the MAC of the message, in constant time.
-pub(crate) fn mac_matches(
-    algorithm: Algorithm,
-    key: &[u8],
-    message: &[u8],
-    given: &[u8],
-) -> Result<bool, CryptoError> {
+pub(crate) fn mac_matches(algorithm: Algorithm, key: &[u8], message: &[u8], given: &[u8]) -> Result<bool, CryptoError> {
     Ok(mac(algorithm, key, message)?.ct_eq(given).into())
 }
 

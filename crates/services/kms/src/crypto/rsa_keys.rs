@@ -46,12 +46,7 @@ pub(crate) fn sign(
     signature.map_err(|_| CryptoError::Material)
 }
 
-pub(crate) fn verify(
-    algorithm: Algorithm,
-    key: &[u8],
-    digest: &[u8],
-    signature: &[u8],
-) -> Result<bool, CryptoError> {
+pub(crate) fn verify(algorithm: Algorithm, key: &[u8], digest: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
     let key = public(key)?;
     let verified = match algorithm {
         Algorithm::RsassaPssSha256 => key.verify(Pss::<Sha256>::new(), digest, signature),

@@ -10,8 +10,12 @@ use super::*;
 fn signatures_verify_and_altered_ones_do_not() {
     let ids = SequentialIds::default();
     let rsa = [
-        Algorithm::RsassaPssSha256, Algorithm::RsassaPssSha384, Algorithm::RsassaPssSha512,
-        Algorithm::RsassaPkcs1V15Sha256, Algorithm::RsassaPkcs1V15Sha384, Algorithm::RsassaPkcs1V15Sha512,
+        Algorithm::RsassaPssSha256,
+        Algorithm::RsassaPssSha384,
+        Algorithm::RsassaPssSha512,
+        Algorithm::RsassaPkcs1V15Sha256,
+        Algorithm::RsassaPkcs1V15Sha384,
+        Algorithm::RsassaPkcs1V15Sha512,
     ];
     let kinds: [(KeySpec, &[Algorithm]); 5] = [
         (KeySpec::Rsa2048, &rsa),

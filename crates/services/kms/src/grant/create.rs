@@ -144,10 +144,7 @@ fn check_operations(key: &KeyRecord, input: &CreateGrantRequest) -> Result<(), A
     Ok(())
 }
 
-fn check_constraints(
-    key: &KeyRecord,
-    constraints: &stoa_models_kms::types::GrantConstraints,
-) -> Result<(), ApiError> {
+fn check_constraints(key: &KeyRecord, constraints: &stoa_models_kms::types::GrantConstraints) -> Result<(), ApiError> {
     let given = [&constraints.encryption_context_subset, &constraints.encryption_context_equals];
     for context in given.into_iter().flatten() {
         if key.spec != KeySpec::SymmetricDefault {

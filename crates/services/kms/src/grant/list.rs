@@ -51,9 +51,8 @@ impl Handles<op::ListGrants> for Kms {
             default: 50,
         };
         let owner = &found.key.document.key;
-        let query = Query::of(kind::GRANT)
-            .owned_by(&owner.account, owner.region.as_ref())
-            .children_of(&found.record().id);
+        let query =
+            Query::of(kind::GRANT).owned_by(&owner.account, owner.region.as_ref()).children_of(&found.record().id);
         let item = |document: &Document| {
             let grant: GrantRecord = document.decode().map_err(store_failed)?;
             let wanted = grant_id.is_none_or(|id| grant.id == id) && grantee.is_none_or(|arn| grant.grantee == arn);

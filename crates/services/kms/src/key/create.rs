@@ -6,9 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_kms::operations as op;
-use stoa_models_kms::types::{
-    CreateKeyRequest, CreateKeyResponse, KeyManagerType, KeySpec, KeyUsageType, OriginType,
-};
+use stoa_models_kms::types::{CreateKeyRequest, CreateKeyResponse, KeyManagerType, KeySpec, KeyUsageType, OriginType};
 use stoa_store::{Document, Transaction};
 use stoa_types::{AccountId, Region, Timestamp, uuid_v4};
 

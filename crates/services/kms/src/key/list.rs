@@ -16,12 +16,8 @@ impl Handles<op::ListKeys> for Kms {
         if owners.contains(&ResourceOwnerType::OtherAccountsViaRam) {
             return Err(not_here("ResourceOwners OTHER_ACCOUNTS_VIA_RAM"));
         }
-        let paging = Paging {
-            scope: "ListKeys".to_owned(),
-            marker: input.marker.as_deref(),
-            limit: input.limit,
-            default: 100,
-        };
+        let paging =
+            Paging { scope: "ListKeys".to_owned(), marker: input.marker.as_deref(), limit: input.limit, default: 100 };
         let query = Query::of(kind::KEY).owned_by(&cx.principal.account, Some(&cx.region));
         let item = |document: &Document| {
             let id = document.key.id.clone();

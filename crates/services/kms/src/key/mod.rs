@@ -18,9 +18,7 @@ pub(crate) use material::aside;
 pub(crate) use rotation::rotate;
 
 use crate::error::{invalid_state, invalid_usage, refused, unsupported};
-use crate::spec::{
-    agreement_algorithms, encryption_algorithms, is_pair, mac_algorithms, old_name, signing_algorithms,
-};
+use crate::spec::{agreement_algorithms, encryption_algorithms, is_pair, mac_algorithms, old_name, signing_algorithms};
 use crate::state::{KeyRecord, State};
 
 impl KeyRecord {
@@ -89,10 +87,7 @@ impl KeyRecord {
             key_agreement_algorithms: some(agreement_algorithms(self.usage)),
             mac_algorithms: some(mac_algorithms(self.spec)),
             multi_region: Some(false),
-            current_key_material_id: self
-                .current()
-                .filter(|_| symmetric)
-                .map(|material| material.id.clone()),
+            current_key_material_id: self.current().filter(|_| symmetric).map(|material| material.id.clone()),
             ..KeyMetadata::default()
         }
     }

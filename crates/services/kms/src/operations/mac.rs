@@ -51,10 +51,6 @@ impl Handles<op::VerifyMac> for Kms {
         if !genuine.map_err(crypto_failed)? {
             return Err(refused("KMSInvalidMacException", ""));
         }
-        Ok(VerifyMacResponse {
-            key_id: Some(key.arn.clone()),
-            mac_valid: Some(true),
-            mac_algorithm: Some(algorithm),
-        })
+        Ok(VerifyMacResponse { key_id: Some(key.arn.clone()), mac_valid: Some(true), mac_algorithm: Some(algorithm) })
     }
 }

@@ -23,9 +23,6 @@ impl Handles<op::GenerateRandom> for Kms {
         let length = input.number_of_bytes.ok_or_else(|| ApiError::validation("NumberOfBytes is required."))?;
         let mut bytes = Zeroizing::new(vec![0; usize::try_from(length).map_err(ApiError::internal)?]);
         self.ids.fill(&mut bytes);
-        Ok(GenerateRandomResponse {
-            plaintext: Some(Bytes::copy_from_slice(&bytes)),
-            ciphertext_for_recipient: None,
-        })
+        Ok(GenerateRandomResponse { plaintext: Some(Bytes::copy_from_slice(&bytes)), ciphertext_for_recipient: None })
     }
 }
