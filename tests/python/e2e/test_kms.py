@@ -212,7 +212,7 @@ def test_the_journal_holds_no_secret_and_every_call(server, account, kms):
     names = {record["eventName"] for record in records}
     assert {"CreateKey", "Encrypt", "Decrypt", "GenerateDataKey", "GenerateRandom", "GenerateMac", "CreateGrant"} <= names
     encrypt = next(record for record in records if record["eventName"] == "Encrypt")
-    assert encrypt["readOnly"] is True and encrypt["requestParameters"]["EncryptionContext"] == {"a": "1"}
+    assert encrypt["readOnly"] is True and encrypt["requestParameters"]["encryptionContext"] == {"a": "1"}
     journal = b"".join(path.read_bytes() for path in (server.data_dir / "audit").rglob("*") if path.is_file())
     secrets = [plaintext, blob, data["Plaintext"], data["CiphertextBlob"], random, mac]
     secrets += [wrapped["PrivateKeyPlaintext"], wrapped["PrivateKeyCiphertextBlob"]]

@@ -72,7 +72,7 @@ async fn plaintexts_have_at_most_4096_bytes() {
     let blob = made.ciphertext_blob.unwrap();
     assert!(blob.len() <= 6144);
     assert_eq!(world.decrypt(&admin, &blob, &[]).await.unwrap().len(), 4096);
-    let words = "Value at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4096";
+    let words = "at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4096";
     refused(world.call::<op::Encrypt>(&admin, request(4097)).await, "ValidationException", words);
     refused(world.call::<op::Encrypt>(&admin, request(0)).await, "ValidationException", "'plaintext'");
 }
@@ -225,7 +225,6 @@ async fn keys_of_another_usage_are_refused_by_name() {
     let found = world.call::<op::GetPublicKey>(&admin, request).await;
     refused(found, "UnsupportedOperationException", "SYMMETRIC_DEFAULT");
 }
-
 
 #[tokio::test]
 async fn attestation_and_unknown_options_are_refused_by_name() {
