@@ -285,6 +285,8 @@ def test_the_master_key_is_replaced_even_when_the_command_dies_anywhere(own_serv
     assert first != second and not (own_server.data_dir / "master.key.next").exists()
     own_server.start()
     check()
+    trail = own_server.records("--event", "RotateMasterKey")
+    assert [record["stoaPhase"] for record in trail][-2:] == ["unknown", "complete"], trail
     own_server.stop()
     # The old key opens nothing any more, and the server says so instead of starting.
     (own_server.data_dir / "master.key").write_text(first)
