@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{access_matrix, account, audit, catalog, doctor, env, explain, policy, who_can};
+use crate::commands::{access_matrix, account, audit, catalog, doctor, env, explain, keys, policy, who_can};
 use crate::serve;
 
 /// What every command returns: its exit status, or an error for the person at the terminal.
@@ -43,6 +43,9 @@ enum Command {
     /// The audit journal.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// The master key.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Says what on this machine would keep Stoa from doing its work.
     Doctor(DataDirArgs),
 }
@@ -86,6 +89,7 @@ pub fn run() -> Outcome {
         Command::WhoCan(arguments) => who_can::run(&arguments),
         Command::AccessMatrix(arguments) => access_matrix::run(&arguments),
         Command::Audit(command) => audit::run(&command),
+        Command::Keys(command) => keys::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),
     }
 }

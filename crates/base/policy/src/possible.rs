@@ -73,7 +73,7 @@ pub struct DecidingCondition<'a> {
     /// Whether the statement denies; the request is then allowed if the condition does not hold.
     pub deny: bool,
     /// The operator as written; `Resource` where a policy variable in a resource is unknown.
-    pub operator: &'a str,
+    pub operator: String,
     /// The key, in lower case.
     pub key: &'a str,
     /// The policy's values, as written.
@@ -201,17 +201,17 @@ impl Statement {
     }
 
     /// Calls `found` with operator, key and wanted values of everything in it that is not known.
-    fn unknowns<'a>(&'a self, context: &dyn Context, mut found: impl FnMut(&'a str, &'a str, Vec<String>)) {
+    fn unknowns<'a>(&'a self, context: &dyn Context, mut found: impl FnMut(String, &'a str, Vec<String>)) {
         if let Resources::Only(patterns) | Resources::AllBut(patterns) = &self.resources {
             for pattern in patterns {
                 if let Some(key) = pattern.unknown_variable(context) {
-                    found("Resource", key, vec![pattern.text().to_owned()]);
+                    found("Resource".to_owned(), key, vec![pattern.text()]);
                 }
             }
         }
         for condition in &self.conditions {
             if condition.certainty(context) == Certainty::Maybe {
-                found(&condition.operator, &condition.key, condition.wanted_texts());
+                found(condition.operator().to_string(), condition.key(), condition.wanted_texts());
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::possible::Certainty;
 impl Condition {
     /// Whether the condition holds; `Maybe` when its key, or a variable among the wanted values, is not known.
     pub fn certainty(&self, context: &dyn Context) -> Certainty {
-        if context.is_unknown(&self.key) || self.wanted.is_unknown(context) {
+        if context.is_unknown(self.key()) || self.wanted.is_unknown(context) {
             return Certainty::Maybe;
         }
         Certainty::of(self.holds(context))

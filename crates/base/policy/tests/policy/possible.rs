@@ -103,7 +103,7 @@ fn the_conditions_that_decide_are_named_and_no_others() {
         let named: Vec<_> = answer
             .conditions
             .iter()
-            .map(|one| (one.slot, one.deny, one.operator, one.key, one.values.join(",")))
+            .map(|one| (one.slot, one.deny, one.operator.as_str(), one.key, one.values.join(",")))
             .collect();
         assert_eq!(
             named,

@@ -4,6 +4,7 @@ mod account_data;
 mod authority;
 mod bucket_settings;
 mod buckets;
+mod data_keys;
 mod hub_access;
 mod hub_contents;
 mod objects;
@@ -21,6 +22,7 @@ pub use buckets::{
     ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, PartRecord, UploadName, UploadRecord, Uploads,
     WriteCondition, WriteObject,
 };
+pub use data_keys::{DataKey, DataKeyCall, DataKeys};
 pub use hub_access::{HubAccess, ModelAccessRequest};
 pub use hub_contents::{HubContentName, HubContents};
 pub use objects::{ObjectEntry, ObjectSource};

@@ -173,7 +173,7 @@ fn told(possibility: &Possibility<'_>) -> SubjectAccess {
             index: one.index,
         },
         deny: one.deny,
-        operator: one.operator.to_owned(),
+        operator: one.operator.clone(),
         key: one.key.to_owned(),
         values: one.values.clone(),
     };

@@ -11,6 +11,8 @@ mod insight;
 mod instance_profiles;
 mod last_accessed;
 mod mfa;
+mod organizations;
+mod organizations_delegation;
 mod passwords;
 mod policies;
 mod quotas;
