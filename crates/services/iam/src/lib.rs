@@ -8,11 +8,13 @@ mod accounts;
 mod authority;
 mod cache;
 mod documents;
+mod entity;
 mod error;
 #[rustfmt::skip]
 mod generated;
 mod holder;
 mod managed;
+mod mfa;
 mod paging;
 mod policy;
 mod role;
@@ -27,6 +29,7 @@ mod usage;
 mod user;
 
 pub use accounts::{Account, LocalCredentials, NewAccount, Organization};
+pub use authority::Gathered;
 pub use generated::ops::{IamOperations, routes};
 pub use seal::SealingKey;
 pub use service::Iam;

@@ -88,6 +88,7 @@ macro_rules! named_targets {
 named_targets!(user_target: GetUser, DeleteUser, TagUser, PutUserPolicy, GetUserPolicy, ListUserPolicies,
     DeleteUserPolicy, AttachUserPolicy, DetachUserPolicy, ListAttachedUserPolicies, CreateAccessKey, ListAccessKeys,
     UpdateAccessKey, DeleteAccessKey);
+named_targets!(user_target: EnableMFADevice, ResyncMFADevice, DeactivateMFADevice, ListMFADevices, GetMFADevice);
 named_targets!(role_target: GetRole, UpdateAssumeRolePolicy, UpdateRole, DeleteRole, TagRole, UntagRole, ListRoleTags,
     PutRolePolicy, GetRolePolicy, ListRolePolicies, DeleteRolePolicy, AttachRolePolicy, DetachRolePolicy,
     ListAttachedRolePolicies);
@@ -104,6 +105,7 @@ macro_rules! creating_targets {
 }
 
 creating_targets!(CreateUser "user" "UserName", CreateRole "role" "RoleName", CreatePolicy "policy" "PolicyName");
+creating_targets!(CreateVirtualMFADevice "mfa" "VirtualMFADeviceName");
 
 impl Targets<op::GetAccessKeyLastUsed> for Iam {
     async fn targets(&self, cx: &Cx, input: &Value) -> Result<Vec<Target>, ApiError> {

@@ -45,6 +45,14 @@ pub static ATTACHED_POLICY: Shape = Shape { name: "AttachedPolicy", kind: Kind::
 pub static ATTACHMENT_NAME: Shape = Shape { name: "AttachmentName", kind: Kind::String { min: Some(1), max: Some(128), pattern: Some("[\\w+=,.@-]+"), values: &[] }, sensitive: false };
 /// `AttachmentType`.
 pub static ATTACHMENT_TYPE: Shape = Shape { name: "AttachmentType", kind: Kind::String { min: None, max: None, pattern: None, values: &["user", "group", "role"] }, sensitive: false };
+/// `BootstrapDatum`.
+pub static BOOTSTRAP_DATUM: Shape = Shape { name: "BootstrapDatum", kind: Kind::Blob { min: None, max: None }, sensitive: true };
+/// `CertificationKeyType`.
+pub static CERTIFICATION_KEY_TYPE: Shape = Shape { name: "CertificationKeyType", kind: Kind::String { min: Some(1), max: Some(128), pattern: Some("[\\u0020-\\u00FF]+"), values: &[] }, sensitive: false };
+/// `CertificationMapType`.
+pub static CERTIFICATION_MAP_TYPE: Shape = Shape { name: "CertificationMapType", kind: Kind::Map { key: &CERTIFICATION_KEY_TYPE, value: &CERTIFICATION_VALUE_TYPE, min: None, max: None }, sensitive: false };
+/// `CertificationValueType`.
+pub static CERTIFICATION_VALUE_TYPE: Shape = Shape { name: "CertificationValueType", kind: Kind::String { min: Some(1), max: Some(32), pattern: Some("[\\u0020-\\u00FF]+"), values: &[] }, sensitive: false };
 /// `ColumnNumber`.
 pub static COLUMN_NUMBER: Shape = Shape { name: "ColumnNumber", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `ContextEntry`.
@@ -112,6 +120,18 @@ pub static CREATE_USER_REQUEST: Shape = Shape { name: "CreateUserRequest", kind:
 /// `CreateUserResponse`.
 pub static CREATE_USER_RESPONSE: Shape = Shape { name: "CreateUserResponse", kind: Kind::Structure(&[
     Member { name: "User", wire_name: None, location: Location::Body, shape: &USER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateVirtualMFADeviceRequest`.
+pub static CREATE_VIRTUAL_MFA_DEVICE_REQUEST: Shape = Shape { name: "CreateVirtualMFADeviceRequest", kind: Kind::Structure(&[
+    Member { name: "Path", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VirtualMFADeviceName", wire_name: None, location: Location::Body, shape: &VIRTUAL_MFA_DEVICE_NAME, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateVirtualMFADeviceResponse`.
+pub static CREATE_VIRTUAL_MFA_DEVICE_RESPONSE: Shape = Shape { name: "CreateVirtualMFADeviceResponse", kind: Kind::Structure(&[
+    Member { name: "VirtualMFADevice", wire_name: None, location: Location::Body, shape: &VIRTUAL_MFA_DEVICE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeactivateMFADeviceRequest`.
+pub static DEACTIVATE_MFA_DEVICE_REQUEST: Shape = Shape { name: "DeactivateMFADeviceRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeleteAccessKeyRequest`.
 pub static DELETE_ACCESS_KEY_REQUEST: Shape = Shape { name: "DeleteAccessKeyRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
@@ -137,6 +157,9 @@ pub static DELETE_USER_POLICY_REQUEST: Shape = Shape { name: "DeleteUserPolicyRe
 /// `DeleteUserRequest`.
 pub static DELETE_USER_REQUEST: Shape = Shape { name: "DeleteUserRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteVirtualMFADeviceRequest`.
+pub static DELETE_VIRTUAL_MFA_DEVICE_REQUEST: Shape = Shape { name: "DeleteVirtualMFADeviceRequest", kind: Kind::Structure(&[
+    Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DetachRolePolicyRequest`.
 pub static DETACH_ROLE_POLICY_REQUEST: Shape = Shape { name: "DetachRolePolicyRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -145,6 +168,12 @@ pub static DETACH_ROLE_POLICY_REQUEST: Shape = Shape { name: "DetachRolePolicyRe
 pub static DETACH_USER_POLICY_REQUEST: Shape = Shape { name: "DetachUserPolicyRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EnableMFADeviceRequest`.
+pub static ENABLE_MFA_DEVICE_REQUEST: Shape = Shape { name: "EnableMFADeviceRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "AuthenticationCode1", wire_name: None, location: Location::Body, shape: &AUTHENTICATION_CODE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "AuthenticationCode2", wire_name: None, location: Location::Body, shape: &AUTHENTICATION_CODE_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `EvalDecisionDetailsType`.
 pub static EVAL_DECISION_DETAILS_TYPE: Shape = Shape { name: "EvalDecisionDetailsType", kind: Kind::Map { key: &EVAL_DECISION_SOURCE_TYPE, value: &POLICY_EVALUATION_DECISION_TYPE, min: None, max: None }, sensitive: false };
 /// `EvalDecisionSourceType`.
@@ -169,6 +198,16 @@ pub static GET_ACCESS_KEY_LAST_USED_REQUEST: Shape = Shape { name: "GetAccessKey
 pub static GET_ACCESS_KEY_LAST_USED_RESPONSE: Shape = Shape { name: "GetAccessKeyLastUsedResponse", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "AccessKeyLastUsed", wire_name: None, location: Location::Body, shape: &ACCESS_KEY_LAST_USED, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetMFADeviceRequest`.
+pub static GET_MFA_DEVICE_REQUEST: Shape = Shape { name: "GetMFADeviceRequest", kind: Kind::Structure(&[
+    Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetMFADeviceResponse`.
+pub static GET_MFA_DEVICE_RESPONSE: Shape = Shape { name: "GetMFADeviceResponse", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Certifications", wire_name: None, location: Location::Body, shape: &CERTIFICATION_MAP_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `GetPolicyRequest`.
 pub static GET_POLICY_REQUEST: Shape = Shape { name: "GetPolicyRequest", kind: Kind::Structure(&[
     Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -260,6 +299,26 @@ pub static LIST_ATTACHED_USER_POLICIES_RESPONSE: Shape = Shape { name: "ListAtta
     Member { name: "AttachedPolicies", wire_name: None, location: Location::Body, shape: &ATTACHED_POLICIES_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListMFADeviceTagsRequest`.
+pub static LIST_MFA_DEVICE_TAGS_REQUEST: Shape = Shape { name: "ListMFADeviceTagsRequest", kind: Kind::Structure(&[
+    Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListMFADeviceTagsResponse`.
+pub static LIST_MFA_DEVICE_TAGS_RESPONSE: Shape = Shape { name: "ListMFADeviceTagsResponse", kind: Kind::Structure(&[
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListMFADevicesRequest`.
+pub static LIST_MFA_DEVICES_REQUEST: Shape = Shape { name: "ListMFADevicesRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListMFADevicesResponse`.
+pub static LIST_MFA_DEVICES_RESPONSE: Shape = Shape { name: "ListMFADevicesResponse", kind: Kind::Structure(&[
+    Member { name: "MFADevices", wire_name: None, location: Location::Body, shape: &MFA_DEVICE_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListPoliciesRequest`.
 pub static LIST_POLICIES_REQUEST: Shape = Shape { name: "ListPoliciesRequest", kind: Kind::Structure(&[
     Member { name: "Scope", wire_name: None, location: Location::Body, shape: &POLICY_SCOPE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
@@ -333,6 +392,21 @@ pub static LIST_USERS_RESPONSE: Shape = Shape { name: "ListUsersResponse", kind:
     Member { name: "Users", wire_name: None, location: Location::Body, shape: &USER_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListVirtualMFADevicesRequest`.
+pub static LIST_VIRTUAL_MFA_DEVICES_REQUEST: Shape = Shape { name: "ListVirtualMFADevicesRequest", kind: Kind::Structure(&[
+    Member { name: "AssignmentStatus", wire_name: None, location: Location::Body, shape: &ASSIGNMENT_STATUS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListVirtualMFADevicesResponse`.
+pub static LIST_VIRTUAL_MFA_DEVICES_RESPONSE: Shape = Shape { name: "ListVirtualMFADevicesResponse", kind: Kind::Structure(&[
+    Member { name: "VirtualMFADevices", wire_name: None, location: Location::Body, shape: &VIRTUAL_MFA_DEVICE_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MFADevice`.
+pub static MFA_DEVICE: Shape = Shape { name: "MFADevice", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `OrganizationsDecisionDetail`.
 pub static ORGANIZATIONS_DECISION_DETAIL: Shape = Shape { name: "OrganizationsDecisionDetail", kind: Kind::Structure(&[
     Member { name: "AllowedByOrganizations", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -408,6 +482,12 @@ pub static RESOURCE_SPECIFIC_RESULT: Shape = Shape { name: "ResourceSpecificResu
     Member { name: "PermissionsBoundaryDecisionDetail", wire_name: None, location: Location::Body, shape: &PERMISSIONS_BOUNDARY_DECISION_DETAIL, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ResourceSpecificResultListType`.
 pub static RESOURCE_SPECIFIC_RESULT_LIST_TYPE: Shape = Shape { name: "ResourceSpecificResultListType", kind: Kind::List { member: &RESOURCE_SPECIFIC_RESULT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ResyncMFADeviceRequest`.
+pub static RESYNC_MFA_DEVICE_REQUEST: Shape = Shape { name: "ResyncMFADeviceRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "AuthenticationCode1", wire_name: None, location: Location::Body, shape: &AUTHENTICATION_CODE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "AuthenticationCode2", wire_name: None, location: Location::Body, shape: &AUTHENTICATION_CODE_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `Role`.
 pub static ROLE: Shape = Shape { name: "Role", kind: Kind::Structure(&[
     Member { name: "Path", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -468,6 +548,10 @@ pub static STATEMENT_LIST_TYPE: Shape = Shape { name: "StatementListType", kind:
 pub static TAG: Shape = Shape { name: "Tag", kind: Kind::Structure(&[
     Member { name: "Key", wire_name: None, location: Location::Body, shape: &TAG_KEY_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Value", wire_name: None, location: Location::Body, shape: &TAG_VALUE_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TagMFADeviceRequest`.
+pub static TAG_MFA_DEVICE_REQUEST: Shape = Shape { name: "TagMFADeviceRequest", kind: Kind::Structure(&[
+    Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `TagRoleRequest`.
 pub static TAG_ROLE_REQUEST: Shape = Shape { name: "TagRoleRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -476,6 +560,10 @@ pub static TAG_ROLE_REQUEST: Shape = Shape { name: "TagRoleRequest", kind: Kind:
 pub static TAG_USER_REQUEST: Shape = Shape { name: "TagUserRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UntagMFADeviceRequest`.
+pub static UNTAG_MFA_DEVICE_REQUEST: Shape = Shape { name: "UntagMFADeviceRequest", kind: Kind::Structure(&[
+    Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "TagKeys", wire_name: None, location: Location::Body, shape: &TAG_KEY_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UntagRoleRequest`.
 pub static UNTAG_ROLE_REQUEST: Shape = Shape { name: "UntagRoleRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -506,6 +594,14 @@ pub static USER: Shape = Shape { name: "User", kind: Kind::Structure(&[
     Member { name: "PasswordLastUsed", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "PermissionsBoundary", wire_name: None, location: Location::Body, shape: &ATTACHED_PERMISSIONS_BOUNDARY, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `VirtualMFADevice`.
+pub static VIRTUAL_MFA_DEVICE: Shape = Shape { name: "VirtualMFADevice", kind: Kind::Structure(&[
+    Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Base32StringSeed", wire_name: None, location: Location::Body, shape: &BOOTSTRAP_DATUM, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "QRCodePNG", wire_name: None, location: Location::Body, shape: &BOOTSTRAP_DATUM, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "User", wire_name: None, location: Location::Body, shape: &USER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `accessKeyIdType`.
 pub static ACCESS_KEY_ID_TYPE: Shape = Shape { name: "accessKeyIdType", kind: Kind::String { min: Some(16), max: Some(128), pattern: Some("[\\w]+"), values: &[] }, sensitive: false };
 /// `accessKeyMetadataListType`.
@@ -518,10 +614,14 @@ pub static ACCOUNT_ALIAS_LIST_TYPE: Shape = Shape { name: "accountAliasListType"
 pub static ACCOUNT_ALIAS_TYPE: Shape = Shape { name: "accountAliasType", kind: Kind::String { min: Some(3), max: Some(63), pattern: Some("^[a-z0-9](-?[a-z0-9])+$"), values: &[] }, sensitive: false };
 /// `arnType`.
 pub static ARN_TYPE: Shape = Shape { name: "arnType", kind: Kind::String { min: Some(20), max: Some(2048), pattern: None, values: &[] }, sensitive: false };
+/// `assignmentStatusType`.
+pub static ASSIGNMENT_STATUS_TYPE: Shape = Shape { name: "assignmentStatusType", kind: Kind::String { min: None, max: None, pattern: None, values: &["Assigned", "Unassigned", "Any"] }, sensitive: false };
 /// `attachedPoliciesListType`.
 pub static ATTACHED_POLICIES_LIST_TYPE: Shape = Shape { name: "attachedPoliciesListType", kind: Kind::List { member: &ATTACHED_POLICY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `attachmentCountType`.
 pub static ATTACHMENT_COUNT_TYPE: Shape = Shape { name: "attachmentCountType", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `authenticationCodeType`.
+pub static AUTHENTICATION_CODE_TYPE: Shape = Shape { name: "authenticationCodeType", kind: Kind::String { min: Some(6), max: Some(6), pattern: Some("[\\d]+"), values: &[] }, sensitive: true };
 /// `booleanType`.
 pub static BOOLEAN_TYPE: Shape = Shape { name: "booleanType", kind: Kind::Boolean, sensitive: false };
 /// `dateType`.
@@ -536,6 +636,8 @@ pub static INTEGER_TYPE: Shape = Shape { name: "integerType", kind: Kind::Intege
 pub static MARKER_TYPE: Shape = Shape { name: "markerType", kind: Kind::String { min: Some(1), max: Some(320), pattern: Some("[\\u0020-\\u00FF]+"), values: &[] }, sensitive: false };
 /// `maxItemsType`.
 pub static MAX_ITEMS_TYPE: Shape = Shape { name: "maxItemsType", kind: Kind::Integer { min: Some(1), max: Some(1000) }, sensitive: false };
+/// `mfaDeviceListType`.
+pub static MFA_DEVICE_LIST_TYPE: Shape = Shape { name: "mfaDeviceListType", kind: Kind::List { member: &MFA_DEVICE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `pathPrefixType`.
 pub static PATH_PREFIX_TYPE: Shape = Shape { name: "pathPrefixType", kind: Kind::String { min: Some(1), max: Some(512), pattern: Some("\\u002F[\\u0021-\\u007F]*"), values: &[] }, sensitive: false };
 /// `pathType`.
@@ -568,6 +670,8 @@ pub static ROLE_LIST_TYPE: Shape = Shape { name: "roleListType", kind: Kind::Lis
 pub static ROLE_MAX_SESSION_DURATION_TYPE: Shape = Shape { name: "roleMaxSessionDurationType", kind: Kind::Integer { min: Some(3600), max: Some(43200) }, sensitive: false };
 /// `roleNameType`.
 pub static ROLE_NAME_TYPE: Shape = Shape { name: "roleNameType", kind: Kind::String { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), values: &[] }, sensitive: false };
+/// `serialNumberType`.
+pub static SERIAL_NUMBER_TYPE: Shape = Shape { name: "serialNumberType", kind: Kind::String { min: Some(9), max: Some(256), pattern: Some("[\\w+=/:,.@-]+"), values: &[] }, sensitive: false };
 /// `statusType`.
 pub static STATUS_TYPE: Shape = Shape { name: "statusType", kind: Kind::String { min: None, max: None, pattern: None, values: &["Active", "Inactive", "Expired"] }, sensitive: false };
 /// `stringType`.
@@ -584,3 +688,7 @@ pub static TAG_VALUE_TYPE: Shape = Shape { name: "tagValueType", kind: Kind::Str
 pub static USER_LIST_TYPE: Shape = Shape { name: "userListType", kind: Kind::List { member: &USER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `userNameType`.
 pub static USER_NAME_TYPE: Shape = Shape { name: "userNameType", kind: Kind::String { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), values: &[] }, sensitive: false };
+/// `virtualMFADeviceListType`.
+pub static VIRTUAL_MFA_DEVICE_LIST_TYPE: Shape = Shape { name: "virtualMFADeviceListType", kind: Kind::List { member: &VIRTUAL_MFA_DEVICE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `virtualMFADeviceName`.
+pub static VIRTUAL_MFA_DEVICE_NAME: Shape = Shape { name: "virtualMFADeviceName", kind: Kind::String { min: Some(1), max: None, pattern: Some("[\\w+=,.@-]+"), values: &[] }, sensitive: false };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use stoa_schema::{ConvertError, FieldReader, FieldWriter, FromValue, ToValue, Value};
 use stoa_types::Timestamp;
 
@@ -706,6 +707,90 @@ impl ToValue for CreateUserResponse {
     }
 }
 
+/// `CreateVirtualMFADeviceRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateVirtualMFADeviceRequest {
+    /// `Path`.
+    #[serde(rename = "Path", skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// `VirtualMFADeviceName`.
+    #[serde(rename = "VirtualMFADeviceName")]
+    pub virtual_mfa_device_name: String,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+impl FromValue for CreateVirtualMFADeviceRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateVirtualMFADeviceRequest")?;
+        Ok(CreateVirtualMFADeviceRequest {
+            path: fields.optional("Path")?,
+            virtual_mfa_device_name: fields.required("VirtualMFADeviceName")?,
+            tags: fields.optional("Tags")?,
+        })
+    }
+}
+impl ToValue for CreateVirtualMFADeviceRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("Path", self.path)
+            .required("VirtualMFADeviceName", self.virtual_mfa_device_name)
+            .optional("Tags", self.tags)
+            .finish()
+    }
+}
+
+/// `CreateVirtualMFADeviceResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateVirtualMFADeviceResponse {
+    /// `VirtualMFADevice`.
+    #[serde(rename = "VirtualMFADevice")]
+    pub virtual_mfa_device: VirtualMFADevice,
+}
+impl FromValue for CreateVirtualMFADeviceResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateVirtualMFADeviceResponse")?;
+        Ok(CreateVirtualMFADeviceResponse {
+            virtual_mfa_device: fields.required("VirtualMFADevice")?,
+        })
+    }
+}
+impl ToValue for CreateVirtualMFADeviceResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("VirtualMFADevice", self.virtual_mfa_device)
+            .finish()
+    }
+}
+
+/// `DeactivateMFADeviceRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeactivateMFADeviceRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName", skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// `SerialNumber`.
+    #[serde(rename = "SerialNumber")]
+    pub serial_number: String,
+}
+impl FromValue for DeactivateMFADeviceRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeactivateMFADeviceRequest")?;
+        Ok(DeactivateMFADeviceRequest {
+            user_name: fields.optional("UserName")?,
+            serial_number: fields.required("SerialNumber")?,
+        })
+    }
+}
+impl ToValue for DeactivateMFADeviceRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("UserName", self.user_name)
+            .required("SerialNumber", self.serial_number)
+            .finish()
+    }
+}
+
 /// `DeleteAccessKeyRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct DeleteAccessKeyRequest {
@@ -887,6 +972,29 @@ impl ToValue for DeleteUserRequest {
     }
 }
 
+/// `DeleteVirtualMFADeviceRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeleteVirtualMFADeviceRequest {
+    /// `SerialNumber`.
+    #[serde(rename = "SerialNumber")]
+    pub serial_number: String,
+}
+impl FromValue for DeleteVirtualMFADeviceRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeleteVirtualMFADeviceRequest")?;
+        Ok(DeleteVirtualMFADeviceRequest {
+            serial_number: fields.required("SerialNumber")?,
+        })
+    }
+}
+impl ToValue for DeleteVirtualMFADeviceRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("SerialNumber", self.serial_number)
+            .finish()
+    }
+}
+
 /// `DetachRolePolicyRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct DetachRolePolicyRequest {
@@ -939,6 +1047,54 @@ impl ToValue for DetachUserPolicyRequest {
         FieldWriter::new(2)
             .required("UserName", self.user_name)
             .required("PolicyArn", self.policy_arn)
+            .finish()
+    }
+}
+
+/// `EnableMFADeviceRequest`.
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct EnableMFADeviceRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+    /// `SerialNumber`.
+    #[serde(rename = "SerialNumber")]
+    pub serial_number: String,
+    /// `AuthenticationCode1`.
+    #[serde(rename = "AuthenticationCode1")]
+    pub authentication_code1: String,
+    /// `AuthenticationCode2`.
+    #[serde(rename = "AuthenticationCode2")]
+    pub authentication_code2: String,
+}
+impl std::fmt::Debug for EnableMFADeviceRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("EnableMFADeviceRequest")
+            .field("user_name", &self.user_name)
+            .field("serial_number", &self.serial_number)
+            .field("authentication_code1", &"…")
+            .field("authentication_code2", &"…")
+            .finish()
+    }
+}
+impl FromValue for EnableMFADeviceRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "EnableMFADeviceRequest")?;
+        Ok(EnableMFADeviceRequest {
+            user_name: fields.required("UserName")?,
+            serial_number: fields.required("SerialNumber")?,
+            authentication_code1: fields.required("AuthenticationCode1")?,
+            authentication_code2: fields.required("AuthenticationCode2")?,
+        })
+    }
+}
+impl ToValue for EnableMFADeviceRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(4)
+            .required("UserName", self.user_name)
+            .required("SerialNumber", self.serial_number)
+            .required("AuthenticationCode1", self.authentication_code1)
+            .required("AuthenticationCode2", self.authentication_code2)
             .finish()
     }
 }
@@ -1053,6 +1209,72 @@ impl ToValue for GetAccessKeyLastUsedResponse {
         FieldWriter::new(2)
             .optional("UserName", self.user_name)
             .optional("AccessKeyLastUsed", self.access_key_last_used)
+            .finish()
+    }
+}
+
+/// `GetMFADeviceRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetMFADeviceRequest {
+    /// `SerialNumber`.
+    #[serde(rename = "SerialNumber")]
+    pub serial_number: String,
+    /// `UserName`.
+    #[serde(rename = "UserName", skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+}
+impl FromValue for GetMFADeviceRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetMFADeviceRequest")?;
+        Ok(GetMFADeviceRequest {
+            serial_number: fields.required("SerialNumber")?,
+            user_name: fields.optional("UserName")?,
+        })
+    }
+}
+impl ToValue for GetMFADeviceRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("SerialNumber", self.serial_number)
+            .optional("UserName", self.user_name)
+            .finish()
+    }
+}
+
+/// `GetMFADeviceResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetMFADeviceResponse {
+    /// `UserName`.
+    #[serde(rename = "UserName", skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// `SerialNumber`.
+    #[serde(rename = "SerialNumber")]
+    pub serial_number: String,
+    /// `EnableDate`.
+    #[serde(rename = "EnableDate", skip_serializing_if = "Option::is_none")]
+    pub enable_date: Option<Timestamp>,
+    /// `Certifications`.
+    #[serde(rename = "Certifications", skip_serializing_if = "Option::is_none")]
+    pub certifications: Option<BTreeMap<String, String>>,
+}
+impl FromValue for GetMFADeviceResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetMFADeviceResponse")?;
+        Ok(GetMFADeviceResponse {
+            user_name: fields.optional("UserName")?,
+            serial_number: fields.required("SerialNumber")?,
+            enable_date: fields.optional("EnableDate")?,
+            certifications: fields.optional("Certifications")?,
+        })
+    }
+}
+impl ToValue for GetMFADeviceResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(4)
+            .optional("UserName", self.user_name)
+            .required("SerialNumber", self.serial_number)
+            .optional("EnableDate", self.enable_date)
+            .optional("Certifications", self.certifications)
             .finish()
     }
 }
@@ -1670,6 +1892,138 @@ impl ToValue for ListAttachedUserPoliciesResponse {
     }
 }
 
+/// `ListMFADeviceTagsRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListMFADeviceTagsRequest {
+    /// `SerialNumber`.
+    #[serde(rename = "SerialNumber")]
+    pub serial_number: String,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListMFADeviceTagsRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListMFADeviceTagsRequest")?;
+        Ok(ListMFADeviceTagsRequest {
+            serial_number: fields.required("SerialNumber")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListMFADeviceTagsRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("SerialNumber", self.serial_number)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListMFADeviceTagsResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListMFADeviceTagsResponse {
+    /// `Tags`.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListMFADeviceTagsResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListMFADeviceTagsResponse")?;
+        Ok(ListMFADeviceTagsResponse {
+            tags: fields.required("Tags")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListMFADeviceTagsResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("Tags", self.tags)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListMFADevicesRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListMFADevicesRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName", skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListMFADevicesRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListMFADevicesRequest")?;
+        Ok(ListMFADevicesRequest {
+            user_name: fields.optional("UserName")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListMFADevicesRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("UserName", self.user_name)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListMFADevicesResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListMFADevicesResponse {
+    /// `MFADevices`.
+    #[serde(rename = "MFADevices")]
+    pub mfa_devices: Vec<MFADevice>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListMFADevicesResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListMFADevicesResponse")?;
+        Ok(ListMFADevicesResponse {
+            mfa_devices: fields.required("MFADevices")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListMFADevicesResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("MFADevices", self.mfa_devices)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
 /// `ListPoliciesRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct ListPoliciesRequest {
@@ -2143,6 +2497,105 @@ impl ToValue for ListUsersResponse {
             .required("Users", self.users)
             .optional("IsTruncated", self.is_truncated)
             .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListVirtualMFADevicesRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListVirtualMFADevicesRequest {
+    /// `AssignmentStatus`.
+    #[serde(rename = "AssignmentStatus", skip_serializing_if = "Option::is_none")]
+    pub assignment_status: Option<AssignmentStatusType>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListVirtualMFADevicesRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListVirtualMFADevicesRequest")?;
+        Ok(ListVirtualMFADevicesRequest {
+            assignment_status: fields.optional("AssignmentStatus")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListVirtualMFADevicesRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("AssignmentStatus", self.assignment_status)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListVirtualMFADevicesResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListVirtualMFADevicesResponse {
+    /// `VirtualMFADevices`.
+    #[serde(rename = "VirtualMFADevices")]
+    pub virtual_mfa_devices: Vec<VirtualMFADevice>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListVirtualMFADevicesResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListVirtualMFADevicesResponse")?;
+        Ok(ListVirtualMFADevicesResponse {
+            virtual_mfa_devices: fields.required("VirtualMFADevices")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListVirtualMFADevicesResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("VirtualMFADevices", self.virtual_mfa_devices)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `MFADevice`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct MFADevice {
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+    /// `SerialNumber`.
+    #[serde(rename = "SerialNumber")]
+    pub serial_number: String,
+    /// `EnableDate`.
+    #[serde(rename = "EnableDate")]
+    pub enable_date: Timestamp,
+}
+impl FromValue for MFADevice {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "MFADevice")?;
+        Ok(MFADevice {
+            user_name: fields.required("UserName")?,
+            serial_number: fields.required("SerialNumber")?,
+            enable_date: fields.required("EnableDate")?,
+        })
+    }
+}
+impl ToValue for MFADevice {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("UserName", self.user_name)
+            .required("SerialNumber", self.serial_number)
+            .required("EnableDate", self.enable_date)
             .finish()
     }
 }
@@ -2671,6 +3124,54 @@ impl ToValue for ResourceSpecificResult {
     }
 }
 
+/// `ResyncMFADeviceRequest`.
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ResyncMFADeviceRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+    /// `SerialNumber`.
+    #[serde(rename = "SerialNumber")]
+    pub serial_number: String,
+    /// `AuthenticationCode1`.
+    #[serde(rename = "AuthenticationCode1")]
+    pub authentication_code1: String,
+    /// `AuthenticationCode2`.
+    #[serde(rename = "AuthenticationCode2")]
+    pub authentication_code2: String,
+}
+impl std::fmt::Debug for ResyncMFADeviceRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ResyncMFADeviceRequest")
+            .field("user_name", &self.user_name)
+            .field("serial_number", &self.serial_number)
+            .field("authentication_code1", &"…")
+            .field("authentication_code2", &"…")
+            .finish()
+    }
+}
+impl FromValue for ResyncMFADeviceRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ResyncMFADeviceRequest")?;
+        Ok(ResyncMFADeviceRequest {
+            user_name: fields.required("UserName")?,
+            serial_number: fields.required("SerialNumber")?,
+            authentication_code1: fields.required("AuthenticationCode1")?,
+            authentication_code2: fields.required("AuthenticationCode2")?,
+        })
+    }
+}
+impl ToValue for ResyncMFADeviceRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(4)
+            .required("UserName", self.user_name)
+            .required("SerialNumber", self.serial_number)
+            .required("AuthenticationCode1", self.authentication_code1)
+            .required("AuthenticationCode2", self.authentication_code2)
+            .finish()
+    }
+}
+
 /// `Role`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Role {
@@ -3015,6 +3516,34 @@ impl ToValue for Tag {
     }
 }
 
+/// `TagMFADeviceRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct TagMFADeviceRequest {
+    /// `SerialNumber`.
+    #[serde(rename = "SerialNumber")]
+    pub serial_number: String,
+    /// `Tags`.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+}
+impl FromValue for TagMFADeviceRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "TagMFADeviceRequest")?;
+        Ok(TagMFADeviceRequest {
+            serial_number: fields.required("SerialNumber")?,
+            tags: fields.required("Tags")?,
+        })
+    }
+}
+impl ToValue for TagMFADeviceRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("SerialNumber", self.serial_number)
+            .required("Tags", self.tags)
+            .finish()
+    }
+}
+
 /// `TagRoleRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct TagRoleRequest {
@@ -3067,6 +3596,34 @@ impl ToValue for TagUserRequest {
         FieldWriter::new(2)
             .required("UserName", self.user_name)
             .required("Tags", self.tags)
+            .finish()
+    }
+}
+
+/// `UntagMFADeviceRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UntagMFADeviceRequest {
+    /// `SerialNumber`.
+    #[serde(rename = "SerialNumber")]
+    pub serial_number: String,
+    /// `TagKeys`.
+    #[serde(rename = "TagKeys")]
+    pub tag_keys: Vec<String>,
+}
+impl FromValue for UntagMFADeviceRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UntagMFADeviceRequest")?;
+        Ok(UntagMFADeviceRequest {
+            serial_number: fields.required("SerialNumber")?,
+            tag_keys: fields.required("TagKeys")?,
+        })
+    }
+}
+impl ToValue for UntagMFADeviceRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("SerialNumber", self.serial_number)
+            .required("TagKeys", self.tag_keys)
             .finish()
     }
 }
@@ -3267,6 +3824,99 @@ impl ToValue for User {
             .finish()
     }
 }
+
+/// `VirtualMFADevice`.
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct VirtualMFADevice {
+    /// `SerialNumber`.
+    #[serde(rename = "SerialNumber")]
+    pub serial_number: String,
+    /// `Base32StringSeed`.
+    #[serde(rename = "Base32StringSeed", skip_serializing_if = "Option::is_none")]
+    pub base32_string_seed: Option<Bytes>,
+    /// `QRCodePNG`.
+    #[serde(rename = "QRCodePNG", skip_serializing_if = "Option::is_none")]
+    pub qr_code_png: Option<Bytes>,
+    /// `User`.
+    #[serde(rename = "User", skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
+    /// `EnableDate`.
+    #[serde(rename = "EnableDate", skip_serializing_if = "Option::is_none")]
+    pub enable_date: Option<Timestamp>,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+impl std::fmt::Debug for VirtualMFADevice {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("VirtualMFADevice")
+            .field("serial_number", &self.serial_number)
+            .field("base32_string_seed", &"…")
+            .field("qr_code_png", &"…")
+            .field("user", &self.user)
+            .field("enable_date", &self.enable_date)
+            .field("tags", &self.tags)
+            .finish()
+    }
+}
+impl FromValue for VirtualMFADevice {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "VirtualMFADevice")?;
+        Ok(VirtualMFADevice {
+            serial_number: fields.required("SerialNumber")?,
+            base32_string_seed: fields.optional("Base32StringSeed")?,
+            qr_code_png: fields.optional("QRCodePNG")?,
+            user: fields.optional("User")?,
+            enable_date: fields.optional("EnableDate")?,
+            tags: fields.optional("Tags")?,
+        })
+    }
+}
+impl ToValue for VirtualMFADevice {
+    fn to_value(self) -> Value {
+        FieldWriter::new(6)
+            .required("SerialNumber", self.serial_number)
+            .optional("Base32StringSeed", self.base32_string_seed)
+            .optional("QRCodePNG", self.qr_code_png)
+            .optional("User", self.user)
+            .optional("EnableDate", self.enable_date)
+            .optional("Tags", self.tags)
+            .finish()
+    }
+}
+
+/// `assignmentStatusType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AssignmentStatusType {
+    /// `Assigned`.
+    Assigned,
+    /// `Unassigned`.
+    Unassigned,
+    /// `Any`.
+    Any,
+}
+impl AssignmentStatusType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AssignmentStatusType::Assigned => "Assigned",
+            AssignmentStatusType::Unassigned => "Unassigned",
+            AssignmentStatusType::Any => "Any",
+        }
+    }
+}
+impl std::str::FromStr for AssignmentStatusType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "Assigned" => AssignmentStatusType::Assigned,
+            "Unassigned" => AssignmentStatusType::Unassigned,
+            "Any" => AssignmentStatusType::Any,
+            _ => return Err(ConvertError { member: "assignmentStatusType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(AssignmentStatusType);
 
 /// `policyScopeType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

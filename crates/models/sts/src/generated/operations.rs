@@ -17,7 +17,7 @@ pub static ASSUME_ROLE: OperationSpec = OperationSpec {
     xml_namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
     success_status: 200,
     errors: &[ErrorSpec { name: "MalformedPolicyDocumentException", code: "MalformedPolicyDocument", status: 400, sender: true }, ErrorSpec { name: "PackedPolicyTooLargeException", code: "PackedPolicyTooLarge", status: 400, sender: true }, ErrorSpec { name: "RegionDisabledException", code: "RegionDisabledException", status: 403, sender: true }, ErrorSpec { name: "ExpiredTokenException", code: "ExpiredTokenException", status: 400, sender: true }, ],
-    authz: Authz::Targets(&[TargetSpec { action: "sts:AssumeRole", resource: "{RoleArn}", when: None, keys: &[KeyBinding { key: "aws:RequestTag/*", from: "Tags", multivalued: false }, KeyBinding { key: "aws:TagKeys", from: "Tags", multivalued: true }, KeyBinding { key: "sts:ExternalId", from: "ExternalId", multivalued: false }, KeyBinding { key: "sts:RoleSessionName", from: "RoleSessionName", multivalued: false }, KeyBinding { key: "sts:SourceIdentity", from: "SourceIdentity", multivalued: false }, KeyBinding { key: "sts:TransitiveTagKeys", from: "TransitiveTagKeys", multivalued: true }] }, TargetSpec { action: "sts:TagSession", resource: "{RoleArn}", when: Some("Tags"), keys: &[KeyBinding { key: "aws:RequestTag/*", from: "Tags", multivalued: false }, KeyBinding { key: "aws:TagKeys", from: "Tags", multivalued: true }, KeyBinding { key: "sts:TransitiveTagKeys", from: "TransitiveTagKeys", multivalued: true }] }, TargetSpec { action: "sts:SetSourceIdentity", resource: "{RoleArn}", when: Some("SourceIdentity"), keys: &[KeyBinding { key: "sts:SourceIdentity", from: "SourceIdentity", multivalued: false }] }]),
+    authz: Authz::Custom,
     access: Access::Write,
     audit: AuditKind::Management,
 };
@@ -36,8 +36,31 @@ pub static ASSUME_ROLE_WITH_SAML: OperationSpec = OperationSpec::not_implemented
 pub static ASSUME_ROLE_WITH_WEB_IDENTITY: OperationSpec = OperationSpec::not_implemented("sts", "AssumeRoleWithWebIdentity", "POST", "/", Authz::Targets(&[TargetSpec { action: "sts:AssumeRoleWithWebIdentity", resource: "*", when: None, keys: &[] }]), Access::Write);
 /// `AssumeRoot`, not implemented yet.
 pub static ASSUME_ROOT: OperationSpec = OperationSpec::not_implemented("sts", "AssumeRoot", "POST", "/", Authz::Targets(&[TargetSpec { action: "sts:AssumeRoot", resource: "*", when: None, keys: &[] }]), Access::Write);
-/// `DecodeAuthorizationMessage`, not implemented yet.
-pub static DECODE_AUTHORIZATION_MESSAGE: OperationSpec = OperationSpec::not_implemented("sts", "DecodeAuthorizationMessage", "POST", "/", Authz::Targets(&[TargetSpec { action: "sts:DecodeAuthorizationMessage", resource: "*", when: None, keys: &[] }]), Access::Write);
+/// The row of [`DecodeAuthorizationMessage`].
+pub static DECODE_AUTHORIZATION_MESSAGE: OperationSpec = OperationSpec {
+    service: "sts",
+    name: "DecodeAuthorizationMessage",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DECODE_AUTHORIZATION_MESSAGE_REQUEST),
+    output: Some(&shapes::DECODE_AUTHORIZATION_MESSAGE_RESPONSE),
+    result_wrapper: Some("DecodeAuthorizationMessageResult"),
+    xml_namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "InvalidAuthorizationMessageException", code: "InvalidAuthorizationMessageException", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "sts:DecodeAuthorizationMessage", resource: "*", when: None, keys: &[] }]),
+    access: Access::Write,
+    audit: AuditKind::Management,
+};
+/// `DecodeAuthorizationMessage`.
+#[derive(Debug, Clone, Copy)]
+pub struct DecodeAuthorizationMessage;
+impl Operation for DecodeAuthorizationMessage {
+    type Input = types::DecodeAuthorizationMessageRequest;
+    type Output = types::DecodeAuthorizationMessageResponse;
+    const SPEC: &'static OperationSpec = &DECODE_AUTHORIZATION_MESSAGE;
+}
+
 /// The row of [`GetAccessKeyInfo`].
 pub static GET_ACCESS_KEY_INFO: OperationSpec = OperationSpec {
     service: "sts",
@@ -90,8 +113,31 @@ impl Operation for GetCallerIdentity {
 
 /// `GetDelegatedAccessToken`, not implemented yet.
 pub static GET_DELEGATED_ACCESS_TOKEN: OperationSpec = OperationSpec::not_implemented("sts", "GetDelegatedAccessToken", "POST", "/", Authz::Targets(&[TargetSpec { action: "sts:GetDelegatedAccessToken", resource: "*", when: None, keys: &[] }]), Access::Write);
-/// `GetFederationToken`, not implemented yet.
-pub static GET_FEDERATION_TOKEN: OperationSpec = OperationSpec::not_implemented("sts", "GetFederationToken", "POST", "/", Authz::Targets(&[TargetSpec { action: "sts:GetFederationToken", resource: "*", when: None, keys: &[] }]), Access::Write);
+/// The row of [`GetFederationToken`].
+pub static GET_FEDERATION_TOKEN: OperationSpec = OperationSpec {
+    service: "sts",
+    name: "GetFederationToken",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_FEDERATION_TOKEN_REQUEST),
+    output: Some(&shapes::GET_FEDERATION_TOKEN_RESPONSE),
+    result_wrapper: Some("GetFederationTokenResult"),
+    xml_namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "MalformedPolicyDocumentException", code: "MalformedPolicyDocument", status: 400, sender: true }, ErrorSpec { name: "PackedPolicyTooLargeException", code: "PackedPolicyTooLarge", status: 400, sender: true }, ErrorSpec { name: "RegionDisabledException", code: "RegionDisabledException", status: 403, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "sts:GetFederationToken", resource: "arn:{partition}:sts::{account}:federated-user/{Name}", when: None, keys: &[KeyBinding { key: "aws:RequestTag/*", from: "Tags", multivalued: false }, KeyBinding { key: "aws:TagKeys", from: "Tags", multivalued: true }] }, TargetSpec { action: "sts:TagSession", resource: "arn:{partition}:sts::{account}:federated-user/{Name}", when: Some("Tags"), keys: &[KeyBinding { key: "aws:RequestTag/*", from: "Tags", multivalued: false }, KeyBinding { key: "aws:TagKeys", from: "Tags", multivalued: true }] }]),
+    access: Access::Write,
+    audit: AuditKind::Management,
+};
+/// `GetFederationToken`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetFederationToken;
+impl Operation for GetFederationToken {
+    type Input = types::GetFederationTokenRequest;
+    type Output = types::GetFederationTokenResponse;
+    const SPEC: &'static OperationSpec = &GET_FEDERATION_TOKEN;
+}
+
 /// The row of [`GetSessionToken`].
 pub static GET_SESSION_TOKEN: OperationSpec = OperationSpec {
     service: "sts",

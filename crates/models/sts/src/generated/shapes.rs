@@ -36,6 +36,16 @@ pub static CREDENTIALS: Shape = Shape { name: "Credentials", kind: Kind::Structu
     Member { name: "SecretAccessKey", wire_name: None, location: Location::Body, shape: &ACCESS_KEY_SECRET_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "SessionToken", wire_name: None, location: Location::Body, shape: &TOKEN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Expiration", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DecodeAuthorizationMessageRequest`.
+pub static DECODE_AUTHORIZATION_MESSAGE_REQUEST: Shape = Shape { name: "DecodeAuthorizationMessageRequest", kind: Kind::Structure(&[
+    Member { name: "EncodedMessage", wire_name: None, location: Location::Body, shape: &ENCODED_MESSAGE_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DecodeAuthorizationMessageResponse`.
+pub static DECODE_AUTHORIZATION_MESSAGE_RESPONSE: Shape = Shape { name: "DecodeAuthorizationMessageResponse", kind: Kind::Structure(&[
+    Member { name: "DecodedMessage", wire_name: None, location: Location::Body, shape: &DECODED_MESSAGE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `FederatedUser`.
+pub static FEDERATED_USER: Shape = Shape { name: "FederatedUser", kind: Kind::Structure(&[
+    Member { name: "FederatedUserId", wire_name: None, location: Location::Body, shape: &FEDERATED_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `GetAccessKeyInfoRequest`.
 pub static GET_ACCESS_KEY_INFO_REQUEST: Shape = Shape { name: "GetAccessKeyInfoRequest", kind: Kind::Structure(&[
     Member { name: "AccessKeyId", wire_name: None, location: Location::Body, shape: &ACCESS_KEY_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -49,6 +59,21 @@ pub static GET_CALLER_IDENTITY_RESPONSE: Shape = Shape { name: "GetCallerIdentit
     Member { name: "UserId", wire_name: None, location: Location::Body, shape: &USER_ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Account", wire_name: None, location: Location::Body, shape: &ACCOUNT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetFederationTokenRequest`.
+pub static GET_FEDERATION_TOKEN_REQUEST: Shape = Shape { name: "GetFederationTokenRequest", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Policy", wire_name: None, location: Location::Body, shape: &SESSION_POLICY_DOCUMENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyArns", wire_name: None, location: Location::Body, shape: &POLICY_DESCRIPTOR_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DurationSeconds", wire_name: None, location: Location::Body, shape: &DURATION_SECONDS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MinimumSessionTokenSize", wire_name: None, location: Location::Body, shape: &MINIMUM_SESSION_TOKEN_SIZE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetFederationTokenResponse`.
+pub static GET_FEDERATION_TOKEN_RESPONSE: Shape = Shape { name: "GetFederationTokenResponse", kind: Kind::Structure(&[
+    Member { name: "Credentials", wire_name: None, location: Location::Body, shape: &CREDENTIALS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FederatedUser", wire_name: None, location: Location::Body, shape: &FEDERATED_USER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PackedPolicySize", wire_name: None, location: Location::Body, shape: &NON_NEGATIVE_INTEGER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionTokenUtilization", wire_name: None, location: Location::Body, shape: &SESSION_TOKEN_UTILIZATION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionTokenSize", wire_name: None, location: Location::Body, shape: &SESSION_TOKEN_SIZE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `GetSessionTokenRequest`.
 pub static GET_SESSION_TOKEN_REQUEST: Shape = Shape { name: "GetSessionTokenRequest", kind: Kind::Structure(&[
     Member { name: "DurationSeconds", wire_name: None, location: Location::Body, shape: &DURATION_SECONDS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
@@ -87,10 +112,16 @@ pub static ASSUMED_ROLE_ID_TYPE: Shape = Shape { name: "assumedRoleIdType", kind
 pub static CONTEXT_ASSERTION_TYPE: Shape = Shape { name: "contextAssertionType", kind: Kind::String { min: Some(4), max: Some(2048), pattern: None, values: &[] }, sensitive: false };
 /// `dateType`.
 pub static DATE_TYPE: Shape = Shape { name: "dateType", kind: Kind::Timestamp(None), sensitive: false };
+/// `decodedMessageType`.
+pub static DECODED_MESSAGE_TYPE: Shape = Shape { name: "decodedMessageType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `durationSecondsType`.
 pub static DURATION_SECONDS_TYPE: Shape = Shape { name: "durationSecondsType", kind: Kind::Integer { min: Some(900), max: Some(129600) }, sensitive: false };
+/// `encodedMessageType`.
+pub static ENCODED_MESSAGE_TYPE: Shape = Shape { name: "encodedMessageType", kind: Kind::String { min: Some(1), max: Some(10240), pattern: None, values: &[] }, sensitive: false };
 /// `externalIdType`.
 pub static EXTERNAL_ID_TYPE: Shape = Shape { name: "externalIdType", kind: Kind::String { min: Some(2), max: Some(1224), pattern: Some("[\\w+=,.@:\\/-]*"), values: &[] }, sensitive: false };
+/// `federatedIdType`.
+pub static FEDERATED_ID_TYPE: Shape = Shape { name: "federatedIdType", kind: Kind::String { min: Some(2), max: Some(193), pattern: Some("[\\w+=,.@\\:-]*"), values: &[] }, sensitive: false };
 /// `minimumSessionTokenSizeType`.
 pub static MINIMUM_SESSION_TOKEN_SIZE_TYPE: Shape = Shape { name: "minimumSessionTokenSizeType", kind: Kind::Integer { min: Some(0), max: Some(4096) }, sensitive: false };
 /// `nonNegativeIntegerType`.
@@ -103,6 +134,8 @@ pub static ROLE_DURATION_SECONDS_TYPE: Shape = Shape { name: "roleDurationSecond
 pub static ROLE_SESSION_NAME_TYPE: Shape = Shape { name: "roleSessionNameType", kind: Kind::String { min: Some(2), max: Some(64), pattern: Some("[\\w+=,.@-]*"), values: &[] }, sensitive: false };
 /// `serialNumberType`.
 pub static SERIAL_NUMBER_TYPE: Shape = Shape { name: "serialNumberType", kind: Kind::String { min: Some(9), max: Some(256), pattern: Some("[\\w+=/:,.@-]*"), values: &[] }, sensitive: false };
+/// `sessionPolicyDocumentType`.
+pub static SESSION_POLICY_DOCUMENT_TYPE: Shape = Shape { name: "sessionPolicyDocumentType", kind: Kind::String { min: Some(1), max: Some(2048), pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"), values: &[] }, sensitive: false };
 /// `sessionTokenSizeType`.
 pub static SESSION_TOKEN_SIZE_TYPE: Shape = Shape { name: "sessionTokenSizeType", kind: Kind::Integer { min: Some(0), max: None }, sensitive: false };
 /// `sessionTokenUtilizationType`.
@@ -118,10 +151,12 @@ pub static TAG_LIST_TYPE: Shape = Shape { name: "tagListType", kind: Kind::List 
 /// `tagValueType`.
 pub static TAG_VALUE_TYPE: Shape = Shape { name: "tagValueType", kind: Kind::String { min: Some(0), max: Some(256), pattern: Some("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*"), values: &[] }, sensitive: false };
 /// `tokenCodeType`.
-pub static TOKEN_CODE_TYPE: Shape = Shape { name: "tokenCodeType", kind: Kind::String { min: Some(6), max: Some(6), pattern: Some("[\\d]*"), values: &[] }, sensitive: false };
+pub static TOKEN_CODE_TYPE: Shape = Shape { name: "tokenCodeType", kind: Kind::String { min: Some(6), max: Some(6), pattern: Some("[\\d]*"), values: &[] }, sensitive: true };
 /// `tokenType`.
 pub static TOKEN_TYPE: Shape = Shape { name: "tokenType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: true };
 /// `unrestrictedSessionPolicyDocumentType`.
 pub static UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE: Shape = Shape { name: "unrestrictedSessionPolicyDocumentType", kind: Kind::String { min: Some(1), max: None, pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"), values: &[] }, sensitive: false };
 /// `userIdType`.
 pub static USER_ID_TYPE: Shape = Shape { name: "userIdType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `userNameType`.
+pub static USER_NAME_TYPE: Shape = Shape { name: "userNameType", kind: Kind::String { min: Some(2), max: Some(32), pattern: Some("[\\w+=,.@-]*"), values: &[] }, sensitive: false };

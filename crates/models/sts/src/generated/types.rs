@@ -5,7 +5,7 @@ use stoa_schema::{ConvertError, FieldReader, FieldWriter, FromValue, ToValue, Va
 use stoa_types::Timestamp;
 
 /// `AssumeRoleRequest`.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct AssumeRoleRequest {
     /// `RoleArn`.
     #[serde(rename = "RoleArn")]
@@ -46,6 +46,25 @@ pub struct AssumeRoleRequest {
     /// `MinimumSessionTokenSize`.
     #[serde(rename = "MinimumSessionTokenSize", skip_serializing_if = "Option::is_none")]
     pub minimum_session_token_size: Option<i64>,
+}
+impl std::fmt::Debug for AssumeRoleRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("AssumeRoleRequest")
+            .field("role_arn", &self.role_arn)
+            .field("role_session_name", &self.role_session_name)
+            .field("policy_arns", &self.policy_arns)
+            .field("policy", &self.policy)
+            .field("duration_seconds", &self.duration_seconds)
+            .field("tags", &self.tags)
+            .field("transitive_tag_keys", &self.transitive_tag_keys)
+            .field("external_id", &self.external_id)
+            .field("serial_number", &self.serial_number)
+            .field("token_code", &"…")
+            .field("source_identity", &self.source_identity)
+            .field("provided_contexts", &self.provided_contexts)
+            .field("minimum_session_token_size", &self.minimum_session_token_size)
+            .finish()
+    }
 }
 impl FromValue for AssumeRoleRequest {
     fn from_value(value: Value) -> Result<Self, ConvertError> {
@@ -211,6 +230,80 @@ impl ToValue for Credentials {
     }
 }
 
+/// `DecodeAuthorizationMessageRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DecodeAuthorizationMessageRequest {
+    /// `EncodedMessage`.
+    #[serde(rename = "EncodedMessage")]
+    pub encoded_message: String,
+}
+impl FromValue for DecodeAuthorizationMessageRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DecodeAuthorizationMessageRequest")?;
+        Ok(DecodeAuthorizationMessageRequest {
+            encoded_message: fields.required("EncodedMessage")?,
+        })
+    }
+}
+impl ToValue for DecodeAuthorizationMessageRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("EncodedMessage", self.encoded_message)
+            .finish()
+    }
+}
+
+/// `DecodeAuthorizationMessageResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DecodeAuthorizationMessageResponse {
+    /// `DecodedMessage`.
+    #[serde(rename = "DecodedMessage", skip_serializing_if = "Option::is_none")]
+    pub decoded_message: Option<String>,
+}
+impl FromValue for DecodeAuthorizationMessageResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DecodeAuthorizationMessageResponse")?;
+        Ok(DecodeAuthorizationMessageResponse {
+            decoded_message: fields.optional("DecodedMessage")?,
+        })
+    }
+}
+impl ToValue for DecodeAuthorizationMessageResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("DecodedMessage", self.decoded_message)
+            .finish()
+    }
+}
+
+/// `FederatedUser`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct FederatedUser {
+    /// `FederatedUserId`.
+    #[serde(rename = "FederatedUserId")]
+    pub federated_user_id: String,
+    /// `Arn`.
+    #[serde(rename = "Arn")]
+    pub arn: String,
+}
+impl FromValue for FederatedUser {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "FederatedUser")?;
+        Ok(FederatedUser {
+            federated_user_id: fields.required("FederatedUserId")?,
+            arn: fields.required("Arn")?,
+        })
+    }
+}
+impl ToValue for FederatedUser {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("FederatedUserId", self.federated_user_id)
+            .required("Arn", self.arn)
+            .finish()
+    }
+}
+
 /// `GetAccessKeyInfoRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct GetAccessKeyInfoRequest {
@@ -307,8 +400,99 @@ impl ToValue for GetCallerIdentityResponse {
     }
 }
 
-/// `GetSessionTokenRequest`.
+/// `GetFederationTokenRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetFederationTokenRequest {
+    /// `Name`.
+    #[serde(rename = "Name")]
+    pub name: String,
+    /// `Policy`.
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// `PolicyArns`.
+    #[serde(rename = "PolicyArns", skip_serializing_if = "Option::is_none")]
+    pub policy_arns: Option<Vec<PolicyDescriptorType>>,
+    /// `DurationSeconds`.
+    #[serde(rename = "DurationSeconds", skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i64>,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+    /// `MinimumSessionTokenSize`.
+    #[serde(rename = "MinimumSessionTokenSize", skip_serializing_if = "Option::is_none")]
+    pub minimum_session_token_size: Option<i64>,
+}
+impl FromValue for GetFederationTokenRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetFederationTokenRequest")?;
+        Ok(GetFederationTokenRequest {
+            name: fields.required("Name")?,
+            policy: fields.optional("Policy")?,
+            policy_arns: fields.optional("PolicyArns")?,
+            duration_seconds: fields.optional("DurationSeconds")?,
+            tags: fields.optional("Tags")?,
+            minimum_session_token_size: fields.optional("MinimumSessionTokenSize")?,
+        })
+    }
+}
+impl ToValue for GetFederationTokenRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(6)
+            .required("Name", self.name)
+            .optional("Policy", self.policy)
+            .optional("PolicyArns", self.policy_arns)
+            .optional("DurationSeconds", self.duration_seconds)
+            .optional("Tags", self.tags)
+            .optional("MinimumSessionTokenSize", self.minimum_session_token_size)
+            .finish()
+    }
+}
+
+/// `GetFederationTokenResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetFederationTokenResponse {
+    /// `Credentials`.
+    #[serde(rename = "Credentials", skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+    /// `FederatedUser`.
+    #[serde(rename = "FederatedUser", skip_serializing_if = "Option::is_none")]
+    pub federated_user: Option<FederatedUser>,
+    /// `PackedPolicySize`.
+    #[serde(rename = "PackedPolicySize", skip_serializing_if = "Option::is_none")]
+    pub packed_policy_size: Option<i64>,
+    /// `SessionTokenUtilization`.
+    #[serde(rename = "SessionTokenUtilization", skip_serializing_if = "Option::is_none")]
+    pub session_token_utilization: Option<i64>,
+    /// `SessionTokenSize`.
+    #[serde(rename = "SessionTokenSize", skip_serializing_if = "Option::is_none")]
+    pub session_token_size: Option<i64>,
+}
+impl FromValue for GetFederationTokenResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetFederationTokenResponse")?;
+        Ok(GetFederationTokenResponse {
+            credentials: fields.optional("Credentials")?,
+            federated_user: fields.optional("FederatedUser")?,
+            packed_policy_size: fields.optional("PackedPolicySize")?,
+            session_token_utilization: fields.optional("SessionTokenUtilization")?,
+            session_token_size: fields.optional("SessionTokenSize")?,
+        })
+    }
+}
+impl ToValue for GetFederationTokenResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(5)
+            .optional("Credentials", self.credentials)
+            .optional("FederatedUser", self.federated_user)
+            .optional("PackedPolicySize", self.packed_policy_size)
+            .optional("SessionTokenUtilization", self.session_token_utilization)
+            .optional("SessionTokenSize", self.session_token_size)
+            .finish()
+    }
+}
+
+/// `GetSessionTokenRequest`.
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct GetSessionTokenRequest {
     /// `DurationSeconds`.
     #[serde(rename = "DurationSeconds", skip_serializing_if = "Option::is_none")]
@@ -322,6 +506,16 @@ pub struct GetSessionTokenRequest {
     /// `MinimumSessionTokenSize`.
     #[serde(rename = "MinimumSessionTokenSize", skip_serializing_if = "Option::is_none")]
     pub minimum_session_token_size: Option<i64>,
+}
+impl std::fmt::Debug for GetSessionTokenRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("GetSessionTokenRequest")
+            .field("duration_seconds", &self.duration_seconds)
+            .field("serial_number", &self.serial_number)
+            .field("token_code", &"…")
+            .field("minimum_session_token_size", &self.minimum_session_token_size)
+            .finish()
+    }
 }
 impl FromValue for GetSessionTokenRequest {
     fn from_value(value: Value) -> Result<Self, ConvertError> {

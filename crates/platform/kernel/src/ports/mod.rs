@@ -11,7 +11,7 @@ mod resource_policies;
 mod tags;
 
 pub use account_data::DeleteAccountData;
-pub use authority::{Authority, Credential, Verdict};
+pub use authority::{AccountPlace, Authority, Credential, Verdict};
 pub use buckets::{
     BodyChecks, BodyStream, BucketRecord, Buckets, Checksum, ChecksumAlgorithm, ClaimedPart, CompleteUpload,
     ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, PartRecord, UploadName, UploadRecord, Uploads,

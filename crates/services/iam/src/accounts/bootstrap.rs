@@ -172,7 +172,7 @@ impl Iam {
     }
 }
 
-fn organization_key() -> Key {
+pub(crate) fn organization_key() -> Key {
     Key { kind: "organizations:organization", account: AccountId::aws(), region: None, id: "organization".to_owned() }
 }
 

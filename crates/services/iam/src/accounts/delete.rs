@@ -5,9 +5,11 @@ use stoa_store::{Document, Expect, Query, Transaction};
 use stoa_types::AccountId;
 
 use crate::Iam;
+use crate::entity::Entity;
 use crate::error::{invalid_input, store_failed};
 use crate::state::{
-    AccountRecord, PolicyRecord, RoleRecord, UserRecord, account_key, global_key, key_key, key_owner, kind, scp_key,
+    AccountRecord, MfaRecord, OidcRecord, PolicyRecord, RoleRecord, SamlRecord, UserRecord, account_key, global_key,
+    key_key, key_owner, kind,
 };
 
 const DELETING: &str = "Deleting";
@@ -64,13 +66,31 @@ impl Iam {
             let policy: PolicyRecord = document.decode().map_err(store_failed)?;
             transaction = transaction.delete(document.key.clone(), Expect::Any).set_tags(&policy.arn, Vec::new());
         }
-        for document in self.all_with_parent(kind::SCP, id.as_str()).await? {
-            transaction = transaction.delete(scp_key(id.as_str(), &document.name), Expect::Any);
+        transaction = self.remove_entities::<MfaRecord>(transaction, kind::MFA, id).await?;
+        transaction = self.remove_entities::<OidcRecord>(transaction, kind::OIDC, id).await?;
+        transaction = self.remove_entities::<SamlRecord>(transaction, kind::SAML, id).await?;
+        for kind in [kind::SCP, kind::RCP] {
+            for document in self.all_with_parent(kind, id.as_str()).await? {
+                transaction = transaction.delete(document.key.clone(), Expect::Any);
+            }
         }
         if let Some(alias) = &account.alias {
             transaction = transaction.delete(global_key(kind::ALIAS, &AccountId::aws(), alias), Expect::Any);
         }
         self.commit(transaction.delete(account_key(id), Expect::Any)).await
+    }
+
+    async fn remove_entities<E: Entity>(
+        &self,
+        mut transaction: Transaction,
+        kind: &'static str,
+        account: &AccountId,
+    ) -> Result<Transaction, ApiError> {
+        for document in self.all_of(kind, account).await? {
+            let entity: E = document.decode().map_err(store_failed)?;
+            transaction = transaction.delete(document.key.clone(), Expect::Any).set_tags(entity.arn(), Vec::new());
+        }
+        Ok(transaction)
     }
 
     async fn remove_keys(&self, mut transaction: Transaction, owner: &str) -> Result<Transaction, ApiError> {

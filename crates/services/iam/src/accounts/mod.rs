@@ -9,6 +9,7 @@ mod create;
 mod credentials_file;
 mod delete;
 
+pub(crate) use bootstrap::organization_key;
 pub use bootstrap::{LocalCredentials, Organization};
 pub use create::NewAccount;
 
@@ -19,7 +20,7 @@ use stoa_types::{AccountId, Timestamp};
 
 use crate::Iam;
 use crate::error::{malformed_policy, no_such_entity, store_failed};
-use crate::state::{AccountRecord, Loaded, ScpRecord, account_key, kind, load, scp_key};
+use crate::state::{AccountRecord, Loaded, ScpRecord, account_key, attachment_key, kind, load};
 
 /// An account, for listings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,17 +70,50 @@ impl Iam {
     /// `MalformedPolicyDocument`, and the store's.
     pub async fn attach_scp(&self, target: &str, name: &str, document: &str) -> Result<(), ApiError> {
         PolicyDocument::parse_as(document, PolicyKind::Scp).map_err(|error| malformed_policy(error.to_string()))?;
-        let record = ScpRecord { target: target.to_owned(), name: name.to_owned(), document: document.to_owned() };
-        let stored = Document::new(scp_key(target, name), name, self.clock.now(), &record).map_err(store_failed)?;
-        self.commit(Transaction::new().put(stored.with_parent(target))).await
+        self.attach_control(kind::SCP, target, name, document).await
     }
 
-    /// Takes it off again.
+    /// Puts a resource control policy on a target.
+    ///
+    /// # Errors
+    /// `MalformedPolicyDocument`, and the store's.
+    pub async fn attach_rcp(&self, target: &str, name: &str, document: &str) -> Result<(), ApiError> {
+        PolicyDocument::parse_as(document, PolicyKind::Resource)
+            .map_err(|error| malformed_policy(error.to_string()))?;
+        self.attach_control(kind::RCP, target, name, document).await
+    }
+
+    /// Takes a service control policy off again.
     ///
     /// # Errors
     /// `NoSuchEntity` when it is not there, and the store's.
     pub async fn detach_scp(&self, target: &str, name: &str) -> Result<(), ApiError> {
-        let transaction = Transaction::new().delete(scp_key(target, name), Expect::Present);
+        self.detach_control(kind::SCP, target, name).await
+    }
+
+    /// Takes a resource control policy off again.
+    ///
+    /// # Errors
+    /// `NoSuchEntity` when it is not there, and the store's.
+    pub async fn detach_rcp(&self, target: &str, name: &str) -> Result<(), ApiError> {
+        self.detach_control(kind::RCP, target, name).await
+    }
+
+    async fn attach_control(
+        &self,
+        kind: &'static str,
+        target: &str,
+        name: &str,
+        document: &str,
+    ) -> Result<(), ApiError> {
+        let record = ScpRecord { target: target.to_owned(), name: name.to_owned(), document: document.to_owned() };
+        let key = attachment_key(kind, target, name);
+        let stored = Document::new(key, name, self.clock.now(), &record).map_err(store_failed)?;
+        self.commit(Transaction::new().put(stored.with_parent(target))).await
+    }
+
+    async fn detach_control(&self, kind: &'static str, target: &str, name: &str) -> Result<(), ApiError> {
+        let transaction = Transaction::new().delete(attachment_key(kind, target, name), Expect::Present);
         self.commit_or(transaction, || no_such_entity(format!("the policy {name} is not attached to {target}"))).await
     }
 

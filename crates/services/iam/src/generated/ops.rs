@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
-use stoa_models_iam::operations::{AttachRolePolicy, AttachUserPolicy, CreateAccessKey, CreateAccountAlias, CreatePolicy, CreatePolicyVersion, CreateRole, CreateUser, DeleteAccessKey, DeletePolicy, DeletePolicyVersion, DeleteRole, DeleteRolePolicy, DeleteUser, DeleteUserPolicy, DetachRolePolicy, DetachUserPolicy, GetAccessKeyLastUsed, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedRolePolicies, ListAttachedUserPolicies, ListPolicies, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUsers, PutRolePolicy, PutUserPolicy, SetDefaultPolicyVersion, SimulatePrincipalPolicy, TagRole, TagUser, UntagRole, UpdateAccessKey, UpdateAssumeRolePolicy, UpdateRole};
-use stoa_models_sts::operations::{AssumeRole, GetAccessKeyInfo, GetCallerIdentity, GetSessionToken};
+use stoa_models_iam::operations::{AttachRolePolicy, AttachUserPolicy, CreateAccessKey, CreateAccountAlias, CreatePolicy, CreatePolicyVersion, CreateRole, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeletePolicy, DeletePolicyVersion, DeleteRole, DeleteRolePolicy, DeleteUser, DeleteUserPolicy, DeleteVirtualMFADevice, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GetAccessKeyLastUsed, GetMFADevice, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedRolePolicies, ListAttachedUserPolicies, ListMFADeviceTags, ListMFADevices, ListPolicies, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUsers, ListVirtualMFADevices, PutRolePolicy, PutUserPolicy, ResyncMFADevice, SetDefaultPolicyVersion, SimulatePrincipalPolicy, TagMFADevice, TagRole, TagUser, UntagMFADevice, UntagRole, UpdateAccessKey, UpdateAssumeRolePolicy, UpdateRole};
+use stoa_models_sts::operations::{AssumeRole, DecodeAuthorizationMessage, GetAccessKeyInfo, GetCallerIdentity, GetFederationToken, GetSessionToken};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
 pub trait IamOperations:
@@ -23,6 +23,10 @@ pub trait IamOperations:
     + Targets<CreateRole>
     + Handles<CreateUser>
     + Targets<CreateUser>
+    + Handles<CreateVirtualMFADevice>
+    + Targets<CreateVirtualMFADevice>
+    + Handles<DeactivateMFADevice>
+    + Targets<DeactivateMFADevice>
     + Handles<DeleteAccessKey>
     + Targets<DeleteAccessKey>
     + Handles<DeletePolicy>
@@ -35,12 +39,17 @@ pub trait IamOperations:
     + Targets<DeleteUser>
     + Handles<DeleteUserPolicy>
     + Targets<DeleteUserPolicy>
+    + Handles<DeleteVirtualMFADevice>
     + Handles<DetachRolePolicy>
     + Targets<DetachRolePolicy>
     + Handles<DetachUserPolicy>
     + Targets<DetachUserPolicy>
+    + Handles<EnableMFADevice>
+    + Targets<EnableMFADevice>
     + Handles<GetAccessKeyLastUsed>
     + Targets<GetAccessKeyLastUsed>
+    + Handles<GetMFADevice>
+    + Targets<GetMFADevice>
     + Handles<GetPolicy>
     + Handles<GetPolicyVersion>
     + Handles<GetRole>
@@ -58,6 +67,9 @@ pub trait IamOperations:
     + Targets<ListAttachedRolePolicies>
     + Handles<ListAttachedUserPolicies>
     + Targets<ListAttachedUserPolicies>
+    + Handles<ListMFADeviceTags>
+    + Handles<ListMFADevices>
+    + Targets<ListMFADevices>
     + Handles<ListPolicies>
     + Handles<ListPolicyVersions>
     + Handles<ListRolePolicies>
@@ -68,16 +80,21 @@ pub trait IamOperations:
     + Handles<ListUserPolicies>
     + Targets<ListUserPolicies>
     + Handles<ListUsers>
+    + Handles<ListVirtualMFADevices>
     + Handles<PutRolePolicy>
     + Targets<PutRolePolicy>
     + Handles<PutUserPolicy>
     + Targets<PutUserPolicy>
+    + Handles<ResyncMFADevice>
+    + Targets<ResyncMFADevice>
     + Handles<SetDefaultPolicyVersion>
     + Handles<SimulatePrincipalPolicy>
+    + Handles<TagMFADevice>
     + Handles<TagRole>
     + Targets<TagRole>
     + Handles<TagUser>
     + Targets<TagUser>
+    + Handles<UntagMFADevice>
     + Handles<UntagRole>
     + Targets<UntagRole>
     + Handles<UpdateAccessKey>
@@ -87,8 +104,11 @@ pub trait IamOperations:
     + Handles<UpdateRole>
     + Targets<UpdateRole>
     + Handles<AssumeRole>
+    + Targets<AssumeRole>
+    + Handles<DecodeAuthorizationMessage>
     + Handles<GetAccessKeyInfo>
     + Handles<GetCallerIdentity>
+    + Handles<GetFederationToken>
     + Handles<GetSessionToken>
 {
 }
@@ -108,6 +128,10 @@ impl<S> IamOperations for S where S:
     + Targets<CreateRole>
     + Handles<CreateUser>
     + Targets<CreateUser>
+    + Handles<CreateVirtualMFADevice>
+    + Targets<CreateVirtualMFADevice>
+    + Handles<DeactivateMFADevice>
+    + Targets<DeactivateMFADevice>
     + Handles<DeleteAccessKey>
     + Targets<DeleteAccessKey>
     + Handles<DeletePolicy>
@@ -120,12 +144,17 @@ impl<S> IamOperations for S where S:
     + Targets<DeleteUser>
     + Handles<DeleteUserPolicy>
     + Targets<DeleteUserPolicy>
+    + Handles<DeleteVirtualMFADevice>
     + Handles<DetachRolePolicy>
     + Targets<DetachRolePolicy>
     + Handles<DetachUserPolicy>
     + Targets<DetachUserPolicy>
+    + Handles<EnableMFADevice>
+    + Targets<EnableMFADevice>
     + Handles<GetAccessKeyLastUsed>
     + Targets<GetAccessKeyLastUsed>
+    + Handles<GetMFADevice>
+    + Targets<GetMFADevice>
     + Handles<GetPolicy>
     + Handles<GetPolicyVersion>
     + Handles<GetRole>
@@ -143,6 +172,9 @@ impl<S> IamOperations for S where S:
     + Targets<ListAttachedRolePolicies>
     + Handles<ListAttachedUserPolicies>
     + Targets<ListAttachedUserPolicies>
+    + Handles<ListMFADeviceTags>
+    + Handles<ListMFADevices>
+    + Targets<ListMFADevices>
     + Handles<ListPolicies>
     + Handles<ListPolicyVersions>
     + Handles<ListRolePolicies>
@@ -153,16 +185,21 @@ impl<S> IamOperations for S where S:
     + Handles<ListUserPolicies>
     + Targets<ListUserPolicies>
     + Handles<ListUsers>
+    + Handles<ListVirtualMFADevices>
     + Handles<PutRolePolicy>
     + Targets<PutRolePolicy>
     + Handles<PutUserPolicy>
     + Targets<PutUserPolicy>
+    + Handles<ResyncMFADevice>
+    + Targets<ResyncMFADevice>
     + Handles<SetDefaultPolicyVersion>
     + Handles<SimulatePrincipalPolicy>
+    + Handles<TagMFADevice>
     + Handles<TagRole>
     + Targets<TagRole>
     + Handles<TagUser>
     + Targets<TagUser>
+    + Handles<UntagMFADevice>
     + Handles<UntagRole>
     + Targets<UntagRole>
     + Handles<UpdateAccessKey>
@@ -172,8 +209,11 @@ impl<S> IamOperations for S where S:
     + Handles<UpdateRole>
     + Targets<UpdateRole>
     + Handles<AssumeRole>
+    + Targets<AssumeRole>
+    + Handles<DecodeAuthorizationMessage>
     + Handles<GetAccessKeyInfo>
     + Handles<GetCallerIdentity>
+    + Handles<GetFederationToken>
     + Handles<GetSessionToken>
 {
 }
@@ -189,6 +229,8 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route::<CreatePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<CreateRole, S>(service),
         stoa_kernel::route_with_targets::<CreateUser, S>(service),
+        stoa_kernel::route_with_targets::<CreateVirtualMFADevice, S>(service),
+        stoa_kernel::route_with_targets::<DeactivateMFADevice, S>(service),
         stoa_kernel::route_with_targets::<DeleteAccessKey, S>(service),
         stoa_kernel::route::<DeletePolicy, S>(service),
         stoa_kernel::route::<DeletePolicyVersion, S>(service),
@@ -196,9 +238,12 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<DeleteRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<DeleteUser, S>(service),
         stoa_kernel::route_with_targets::<DeleteUserPolicy, S>(service),
+        stoa_kernel::route::<DeleteVirtualMFADevice, S>(service),
         stoa_kernel::route_with_targets::<DetachRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<DetachUserPolicy, S>(service),
+        stoa_kernel::route_with_targets::<EnableMFADevice, S>(service),
         stoa_kernel::route_with_targets::<GetAccessKeyLastUsed, S>(service),
+        stoa_kernel::route_with_targets::<GetMFADevice, S>(service),
         stoa_kernel::route::<GetPolicy, S>(service),
         stoa_kernel::route::<GetPolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<GetRole, S>(service),
@@ -209,6 +254,8 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route::<ListAccountAliases, S>(service),
         stoa_kernel::route_with_targets::<ListAttachedRolePolicies, S>(service),
         stoa_kernel::route_with_targets::<ListAttachedUserPolicies, S>(service),
+        stoa_kernel::route::<ListMFADeviceTags, S>(service),
+        stoa_kernel::route_with_targets::<ListMFADevices, S>(service),
         stoa_kernel::route::<ListPolicies, S>(service),
         stoa_kernel::route::<ListPolicyVersions, S>(service),
         stoa_kernel::route_with_targets::<ListRolePolicies, S>(service),
@@ -216,19 +263,25 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route::<ListRoles, S>(service),
         stoa_kernel::route_with_targets::<ListUserPolicies, S>(service),
         stoa_kernel::route::<ListUsers, S>(service),
+        stoa_kernel::route::<ListVirtualMFADevices, S>(service),
         stoa_kernel::route_with_targets::<PutRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<PutUserPolicy, S>(service),
+        stoa_kernel::route_with_targets::<ResyncMFADevice, S>(service),
         stoa_kernel::route::<SetDefaultPolicyVersion, S>(service),
         stoa_kernel::route::<SimulatePrincipalPolicy, S>(service),
+        stoa_kernel::route::<TagMFADevice, S>(service),
         stoa_kernel::route_with_targets::<TagRole, S>(service),
         stoa_kernel::route_with_targets::<TagUser, S>(service),
+        stoa_kernel::route::<UntagMFADevice, S>(service),
         stoa_kernel::route_with_targets::<UntagRole, S>(service),
         stoa_kernel::route_with_targets::<UpdateAccessKey, S>(service),
         stoa_kernel::route_with_targets::<UpdateAssumeRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<UpdateRole, S>(service),
-        stoa_kernel::route::<AssumeRole, S>(service),
+        stoa_kernel::route_with_targets::<AssumeRole, S>(service),
+        stoa_kernel::route::<DecodeAuthorizationMessage, S>(service),
         stoa_kernel::route::<GetAccessKeyInfo, S>(service),
         stoa_kernel::route::<GetCallerIdentity, S>(service),
+        stoa_kernel::route::<GetFederationToken, S>(service),
         stoa_kernel::route::<GetSessionToken, S>(service),
     ]
 }

@@ -7,6 +7,8 @@
 
 mod access_key;
 mod account;
+mod federation;
+mod mfa;
 mod policy;
 mod role;
 mod scp;
@@ -14,9 +16,11 @@ mod user;
 
 pub(crate) use access_key::{AccessKeyRecord, key_key, key_owner};
 pub(crate) use account::{AccountRecord, account_key};
+pub(crate) use federation::{OidcRecord, SamlRecord, oidc_key, saml_key};
+pub(crate) use mfa::{MfaRecord, mfa_key};
 pub(crate) use policy::{PolicyRecord, PolicyVersionRecord, policy_key};
 pub(crate) use role::{RoleRecord, role_key};
-pub(crate) use scp::{ScpRecord, scp_key};
+pub(crate) use scp::{ScpRecord, attachment_key};
 pub(crate) use user::{UserRecord, user_key};
 
 /// The kinds of documents of this service.
@@ -35,6 +39,14 @@ pub(crate) mod kind {
     pub(crate) const ALIAS: &str = "iam:account-alias";
     /// Service control policies on roots, units and accounts.
     pub(crate) const SCP: &str = "organizations:scp-attachment";
+    /// Resource control policies, likewise.
+    pub(crate) const RCP: &str = "organizations:rcp-attachment";
+    /// Virtual MFA devices. Not under `iam:`, so that the use of a code does not empty the caches.
+    pub(crate) const MFA: &str = "iam-mfa:device";
+    /// OpenID Connect providers: nobody's rights are made of them.
+    pub(crate) const OIDC: &str = "iam-federation:oidc-provider";
+    /// SAML providers.
+    pub(crate) const SAML: &str = "iam-federation:saml-provider";
     /// When access keys were last used. Not under `iam:`, so that noting a use does not empty the caches.
     pub(crate) const KEY_USE: &str = "iam-usage:access-key";
 }

@@ -1,10 +1,8 @@
-//! Service control policies on the targets of the organization: its root, its units, its accounts.
+//! Control policies (of services and of resources) on the targets of the organization: its root, its units, its accounts.
 
 use serde::{Deserialize, Serialize};
 use stoa_store::Key;
 use stoa_types::AccountId;
-
-use super::kind;
 
 /// One policy on one target. The document's parent is the target.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -14,7 +12,7 @@ pub(crate) struct ScpRecord {
     pub(crate) document: String,
 }
 
-/// Its key.
-pub(crate) fn scp_key(target: &str, name: &str) -> Key {
-    Key { kind: kind::SCP, account: AccountId::aws(), region: None, id: format!("{target}/{name}") }
+/// Its key, under the kind of its policy type.
+pub(crate) fn attachment_key(kind: &'static str, target: &str, name: &str) -> Key {
+    Key { kind, account: AccountId::aws(), region: None, id: format!("{target}/{name}") }
 }

@@ -25,6 +25,9 @@ pub(crate) struct UserRecord {
     pub(crate) tags: Tags,
     /// Its access keys' ids, oldest first: at most two.
     pub(crate) access_keys: Vec<String>,
+    /// The serial numbers of its MFA devices: at most eight.
+    #[serde(default)]
+    pub(crate) mfa_devices: Vec<String>,
 }
 
 /// Its key.

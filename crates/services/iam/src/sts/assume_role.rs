@@ -1,29 +1,27 @@
 //! AssumeRole. That the caller may (its own policies and the role's trust policy, also for `sts:TagSession` and
 //! `sts:SetSourceIdentity`) was decided by the pipeline; here are the limits of what it may ask for.
+//!
+//! A code of an MFA device is looked at before the decision, since trust policies ask for it, and used up after it.
 
 use std::collections::BTreeMap;
 
-use stoa_kernel::{ApiError, Authorized, Cx, Handles, PrincipalIdentity};
+use stoa_kernel::{ApiError, Authorized, Cx, Handles, PrincipalIdentity, Target, Targets};
 use stoa_models_sts::operations as op;
 use stoa_models_sts::types::{AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser};
-use stoa_policy::{Document, PolicyKind};
+use stoa_schema::Value;
 
-use super::{denied, refuse_mfa, wire_credentials};
+use super::limits::{add_session_tags, add_transitive, packed};
+use super::{denied, wire_credentials};
 use crate::Iam;
-use crate::authority::Sources;
-use crate::error::malformed_policy;
+use crate::mfa::GivenCode;
 use crate::session::{Claims, Subject, issue};
 use crate::state::{RoleRecord, Tags};
 
 const DEFAULT_SECONDS: i64 = 3_600;
 const CHAINED_SECONDS: i64 = 3_600;
-const MAX_POLICY: usize = 2_048;
-const MAX_POLICY_ARNS: usize = 10;
-const MAX_TAGS: usize = 50;
-/// Bytes of policies and tags that fit in a session; `PackedPolicySize` is a percentage of it.
-const PACKED_BYTES: usize = 8_192;
 
-fn seconds(cx: &Cx, role: &RoleRecord, asked: Option<i64>) -> Result<i64, ApiError> {
+/// How long a session of the role lasts.
+pub(super) fn seconds(cx: &Cx, role: &RoleRecord, asked: Option<i64>) -> Result<i64, ApiError> {
     let asked = asked.unwrap_or(DEFAULT_SECONDS);
     let chained = matches!(cx.principal.identity, PrincipalIdentity::AssumedRole { .. });
     if chained && asked > CHAINED_SECONDS {
@@ -51,91 +49,67 @@ fn session_tags(cx: &Cx, input: &AssumeRoleRequest) -> Result<(Tags, Vec<String>
             }
         }
     }
-    let mut seen = std::collections::BTreeSet::new();
-    for tag in input.tags.iter().flatten() {
-        let folded = tag.key.to_lowercase();
-        if transitive.iter().any(|key| key.to_lowercase() == folded) {
-            return Err(denied(
-                "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key \
-                 from the calling session.",
-            ));
-        }
-        if !seen.insert(folded) {
-            return Err(ApiError::validation(
-                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
-            ));
-        }
-        tags.insert(tag.key.clone(), tag.value.clone());
-    }
-    for key in input.transitive_tag_keys.iter().flatten() {
-        if !tags.contains_key(key) {
-            return Err(ApiError::validation(format!("the transitive tag key {key} is not one of the session's tags")));
-        }
-        if !transitive.contains(key) {
-            transitive.push(key.clone());
-        }
-    }
-    if tags.len() > MAX_TAGS {
-        return Err(ApiError::validation(format!("a session has at most {MAX_TAGS} tags")));
-    }
+    let asked = input.tags.iter().flatten().map(|tag| (&*tag.key, &*tag.value));
+    add_session_tags(&mut tags, &transitive, asked)?;
+    add_transitive(&tags, &mut transitive, input.transitive_tag_keys.as_deref().unwrap_or_default())?;
     Ok((tags, transitive))
 }
 
-fn source_identity(cx: &Cx, input: &AssumeRoleRequest) -> Result<Option<String>, ApiError> {
+/// The source identity, which a chained session keeps.
+fn source_identity(cx: &Cx, asked: Option<&str>) -> Result<Option<String>, ApiError> {
     let own = cx.principal.session.as_ref().and_then(|session| session.source_identity.clone());
-    match (own, &input.source_identity) {
-        (Some(own), Some(asked)) if own != *asked => {
+    match (own, asked) {
+        (Some(own), Some(asked)) if own != asked => {
             Err(denied("The source identity of the calling session cannot be changed."))
         }
         (Some(own), _) => Ok(Some(own)),
-        (None, asked) => Ok(asked.clone()),
+        (None, asked) => Ok(asked.map(str::to_owned)),
     }
 }
 
-impl Iam {
-    async fn session_policies(&self, input: &AssumeRoleRequest) -> Result<Vec<String>, ApiError> {
-        let mut policies = Vec::new();
-        if let Some(text) = &input.policy {
-            if text.chars().count() > MAX_POLICY {
-                return Err(ApiError::validation(format!("a session policy has at most {MAX_POLICY} characters")));
-            }
-            let checked = Document::parse_as(text, PolicyKind::Identity);
-            checked.map_err(|error| malformed_policy(error.to_string()))?;
-            policies.push(text.clone());
-        }
-        let arns = input.policy_arns.iter().flatten().filter_map(|policy| policy.arn.as_ref());
-        let account = input.role_arn.split(':').nth(4).unwrap_or_default();
-        for arn in arns {
-            let near = [account, "aws"].contains(&arn.split(':').nth(4).unwrap_or_default());
-            if !near || self.managed_document(arn, &mut Sources::default()).await?.is_none() {
-                return Err(ApiError::validation(format!(
-                    "the session policy {arn} does not exist in the role's account"
-                )));
-            }
-            policies.push(arn.clone());
-        }
-        if policies.len() > MAX_POLICY_ARNS + usize::from(input.policy.is_some()) {
-            return Err(ApiError::validation(format!("at most {MAX_POLICY_ARNS} session policies can be named")));
-        }
-        Ok(policies)
-    }
+fn given_code(input: &Value) -> GivenCode<'_> {
+    GivenCode { serial: input.str_member("SerialNumber"), code: input.str_member("TokenCode") }
 }
 
-/// How much of the room for policies and tags is used, in percent; none when there are neither.
-fn packed(policies: &[String], tags: &Tags) -> Result<Option<i64>, ApiError> {
-    let bytes = policies.iter().map(String::len).sum::<usize>()
-        + tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
-    let percent = (bytes * 100).div_ceil(PACKED_BYTES);
-    if percent > 100 {
-        let message = format!("Packed policy consumes {percent}% of allotted space, please use smaller policy.");
-        return Err(ApiError::new("PackedPolicyTooLargeException", 400, message));
+impl Targets<op::AssumeRole> for Iam {
+    async fn targets(&self, cx: &Cx, input: &Value) -> Result<Vec<Target>, ApiError> {
+        let has_mfa = self.look_at_code(cx, given_code(input)).await?;
+        // A chained session brings its source identity along; AWS asks for the right to set it again.
+        let session = cx.principal.session.as_ref();
+        let identity = session.and_then(|session| session.source_identity.as_deref());
+        let identity = identity.or_else(|| input.str_member("SourceIdentity"));
+        let role = input.str_member("RoleArn").unwrap_or("*");
+        let target = |action: &'static str| {
+            let mut target = Target::new(action, role).with_request_tags(input, "Tags");
+            if has_mfa {
+                target = target.with_key("aws:MultiFactorAuthPresent", "true").with_key("aws:MultiFactorAuthAge", "0");
+            }
+            if let Some(identity) = identity {
+                target = target.with_key("sts:SourceIdentity", identity);
+            }
+            if let Some(Value::List(keys)) = input.member("TransitiveTagKeys") {
+                target.keys.set_many("sts:TransitiveTagKeys", keys.iter().filter_map(Value::as_str));
+            }
+            for (key, member) in [("sts:ExternalId", "ExternalId"), ("sts:RoleSessionName", "RoleSessionName")] {
+                if let Some(value) = input.str_member(member) {
+                    target = target.with_key(key, value);
+                }
+            }
+            target
+        };
+        let mut targets = vec![target("sts:AssumeRole")];
+        if matches!(input.member("Tags"), Some(Value::List(tags)) if !tags.is_empty()) {
+            targets.push(target("sts:TagSession"));
+        }
+        if identity.is_some() {
+            targets.push(target("sts:SetSourceIdentity"));
+        }
+        Ok(targets)
     }
-    Ok((bytes > 0).then(|| i64::try_from(percent).unwrap_or(100)))
 }
 
 impl Handles<op::AssumeRole> for Iam {
     async fn handle(&self, cx: &Cx, input: Authorized<AssumeRoleRequest>) -> Result<AssumeRoleResponse, ApiError> {
-        refuse_mfa(input.serial_number.as_deref(), input.token_code.as_deref())?;
         if input.provided_contexts.as_ref().is_some_and(|contexts| !contexts.is_empty()) {
             return Err(ApiError::validation("ProvidedContexts is not supported"));
         }
@@ -152,11 +126,14 @@ impl Handles<op::AssumeRole> for Iam {
         let role = trust.role.as_ref().ok_or_else(missing)?;
         let seconds = seconds(cx, role, input.duration_seconds)?;
         let (tags, transitive) = session_tags(cx, &input)?;
-        let policies = self.session_policies(&input).await?;
+        let account = input.role_arn.split(':').nth(4).unwrap_or_default();
+        let policies = self.session_policies(account, input.policy.as_deref(), input.policy_arns.as_deref()).await?;
         let packed_policy_size = packed(&policies, &tags)?;
-        let source_identity = source_identity(cx, &input)?;
+        let source_identity = source_identity(cx, input.source_identity.as_deref())?;
+        let given = GivenCode { serial: input.serial_number.as_deref(), code: input.token_code.as_deref() };
+        let mfa_at = self.take_code(cx, given).await?;
         let claims = Claims {
-            account: input.role_arn.split(':').nth(4).unwrap_or_default().parse().map_err(ApiError::internal)?,
+            account: account.parse().map_err(ApiError::internal)?,
             subject: Subject::Role {
                 arn: role.arn.clone(),
                 name: role.name.clone(),
@@ -170,7 +147,7 @@ impl Handles<op::AssumeRole> for Iam {
             transitive,
             policies,
             source_identity: source_identity.clone(),
-            mfa_at: None,
+            mfa_at,
             provider: None,
             keys: Default::default(),
         };

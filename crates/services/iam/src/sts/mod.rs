@@ -1,6 +1,9 @@
-//! STS: who one is, and temporary credentials. AssumeRole is in `assume_role`.
+//! STS: who one is, and temporary credentials. Each kind of session but GetSessionToken's has a file of its own.
 
 mod assume_role;
+mod authorization_message;
+mod federation_token;
+mod limits;
 
 use stoa_kernel::{ApiError, Authorized, Cx, Handles, PrincipalIdentity};
 use stoa_models_sts::operations as op;
@@ -9,7 +12,10 @@ use stoa_models_sts::types::{
     GetCallerIdentityResponse, GetSessionTokenRequest, GetSessionTokenResponse,
 };
 
+pub(crate) use limits::refuse_session;
+
 use crate::Iam;
+use crate::mfa::GivenCode;
 use crate::session::{Claims, SessionCredentials, Subject, account_of_session_key, issue};
 use crate::state::{AccessKeyRecord, account_key, key_key, load};
 
@@ -23,14 +29,6 @@ fn wire_credentials(session: &SessionCredentials) -> Credentials {
         session_token: session.session_token.expose().to_owned(),
         expiration: session.expires_at,
     }
-}
-
-/// Refuses a code of an MFA device, since there are no such devices here.
-fn refuse_mfa(serial: Option<&str>, code: Option<&str>) -> Result<(), ApiError> {
-    if serial.is_some() || code.is_some() {
-        return Err(ApiError::validation("MFA devices are not supported: leave out SerialNumber and TokenCode"));
-    }
-    Ok(())
 }
 
 fn denied(message: &str) -> ApiError {
@@ -58,7 +56,6 @@ impl Handles<op::GetSessionToken> for Iam {
         cx: &Cx,
         input: Authorized<GetSessionTokenRequest>,
     ) -> Result<GetSessionTokenResponse, ApiError> {
-        refuse_mfa(input.serial_number.as_deref(), input.token_code.as_deref())?;
         let principal = &cx.principal;
         if principal.session.is_some() {
             return Err(denied("Cannot call GetSessionToken with session credentials"));
@@ -72,6 +69,8 @@ impl Handles<op::GetSessionToken> for Iam {
             }
             _ => return Err(denied("Cannot call GetSessionToken with session credentials")),
         };
+        let given = GivenCode { serial: input.serial_number.as_deref(), code: input.token_code.as_deref() };
+        let mfa_at = self.take_code(cx, given).await?;
         let claims = Claims {
             account: principal.account.clone(),
             subject,
@@ -82,7 +81,7 @@ impl Handles<op::GetSessionToken> for Iam {
             transitive: Vec::new(),
             policies: Vec::new(),
             source_identity: None,
-            mfa_at: None,
+            mfa_at,
             provider: None,
             keys: Default::default(),
         };

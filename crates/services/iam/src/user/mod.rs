@@ -27,7 +27,7 @@ pub(crate) fn wire_boundary(arn: Option<&str>) -> Option<AttachedPermissionsBoun
 }
 
 /// A user as the API has it; listings leave out tags and boundary.
-fn wire_user(user: &UserRecord, whole: bool) -> User {
+pub(crate) fn wire_user(user: &UserRecord, whole: bool) -> User {
     User {
         path: user.path.clone(),
         user_name: user.name.clone(),
@@ -56,6 +56,7 @@ impl Handles<op::CreateUser> for Iam {
             boundary: input.permissions_boundary,
             tags: Default::default(),
             access_keys: Vec::new(),
+            mfa_devices: Vec::new(),
         };
         add_tags(&mut user.tags, input.tags.unwrap_or_default())?;
         let document = Document::new(user_key(account, &user.name), &user.name, cx.now, &user).map_err(store_failed)?;
@@ -112,6 +113,7 @@ impl Handles<op::DeleteUser> for Iam {
         let user = self.holder::<UserRecord>(account, &input.user_name).await?;
         let in_the_way = [
             (!user.record.access_keys.is_empty(), "Cannot delete entity, must delete access keys first."),
+            (!user.record.mfa_devices.is_empty(), "Cannot delete entity, must delete MFA device first."),
             (!user.record.attached.is_empty(), "Cannot delete entity, must detach all policies first."),
             (!user.record.inline.is_empty(), "Cannot delete entity, must delete policies first."),
         ];

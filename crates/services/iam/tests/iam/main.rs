@@ -4,6 +4,8 @@
 
 mod accounts;
 mod decisions;
+mod federation_token;
+mod mfa;
 mod policies;
 mod roles;
 mod sessions;

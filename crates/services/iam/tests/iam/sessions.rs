@@ -229,7 +229,7 @@ async fn a_caller_learns_who_it_is_and_a_user_gets_a_session() {
     assert_eq!(world.decide(&session.principal, "s3:GetObject", "arn:aws:s3:::b/k").await.effect, Effect::Allow);
     assert_eq!(code(world.call::<op::GetSessionToken>(&session, input()).await.map(|_| ())).0, "AccessDeniedException");
     let mfa = GetSessionTokenRequest { serial_number: Some("arn".to_owned()), ..Default::default() };
-    assert_eq!(code(world.call::<op::GetSessionToken>(&anna, mfa).await.map(|_| ())).0, "ValidationException");
+    assert_eq!(code(world.call::<op::GetSessionToken>(&anna, mfa).await.map(|_| ())).0, "AccessDeniedException");
     let info = |id: &str| GetAccessKeyInfoRequest { access_key_id: id.to_owned() };
     let admin = world.admin();
     for id in [&credentials.access_key_id, &anna.principal.access_key_id] {
