@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::derive::{Deriver, has_facts};
+use crate::derive::{Deriver, binding_name, has_facts};
 use crate::facts::{Action, Actions, Model};
 use crate::overlay::{self, Overlay};
 use crate::paths;
@@ -126,10 +126,7 @@ impl KnownActions {
 
     /// The type of a condition key that the action knows.
     pub fn key_type(&self, action: &str, key: &str) -> Result<&str, String> {
-        let is = |template: &String| match (key.strip_suffix('*'), template.split_once("${")) {
-            (Some(start), Some((known, _))) => start == known,
-            _ => template == key,
-        };
+        let is = |template: &String| template == key || binding_name(template) == key;
         let (prefix, name) = action.split_once(':').unwrap_or_default();
         let known = self.by_prefix.get(prefix).ok_or_else(|| format!("no facts about the prefix `{prefix}`"))?;
         let facts = known.actions.get(name).ok_or_else(|| format!("there is no action `{action}`"))?;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::authz::{Authz, KnownActions, Target};
 use crate::derive::{binding_name, is_resource_tag, keys_of};
 use crate::facts::Action;
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, means};
 use crate::plan::{Operation, Service};
 
 /// A condition key of an action (or, with an empty key, a dependent action), and what becomes of it.
@@ -77,6 +77,27 @@ fn keys_of_types(facts: &Action) -> BTreeSet<String> {
     keys.map(|key| binding_name(key)).filter(|key| !is_resource_tag(key)).collect()
 }
 
+/// The rows of the operations that are served outside the pipeline.
+pub fn of_served(service: &Service, known: &KnownActions) -> Vec<(String, Vec<Row>)> {
+    let mut all = Vec::new();
+    for (operation, action) in &service.overlay.served {
+        let facts = action.split_once(':').and_then(|(prefix, name)| known.action(prefix, name));
+        let keys: BTreeSet<String> =
+            facts.into_iter().flat_map(|facts| keys_of(facts, None).into_iter().chain(keys_of_types(facts))).collect();
+        let state = |key: &str| {
+            let rule = service.overlay.absent.iter().find(|absent| absent.is_for(key, operation));
+            match rule {
+                Some(absent) => State::Absent(absent.why.clone()),
+                None if service.overlay.service.custom_keys.iter().any(|named| means(named, key)) => State::Custom,
+                None => State::Missing,
+            }
+        };
+        let row = |key: String| Row { action: action.clone(), state: state(&key), key };
+        all.push((operation.clone(), keys.into_iter().map(row).collect()));
+    }
+    all
+}
+
 fn state_of_key(service: &Service, operation: &Operation, targets: &[Target], action: &str, key: &str) -> State {
     let of_action = targets.iter().filter(|target| target.action == action);
     if let Some(found) = of_action.flat_map(|target| &target.keys).find(|found| found.key == key) {
@@ -93,7 +114,7 @@ fn state_without_target(overlay: &Overlay, operation: &Operation, what: &str) ->
     let ours = overlay.operations.get(&operation.name);
     if matches!(operation.authz, Authz::Custom) {
         let own = ours.map(|ours| ours.custom_keys.as_slice()).unwrap_or_default();
-        if own.iter().chain(&overlay.service.custom_keys).any(|named| named == what) {
+        if own.iter().chain(&overlay.service.custom_keys).any(|named| means(named, what)) {
             return State::Custom;
         }
     }
@@ -108,3 +129,6 @@ fn names_tags(service: &Service, operation: &Operation) -> bool {
     let shape = input.and_then(|input| service.model.shapes.get(input));
     shape.is_some_and(|shape| shape.members.iter().any(|(name, _)| name == "Tags" || name == "TagKeys"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -270,9 +270,12 @@ pub fn keys_of(facts: &Action, kind: Option<&str>) -> BTreeSet<String> {
     all.map(|key| binding_name(key)).filter(|key| !is_resource_tag(key)).collect()
 }
 
-/// `aws:RequestTag/${TagKey}` → `aws:RequestTag/*`.
+/// `aws:RequestTag/${TagKey}` → `aws:RequestTag/*`, `s3:ExistingObjectTag/<key>` → `s3:ExistingObjectTag/*`.
 pub fn binding_name(key: &str) -> String {
-    key.split_once("${").map_or_else(|| key.to_owned(), |(start, _)| format!("{start}*"))
+    match key.find(['$', '<']) {
+        Some(at) => format!("{}*", key.get(..at).unwrap_or_default()),
+        None => key.to_owned(),
+    }
 }
 
 /// Set by the pipeline for every target with a full ARN, from the resource's tags.

@@ -41,6 +41,7 @@ pub fn all(plan: &Plan) -> Result<BTreeMap<PathBuf, String>, Error> {
         files.insert(folder.join("mod.rs"), format!("//! Generated code of this crate.\n{HEADER}\npub mod ops;\n"));
     }
     files.insert(PathBuf::from("docs/condition-keys.md"), emit_keys_page::markdown(plan));
+    files.insert(PathBuf::from("crates/models/authz/src/generated/custom_keys.txt"), emit_keys_page::custom_keys(plan));
     files.insert(PathBuf::from("crates/models/authz/src/generated/table.txt"), emit_authz::emit(&plan.known));
     Ok(files)
 }

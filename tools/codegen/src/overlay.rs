@@ -11,6 +11,9 @@ pub struct Overlay {
     pub service: Service,
     #[serde(default)]
     pub operations: BTreeMap<String, Operation>,
+    /// Operations that are served outside the pipeline (S3), each with its action; their targets are hand-written.
+    #[serde(default)]
+    pub served: BTreeMap<String, String>,
     /// Where the condition keys of derived bindings come from.
     #[serde(default)]
     pub keys: Vec<KeyRule>,
@@ -101,7 +104,17 @@ pub struct Absent {
 
 impl Absent {
     pub fn is_for(&self, what: &str, operation: &str) -> bool {
-        self.what.iter().any(|named| named == what) && applies(&self.only, operation)
+        self.what.iter().any(|named| means(named, what)) && applies(&self.only, operation)
+    }
+}
+
+/// Whether a name, which may begin or end with `*`, means this key or action.
+pub fn means(named: &str, what: &str) -> bool {
+    match (named.strip_suffix('*'), named.strip_prefix('*')) {
+        _ if named == what => true,
+        (Some(start), _) => what.starts_with(start),
+        (None, Some(end)) => what.ends_with(end),
+        (None, None) => false,
     }
 }
 
