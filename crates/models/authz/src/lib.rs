@@ -5,9 +5,11 @@
 //! case, as policies write them. Pure: nothing here can fail at run time, and a test reads every line.
 
 mod catalog;
+mod declared;
 mod table;
 
 pub use catalog::catalog;
+pub use declared::{Declared, hand_written};
 pub use table::{Access, Action, ActionResource, Key, KeyType, Resource, Service, ValueType};
 
 use table::Table;

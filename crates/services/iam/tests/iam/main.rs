@@ -5,6 +5,7 @@
 mod accounts;
 mod decisions;
 mod federation_token;
+mod keys;
 mod mfa;
 mod policies;
 mod roles;
