@@ -42,7 +42,7 @@ impl Condition {
         }
         let others = self.others();
         if !have.is_empty() && (have.len() > 1 || self.quantifier != Quantifier::None) {
-            all.extend(named.iter().chain(&others).map(|value| [have.as_slice(), &[value.clone()]].concat()));
+            all.extend(named.iter().chain(&others).map(|value| [have.as_slice(), std::slice::from_ref(value)].concat()));
         }
         all.extend(named.iter().map(|value| vec![value.clone()]));
         all.extend(others.into_iter().map(|value| vec![value]));

@@ -1,22 +1,19 @@
-//! What the organization adds to a decision: the place of an account in it, and the policies on the way to it.
+//! What the organization adds to a decision: the place of an account in it, and the policies on the way to it, compiled.
 //!
-//! INVARIANT: an entry is held to the `iam:` and `organizations:` versions it was made at, so a move of an account and
-//! a change of a control policy are seen by the next request.
+//! INVARIANT: an entry is held to the `organizations:` version it was made at, read before anything else, so a move of
+//! an account and a change of a control policy are seen by the next request.
 
 use std::sync::Arc;
 
 use stoa_kernel::ApiError;
 use stoa_kernel::ports::AccountPlace;
 use stoa_policy::{Context, Document, PolicySet};
-use stoa_store::Query;
 use stoa_types::AccountId;
 
 use super::gathered::said_account;
 use super::rights::parse;
 use crate::Iam;
-use crate::accounts::{Organization, organization_key};
-use crate::error::store_failed;
-use crate::state::{AccountRecord, ScpRecord, account_key, kind, load};
+use crate::state::PolicyType;
 
 /// The services whose resources AWS subjects to resource control policies.
 const RCP_SERVICES: [&str; 12] = [
@@ -39,45 +36,31 @@ pub(crate) type Levels = Arc<[Arc<PolicySet>]>;
 
 /// An account of the organization, and what resource control policies say of its resources.
 pub(crate) struct Member {
-    versions: (u64, u64),
-    place: Option<Arc<AccountPlace>>,
+    organizations_version: u64,
+    place: Arc<AccountPlace>,
     rcp: Levels,
 }
 
 impl Iam {
     /// The account as a member of the organization, as it is now.
-    pub(super) async fn member(&self, account: &str) -> Result<Option<Arc<Member>>, ApiError> {
-        let versions = (self.store.version("iam:"), self.store.version("organizations:"));
+    async fn member(&self, account: &str) -> Result<Option<Arc<Member>>, ApiError> {
+        let organizations_version = self.store.version("organizations:");
         if let Some(member) = self.members.get(account)
-            && member.versions == versions
+            && member.organizations_version == organizations_version
         {
             return Ok(Some(member));
         }
         let Ok(id) = account.parse::<AccountId>() else { return Ok(None) };
-        let Some(record) = load::<AccountRecord>(&*self.store, &account_key(&id)).await? else { return Ok(None) };
-        let record = record.record;
-        let place = self.place(&record).await?.map(Arc::new);
-        // Resources of the management account are exempt.
-        let rcp = if record.management { Levels::default() } else { self.compile_levels(kind::RCP, &record).await? };
-        let member = Arc::new(Member { versions, place, rcp });
+        let Some(place) = self.place_of(&id).await? else { return Ok(None) };
+        let place = AccountPlace { organization: place.organization_id.clone(), paths: vec![place.path.clone()] };
+        let rcp = self.compile_levels(PolicyType::ResourceControl, &id).await?;
+        let member = Arc::new(Member { organizations_version, place: Arc::new(place), rcp });
         self.members.put(account, Arc::clone(&member));
         Ok(Some(member))
     }
 
-    async fn place(&self, account: &AccountRecord) -> Result<Option<AccountPlace>, ApiError> {
-        let organization = load::<Organization>(&*self.store, &organization_key()).await?;
-        let Some(organization) = organization else { return Ok(None) };
-        let id = organization.record.id;
-        let mut path = format!("{id}/");
-        for step in account.path.iter().filter(|step| **step != *account.id.as_str()) {
-            path.push_str(step);
-            path.push('/');
-        }
-        Ok(Some(AccountPlace { organization: id, paths: vec![path] }))
-    }
-
     pub(super) async fn place_of_account(&self, account: &str) -> Result<Option<Arc<AccountPlace>>, ApiError> {
-        Ok(self.member(account).await?.and_then(|member| member.place.clone()))
+        Ok(self.member(account).await?.map(|member| Arc::clone(&member.place)))
     }
 
     /// The resource control policies over a resource: those of its account, where its service takes part.
@@ -96,28 +79,17 @@ impl Iam {
         Ok(self.member(owner).await?.map(|member| Arc::clone(&member.rcp)).unwrap_or_default())
     }
 
-    /// One set for each target on the way from the root to the account that has any policy of this kind. A target
-    /// without one stands for AWS's default, which allows everything.
-    pub(super) async fn compile_levels(&self, kind: &'static str, account: &AccountRecord) -> Result<Levels, ApiError> {
+    /// One set for each node on the way from the root to the account, each of which must allow; none when policies of
+    /// this type limit nobody, or not this account.
+    pub(super) async fn compile_levels(&self, kind: PolicyType, account: &AccountId) -> Result<Levels, ApiError> {
         let mut levels = Vec::new();
-        for target in &account.path {
-            let mut documents: Vec<(Arc<str>, Document)> = Vec::new();
-            let mut query = Query::of(kind).children_of(target);
-            loop {
-                let page = self.store.query(&query).await.map_err(store_failed)?;
-                for document in &page.documents {
-                    let attached: ScpRecord = document.decode().map_err(store_failed)?;
-                    documents.push((Arc::from(attached.name), parse(&attached.document)?));
-                }
-                match page.next {
-                    Some(next) => query.after = Some(next),
-                    None => break,
-                }
+        for level in self.effective_policies(account, kind).await?.iter() {
+            let mut documents: Vec<(Arc<str>, Document)> = Vec::with_capacity(level.policies.len());
+            for policy in &level.policies {
+                documents.push((Arc::from(&*policy.name), parse(&policy.document)?));
             }
-            if !documents.is_empty() {
-                let named = documents.iter().map(|(name, document)| (Arc::clone(name), document));
-                levels.push(Arc::new(PolicySet::compile(named)));
-            }
+            let named = documents.iter().map(|(name, document)| (Arc::clone(name), document));
+            levels.push(Arc::new(PolicySet::compile(named)));
         }
         Ok(levels.into())
     }

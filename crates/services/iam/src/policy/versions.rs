@@ -18,9 +18,9 @@ use crate::managed;
 use crate::paging::Paging;
 use crate::state::{PolicyRecord, PolicyVersionRecord};
 
-const MAX_VERSIONS: usize = 5;
+pub(crate) const MAX_VERSIONS: usize = 5;
 
-fn wire_version(policy: &PolicyRecord, version: &PolicyVersionRecord, document: bool) -> PolicyVersion {
+pub(crate) fn wire_version(policy: &PolicyRecord, version: &PolicyVersionRecord, document: bool) -> PolicyVersion {
     PolicyVersion {
         document: document.then(|| encoded(&version.document)),
         version_id: Some(format!("v{}", version.number)),
@@ -29,7 +29,7 @@ fn wire_version(policy: &PolicyRecord, version: &PolicyVersionRecord, document: 
     }
 }
 
-fn wire_managed_version(document: Option<&str>) -> PolicyVersion {
+pub(crate) fn wire_managed_version(document: Option<&str>) -> PolicyVersion {
     PolicyVersion {
         document: document.map(encoded),
         version_id: Some("v1".to_owned()),

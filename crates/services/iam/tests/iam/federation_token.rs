@@ -1,6 +1,7 @@
 //! GetFederationToken and DecodeAuthorizationMessage.
 
 use serde_json::json;
+use stoa_kernel::ports::Authority;
 use stoa_kernel::{Cx, PrincipalIdentity};
 use stoa_models_iam::operations as iam_op;
 use stoa_models_iam::types::DeleteUserRequest;

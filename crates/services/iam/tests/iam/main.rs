@@ -3,13 +3,23 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod accounts;
+mod boundaries;
 mod decisions;
 mod federation_token;
 mod keys;
+mod groups;
+mod instance_profiles;
+mod last_accessed;
 mod mfa;
+mod passwords;
 mod policies;
+mod quotas;
+mod renames;
+mod reports;
 mod roles;
+mod service_linked;
 mod sessions;
 mod simulate;
+mod slots;
 mod support;
 mod users;
