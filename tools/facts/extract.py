@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Extracts facts about AWS services into facts/<service>/{model,actions}.json: names, shapes, bindings, limits, no prose.
+IAM actions of prefixes whose service has no folder go into facts/prefixes/<prefix>.json.
 
 Sources, both pinned in botocore.lock by version and SHA-256:
   * the service models in a botocore wheel (or in an installed botocore of exactly that version);
@@ -24,13 +25,16 @@ HERE = pathlib.Path(__file__).resolve().parent
 LOCK = HERE / "botocore.lock"
 
 # Services whose shapes are kept, and services that have only their operation tables so far.
-FULL = ["iam", "sagemaker", "sagemaker-runtime", "sts"]
+FULL = ["iam", "organizations", "sagemaker", "sagemaker-runtime", "sts"]
 ROWS = [
-    "cloudformation", "cloudtrail", "cloudwatch", "ecr", "events", "kms", "logs", "organizations", "pricing", "ram",
+    "cloudformation", "cloudtrail", "cloudwatch", "ecr", "events", "kms", "logs", "pricing", "ram",
     "s3", "sagemaker-featurestore-runtime", "sagemaker-metrics", "servicecatalog",
 ]
 # The prefix of a service's IAM actions where it is not the service's name.
 PREFIX = {"sagemaker-runtime": "sagemaker", "sagemaker-featurestore-runtime": "sagemaker", "sagemaker-metrics": "sagemaker"}
+
+# The source gives this prefix the name of the other service that uses it.
+NAME = {"cloudformation": "AWS CloudFormation"}
 
 METADATA = [
     "apiVersion", "awsQueryCompatible", "endpointPrefix", "globalEndpoint", "jsonVersion", "protocols", "serviceFullName",
@@ -90,7 +94,7 @@ def action_facts(authz, prefix, service, operations):
     """Actions of one IAM prefix. Services that share a prefix each get it whole only where they own it."""
     known = authz["services"].get(prefix)
     if known is None:
-        return {"prefix": prefix, "actions": {}, "resources": {}, "keys": {}}
+        return {"prefix": prefix, "name": prefix, "actions": {}, "resources": {}, "keys": {}}
     keep = set(known["act"]) if prefix == service else {name for name in known["act"] if name in operations}
     actions = {}
     for name in keep:
@@ -107,6 +111,7 @@ def action_facts(authz, prefix, service, operations):
     resources = {kind: rule for kind, rule in known["res"].items() if prefix == service or kind in used}
     return {
         "prefix": prefix,
+        "name": NAME.get(prefix, known["name"]),
         "actions": actions,
         "resources": {kind: only_set({"arn": rule[0], "keys": rule[1]}) for kind, rule in resources.items()},
         "keys": known["keys"],
@@ -193,6 +198,10 @@ def main():
         (folder / "model.json").write_text(lines(facts))
         actions = action_facts(authz, PREFIX.get(service, service), service, model["operations"])
         (folder / "actions.json").write_text(lines(actions))
+    prefixes = options.out / "prefixes"
+    prefixes.mkdir(exist_ok=True)
+    for prefix in sorted(set(authz["services"]) - set(PREFIX.values()) - set(models)):
+        (prefixes / f"{prefix}.json").write_text(lines(action_facts(authz, prefix, prefix, {})))
     global_keys = {key: rule[0] for key, rule in authz["globals"].items()}
     (options.out / "global_keys.json").write_text(lines({"keys": global_keys}))
     print(f"facts of {len(models)} services from botocore {version}")

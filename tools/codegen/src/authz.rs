@@ -48,6 +48,7 @@ impl KnownActions {
     /// Adds a service's actions; services that share a prefix are joined.
     pub fn add(&mut self, prefix: &str, actions: Actions) {
         match self.by_prefix.get_mut(prefix) {
+            // The service that owns the prefix knows its own actions best, and all of them.
             Some(known) => {
                 known.actions.extend(actions.actions);
                 known.resources.extend(actions.resources);
@@ -57,6 +58,16 @@ impl KnownActions {
                 self.by_prefix.insert(prefix.to_owned(), actions);
             }
         }
+    }
+
+    /// The actions of every prefix.
+    pub fn prefixes(&self) -> &BTreeMap<String, Actions> {
+        &self.by_prefix
+    }
+
+    /// The types of the global keys.
+    pub fn globals(&self) -> &BTreeMap<String, String> {
+        &self.globals
     }
 
     /// The access level of an operation's own action; by its verb when the facts have no such action.

@@ -111,9 +111,12 @@ pub struct Member {
     pub timestamp_format: Option<String>,
 }
 
-/// `actions.json`.
+/// `actions.json`, and the files in `facts/prefixes`.
 #[derive(Debug, Deserialize)]
 pub struct Actions {
+    /// The service as AWS's authorization reference names it.
+    #[serde(default)]
+    pub name: String,
     pub actions: BTreeMap<String, Action>,
     pub resources: BTreeMap<String, Resource>,
     pub keys: BTreeMap<String, String>,
@@ -127,6 +130,9 @@ pub struct Action {
     pub keys: Vec<String>,
     #[serde(default)]
     pub legacy_keys: Vec<String>,
+    /// Actions that the caller needs too.
+    #[serde(default)]
+    pub dependent: Vec<String>,
     #[serde(default)]
     pub resources: BTreeMap<String, ActionResource>,
 }
@@ -135,13 +141,19 @@ pub struct Action {
 #[derive(Debug, Deserialize)]
 pub struct ActionResource {
     #[serde(default)]
+    pub required: bool,
+    #[serde(default)]
     pub keys: Vec<String>,
+    #[serde(default)]
+    pub dependent: Vec<String>,
 }
 
 /// A resource type.
 #[derive(Debug, Deserialize)]
 pub struct Resource {
     pub arn: String,
+    #[serde(default)]
+    pub keys: Vec<String>,
 }
 
 /// `global_keys.json`.

@@ -7,6 +7,7 @@
 
 mod authz;
 mod compatibility;
+mod emit_authz;
 mod emit_family;
 mod emit_operations;
 mod emit_shapes;

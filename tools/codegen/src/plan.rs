@@ -6,12 +6,15 @@ use std::path::Path;
 use crate::authz::{Authz, KnownActions, resolve};
 use crate::error::Error;
 use crate::facts::{Actions, GlobalKeys, Model, read_json, read_toml};
+use crate::files::list;
 use crate::overlay::Overlay;
 
 /// Everything.
 #[derive(Debug)]
 pub struct Plan {
     pub services: Vec<Service>,
+    /// The IAM actions of every prefix, those of services without a model too.
+    pub known: KnownActions,
 }
 
 /// One AWS service.
@@ -63,11 +66,14 @@ impl Plan {
             known.add(&prefix, actions);
             loaded.push((name, prefix, model, overlay));
         }
+        for (prefix, actions) in prefixes(&facts.join("prefixes"))? {
+            known.add(&prefix, actions);
+        }
         let mut services = Vec::new();
         for (name, prefix, model, overlay) in loaded {
             services.push(Service::join(name, prefix, model, overlay, &known)?);
         }
-        Ok(Plan { services })
+        Ok(Plan { services, known })
     }
 
     /// The families, each with its implemented operations by service.
@@ -129,6 +135,16 @@ impl Service {
         let shape = self.model.shapes.get(name);
         shape.ok_or_else(|| Error::Facts(format!("{}: there is no shape `{name}`", self.name)))
     }
+}
+
+/// The actions of services that have no model here.
+fn prefixes(folder: &Path) -> Result<Vec<(String, Actions)>, Error> {
+    let mut found = Vec::new();
+    for path in list(folder)? {
+        let prefix = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        found.push((prefix, read_json(&path)?));
+    }
+    Ok(found)
 }
 
 fn apply_overlay(name: &str, model: &mut Model, overlay: &Overlay) -> Result<(), Error> {

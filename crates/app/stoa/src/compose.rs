@@ -92,6 +92,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let sources = CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]);
     let runtime = runtime(data_dir)?;
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::new(sources), Arc::clone(&runtime));
+    iam.set_resource_policies(vec![Arc::clone(&objects) as _]);
     iam.set_account_data(vec![Arc::clone(&hosting) as _, Arc::clone(&hubs) as _, Arc::clone(&objects) as _]);
     iam.resume_deletions().await?;
     let registry = registry(&iam, &hubs, &hosting)?;

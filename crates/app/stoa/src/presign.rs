@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use stoa_kernel::ports::{Authority, Credential, PRESIGNING_PRINCIPAL, PresignObject, Verdict};
+use stoa_kernel::ports::{AccountPlace, Authority, Credential, PRESIGNING_PRINCIPAL, PresignObject, Verdict};
 use stoa_kernel::{ApiError, Cx, Principal, PrincipalIdentity};
 use stoa_policy::{Context, Effect, Slot};
 use stoa_sigv4::{Signer, presign};
@@ -125,5 +125,13 @@ impl Authority for ServiceAuthority {
         session_name: &str,
     ) -> Result<Option<Principal>, ApiError> {
         self.inner.service_session(role_arn, service, session_name).await
+    }
+
+    async fn account_place(&self, account: &str) -> Result<Option<Arc<AccountPlace>>, ApiError> {
+        self.inner.account_place(account).await
+    }
+
+    fn encode_refusal(&self, account: &AccountId, message: &str) -> Option<String> {
+        self.inner.encode_refusal(account, message)
     }
 }

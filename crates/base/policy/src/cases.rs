@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Document, Explanation, MapContext, PolicySet, PrincipalRef, Request, Slots, explain};
+use crate::{Document, Explanation, MapContext, PolicySet, PrincipalRef, Request, Slots, explain, explain_statements};
 
 /// How many cases came out as expected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -105,7 +105,27 @@ pub fn run_cases(reader: impl BufRead, mut out: impl Write) -> io::Result<CaseTo
 /// Evaluates one case; the error is what to print.
 fn run_case(line: &str) -> Result<(), String> {
     let case: Case<'_> = serde_json::from_str(line).map_err(|error| format!("not a case: {error}"))?;
-    let compiled = Compiled::of(&case).map_err(|problem| format!("{}: {problem}", case.id))?;
+    let explanation = evaluate(&case, explain_statements)?;
+    if explanation.effect.to_string() == case.expect {
+        return Ok(());
+    }
+    Err(report(&case, &explanation))
+}
+
+/// The explanation of one case, with suggestions; what the case expects is not looked at.
+///
+/// # Errors
+/// What is wrong with the case.
+pub fn explain_case(line: &str) -> Result<Explanation, String> {
+    let case: Case<'_> = serde_json::from_str(line).map_err(|error| format!("not a case: {error}"))?;
+    evaluate(&case, explain)
+}
+
+fn evaluate(
+    case: &Case<'_>,
+    explain: impl FnOnce(&Slots<'_>, &Request<'_>) -> Explanation,
+) -> Result<Explanation, String> {
+    let compiled = Compiled::of(case).map_err(|problem| format!("{}: {problem}", case.id))?;
     let mut context = MapContext::new();
     for (key, value) in &case.context {
         match value {
@@ -123,11 +143,7 @@ fn run_case(line: &str) -> Result<(), String> {
         management_account: case.management_account,
         context: &context,
     };
-    let explanation = compiled.explain(&request);
-    if explanation.effect.to_string() == case.expect {
-        return Ok(());
-    }
-    Err(report(&case, &explanation))
+    Ok(compiled.with_slots(|slots| explain(slots, &request)))
 }
 
 fn report(case: &Case<'_>, explanation: &Explanation) -> String {
@@ -168,7 +184,7 @@ impl Compiled {
         Ok(made)
     }
 
-    fn explain(&self, request: &Request<'_>) -> Explanation {
+    fn with_slots<T>(&self, use_them: impl FnOnce(&Slots<'_>) -> T) -> T {
         let identity: Vec<&PolicySet> = self.identity.iter().collect();
         let session: Option<Vec<&PolicySet>> = self.session.as_ref().map(|sets| sets.iter().collect());
         let scp: Vec<&PolicySet> = self.scp.iter().collect();
@@ -183,7 +199,7 @@ impl Compiled {
             endpoint: self.endpoint.as_ref(),
             trust: self.trust.as_ref(),
         };
-        explain(&slots, request)
+        use_them(&slots)
     }
 }
 

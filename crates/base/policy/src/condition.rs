@@ -15,6 +15,10 @@ pub(crate) struct Condition {
     pub operator: Box<str>,
     /// In lower case.
     pub key: Box<str>,
+    /// As written in the document.
+    pub name: Box<str>,
+    /// The wanted values as written, where the parsed ones do not keep their text.
+    texts: Box<[Box<str>]>,
     quantifier: Quantifier,
     if_exists: bool,
     negated: bool,
@@ -169,8 +173,37 @@ impl Condition {
     ) -> Result<Condition, (usize, String)> {
         let wanted = Wanted::parse(operator.kind, texts, variables)?;
         let Operator { quantifier, negated, if_exists, .. } = operator;
-        let key = key.to_ascii_lowercase().into();
-        Ok(Condition { operator: name.into(), key, quantifier, if_exists, negated, wanted })
+        let kept = if wanted.keeps_text() { &[] } else { texts };
+        Ok(Condition {
+            operator: name.into(),
+            key: key.to_ascii_lowercase().into(),
+            name: key.into(),
+            texts: kept.iter().map(|text| Box::from(text.as_str())).collect(),
+            quantifier,
+            if_exists,
+            negated,
+            wanted,
+        })
+    }
+
+    /// The wanted values as written.
+    pub fn wanted_texts(&self) -> Vec<String> {
+        match self.wanted.patterns() {
+            Some(patterns) => patterns.iter().map(|pattern| pattern.text().to_owned()).collect(),
+            None => self.texts.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// Keys of variables in the wanted values that the request does not have, in lower case.
+    pub fn unresolved(&self, context: &dyn Context) -> Vec<String> {
+        match &self.wanted {
+            Wanted::Text(patterns) | Wanted::TextFold(patterns) => {
+                patterns.iter().flat_map(|pattern| pattern.unresolved(context)).collect()
+            }
+            Wanted::Arn(patterns) => patterns.iter().flat_map(|pattern| pattern.unresolved(context)).collect(),
+            Wanted::Bool(values) => values.iter().flat_map(|value| value.unresolved(context)).collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Whether the condition holds for a request.
@@ -218,6 +251,18 @@ impl Wanted {
         })
     }
 
+    /// The patterns, where the values are patterns.
+    fn patterns(&self) -> Option<&[Pattern]> {
+        match self {
+            Wanted::Text(patterns) | Wanted::TextFold(patterns) => Some(patterns),
+            _ => None,
+        }
+    }
+
+    fn keeps_text(&self) -> bool {
+        self.patterns().is_some()
+    }
+
     /// Whether a value of the request is one of those wanted, negation aside.
     fn matches(&self, value: &str, context: &dyn Context) -> bool {
         match self {
@@ -253,6 +298,13 @@ impl BoolValue {
         typed(text, "`true` or `false`", values::boolean).map(BoolValue::Fixed)
     }
 
+    fn unresolved(&self, context: &dyn Context) -> Vec<String> {
+        match self {
+            BoolValue::Fixed(_) => Vec::new(),
+            BoolValue::Variable(pattern) => pattern.unresolved(context),
+        }
+    }
+
     fn get(&self, context: &dyn Context) -> Option<bool> {
         match self {
             BoolValue::Fixed(value) => Some(*value),
@@ -275,6 +327,14 @@ impl ArnPattern {
             Err(_) if whole.has_variables() => ArnPattern::Whole(whole),
             Err(_) => ArnPattern::Never,
         })
+    }
+
+    fn unresolved(&self, context: &dyn Context) -> Vec<String> {
+        match self {
+            ArnPattern::Components(six) => six.iter().flat_map(|pattern| pattern.unresolved(context)).collect(),
+            ArnPattern::Whole(pattern) => pattern.unresolved(context),
+            ArnPattern::Never => Vec::new(),
+        }
     }
 
     fn matches(&self, value: &str, context: &dyn Context) -> bool {
@@ -315,6 +375,9 @@ fn each<T>(texts: &[String], parse: impl Fn(&str) -> Result<T, String>) -> Resul
 fn typed<T>(text: &str, what: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
     parse(text).ok_or_else(|| format!("`{text}` is not {what}"))
 }
+
+#[path = "condition/witness.rs"]
+mod witness;
 
 #[cfg(test)]
 #[path = "condition/tests.rs"]

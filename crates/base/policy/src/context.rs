@@ -163,3 +163,16 @@ impl Context for MapContext {
         self.entries.get(at).map(|(_, stored)| stored.values())
     }
 }
+
+/// A context with some keys changed; a key set to no values is absent.
+#[derive(Clone)]
+pub(crate) struct Overlay<'a> {
+    pub base: &'a dyn Context,
+    pub changed: MapContext,
+}
+
+impl Context for Overlay<'_> {
+    fn get(&self, key: &str) -> Option<Values<'_>> {
+        self.changed.get(key).or_else(|| self.base.get(key))
+    }
+}

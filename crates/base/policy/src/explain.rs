@@ -1,12 +1,14 @@
 //! The slow twin of a decision: every statement of every slot, and which of its elements failed.
 //!
-//! It decides by [`crate::decide`] itself, so it cannot disagree; the rest is commentary. Pure.
+//! It decides by [`crate::decide`] itself, so it cannot disagree; the rest is commentary, and suggestions of what would
+//! allow the request (see `suggest`). Pure.
 
 use serde::Serialize;
 
 use crate::decide::{scp_applies, unnamed_in};
 use crate::keys::Prepared;
 use crate::statement::Statement;
+use crate::suggest::{Suggestion, suggestions};
 use crate::{Effect, PolicySet, Request, Slot, Slots, decide};
 
 /// Why a request was decided as it was.
@@ -22,6 +24,8 @@ pub struct Explanation {
     pub matched: Option<Considered>,
     /// Every slot with policies in it; SCPs and RCPs once a level.
     pub slots: Vec<SlotExplanation>,
+    /// Ways to allow a refused request, the smallest first; each has been proven by deciding again with it.
+    pub suggestions: Vec<Suggestion>,
 }
 
 /// The statements of one slot (or level).
@@ -61,22 +65,41 @@ pub enum Failed {
     /// `Action` or `NotAction`.
     Action,
     /// `Resource` or `NotResource`.
-    Resource,
+    Resource {
+        /// The patterns, as written.
+        wanted: Vec<String>,
+        /// Keys of policy variables in them that the request does not have, in lower case.
+        unresolved: Vec<String>,
+    },
     /// `Principal` or `NotPrincipal`.
-    Principal,
+    Principal {
+        /// Whom the statement names.
+        wanted: Vec<String>,
+    },
     /// A condition.
     Condition {
         /// The operator as written.
         operator: String,
         /// The key, in lower case.
         key: String,
+        /// The key, as written.
+        name: String,
+        /// The policy's values, as written.
+        wanted: Vec<String>,
+        /// Keys of policy variables in them that the request does not have, in lower case.
+        unresolved: Vec<String>,
         /// The values that the request has; `None` when the key is absent.
         values: Option<Vec<String>>,
     },
 }
 
-/// Explains a request.
+/// Explains a request, with suggestions where it is refused.
 pub fn explain(slots: &Slots<'_>, request: &Request<'_>) -> Explanation {
+    Explanation { suggestions: suggestions(slots, request), ..explain_statements(slots, request) }
+}
+
+/// Explains a request without looking for suggestions, which takes some ten decisions more.
+pub fn explain_statements(slots: &Slots<'_>, request: &Request<'_>) -> Explanation {
     let decision = decide(slots, request);
     let prepared = Prepared::new(request);
     let scp = scp_applies(slots, request);
@@ -105,7 +128,7 @@ pub fn explain(slots: &Slots<'_>, request: &Request<'_>) -> Explanation {
         failed: Vec::new(),
     });
     let reason = decision.reason_text(request.action);
-    Explanation { effect: decision.effect, slot: decision.slot, reason, matched, slots: all }
+    Explanation { effect: decision.effect, slot: decision.slot, reason, matched, slots: all, suggestions: Vec::new() }
 }
 
 fn consider(set: &PolicySet, slot: Slot, prepared: &Prepared<'_>) -> Vec<Considered> {
@@ -132,16 +155,24 @@ fn failures(statement: &Statement, slot: Slot, prepared: &Prepared<'_>) -> Vec<F
         failed.push(Failed::Action);
     }
     if !statement.resources.cover(prepared) {
-        failed.push(Failed::Resource);
+        let patterns = statement.resources.patterns();
+        failed.push(Failed::Resource {
+            wanted: patterns.iter().map(|pattern| pattern.text().to_owned()).collect(),
+            unresolved: patterns.iter().flat_map(|pattern| pattern.unresolved(request.context)).collect(),
+        });
     }
     if statement.principals.reach(request.principal, statement.deny, unnamed_in(slot)).is_none() {
-        failed.push(Failed::Principal);
+        let wanted = statement.principals.names().iter().map(ToString::to_string).collect();
+        failed.push(Failed::Principal { wanted });
     }
     for condition in &statement.conditions {
         if !condition.holds(request.context) {
             failed.push(Failed::Condition {
                 operator: condition.operator.to_string(),
                 key: condition.key.to_string(),
+                name: condition.name.to_string(),
+                wanted: condition.wanted_texts(),
+                unresolved: condition.unresolved(request.context),
                 values: request.context.get(&condition.key).map(|values| values.to_strings()),
             });
         }

@@ -62,6 +62,31 @@ impl Pattern {
         self.text.get(start as usize..(start as usize).saturating_add(len as usize)).unwrap_or("")
     }
 
+    /// As written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Keys of variables that have neither a value in the request nor a default: they make the pattern match nothing.
+    pub fn unresolved(&self, context: &dyn Context) -> Vec<String> {
+        let missing = self.variables.iter().filter(|variable| variable.resolve(context).is_none());
+        missing.map(|variable| variable.key.to_string()).collect()
+    }
+
+    /// Some text that it matches: `*` as nothing, `?` as `x`; `None` when a variable cannot be resolved.
+    pub fn example(&self, context: &dyn Context) -> Option<String> {
+        let mut out = String::with_capacity(self.text.len());
+        for part in &self.parts {
+            match *part {
+                Part::Lit { start, len } => out.push_str(self.literal(start, len)),
+                Part::One => out.push('x'),
+                Part::Star => {}
+                Part::Var(at) => out.push_str(self.variables.get(at as usize)?.resolve(context)?),
+            }
+        }
+        Some(if out.is_empty() && self.is_any() { "x".to_owned() } else { out })
+    }
+
     /// Whether it has a variable in it.
     pub fn has_variables(&self) -> bool {
         !self.variables.is_empty()

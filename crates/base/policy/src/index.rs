@@ -86,6 +86,31 @@ impl PolicySet {
         set
     }
 
+    /// A set with one statement replaced (or left out) and one added, for what-if questions.
+    pub(crate) fn edited(
+        &self,
+        change: Option<(u32, Option<Arc<Statement>>)>,
+        add: Option<(Arc<str>, Arc<Statement>)>,
+    ) -> PolicySet {
+        let mut policies = self.policies.clone();
+        let mut entries = Vec::with_capacity(self.entries.len() + 1);
+        for (id, entry) in self.entries.iter().enumerate() {
+            let statement = match &change {
+                Some((at, new)) if *at as usize == id => new.clone(),
+                _ => Some(Arc::clone(&entry.statement)),
+            };
+            entries.extend(statement.map(|statement| Entry { statement, policy: entry.policy }));
+        }
+        if let Some((name, statement)) = add {
+            let policy = u32::try_from(policies.len()).unwrap_or(u32::MAX);
+            policies.push(name);
+            entries.push(Entry { statement, policy });
+        }
+        let mut set = PolicySet { policies, entries, ..PolicySet::default() };
+        set.file();
+        set
+    }
+
     /// How many statements it holds.
     pub fn len(&self) -> usize {
         self.entries.len()

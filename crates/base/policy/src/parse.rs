@@ -20,7 +20,7 @@ const MAX_STATEMENTS: usize = 20_000;
 
 /// JSON as written: objects keep their order and their repeated names.
 #[derive(Debug, Clone, PartialEq)]
-enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     Number(String),
@@ -36,11 +36,7 @@ pub(crate) fn document(text: &str) -> Parsed<Document> {
     if text.len() > MAX_BYTES {
         return Err(PolicyError::new(format!("document of {} bytes is longer than {MAX_BYTES}", text.len()), "$"));
     }
-    let json: Json = serde_json::from_str(text).map_err(|error| {
-        let full = error.to_string();
-        let message = full.split(" at line ").next().unwrap_or(&full).to_owned();
-        PolicyError::new(format!("syntax errors in policy: {message}"), place(error.line(), error.column()))
-    })?;
+    let json = json(text)?;
     let Json::Object(members) = json else { return wrong("a policy must be a JSON object", "$") };
     no_repeats(&members, "$")?;
     let (mut version, mut id, mut statements) = (None, None, None);
@@ -73,6 +69,15 @@ pub(crate) fn document(text: &str) -> Parsed<Document> {
     }
     unique_sids(&parsed)?;
     Ok(Document { statements: parsed.into(), variables, id })
+}
+
+/// Reads the text as JSON.
+pub(crate) fn json(text: &str) -> Parsed<Json> {
+    serde_json::from_str(text).map_err(|error| {
+        let full = error.to_string();
+        let message = full.split(" at line ").next().unwrap_or(&full).to_owned();
+        PolicyError::new(format!("syntax errors in policy: {message}"), place(error.line(), error.column()))
+    })
 }
 
 fn place(line: usize, column: usize) -> String {
@@ -250,7 +255,7 @@ fn text_of<'a>(value: &'a Json, path: &str) -> Parsed<&'a str> {
 }
 
 /// One or many scalars as text: AWS takes booleans and numbers for their text.
-fn strings(value: &Json, path: &str, empty: &str) -> Parsed<Vec<String>> {
+pub(crate) fn strings(value: &Json, path: &str, empty: &str) -> Parsed<Vec<String>> {
     let list = match value {
         Json::List(list) => list.as_slice(),
         one => std::slice::from_ref(one),

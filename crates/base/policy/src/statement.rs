@@ -2,6 +2,8 @@
 //!
 //! INVARIANT: matching is pure and total. The order (action, resource, principal, conditions) is only for speed.
 
+use std::fmt;
+
 use crate::action::Actions;
 use crate::condition::Condition;
 use crate::glob::Pattern;
@@ -9,7 +11,7 @@ use crate::keys::Prepared;
 use crate::principal::{PrincipalKind, PrincipalRef, last_part};
 
 /// A parsed statement.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Statement {
     pub sid: Option<Box<str>>,
     pub deny: bool,
@@ -22,7 +24,7 @@ pub(crate) struct Statement {
 }
 
 /// `Resource`, `NotResource`, or neither (trust policies).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Resources {
     Absent,
     Only(Box<[Pattern]>),
@@ -30,7 +32,7 @@ pub(crate) enum Resources {
 }
 
 /// `Principal`, `NotPrincipal`, or neither (identity policies).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Principals {
     Absent,
     Only(Box<[Named]>),
@@ -75,6 +77,14 @@ pub(crate) enum Unnamed {
 }
 
 impl Resources {
+    /// The patterns, whichever way they count.
+    pub fn patterns(&self) -> &[Pattern] {
+        match self {
+            Resources::Absent => &[],
+            Resources::Only(patterns) | Resources::AllBut(patterns) => patterns,
+        }
+    }
+
     pub fn cover(&self, prepared: &Prepared<'_>) -> bool {
         let any = |patterns: &[Pattern]| {
             let (resource, context) = (prepared.request.resource, prepared.request.context);
@@ -84,6 +94,18 @@ impl Resources {
             Resources::Absent => true,
             Resources::Only(patterns) => any(patterns),
             Resources::AllBut(patterns) => !any(patterns),
+        }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Named::Everyone => f.write_str("*"),
+            Named::Account(account) => write!(f, "arn:aws:iam::{account}:root"),
+            Named::Role { arn: name, .. } | Named::Exact(name) | Named::Service(name) | Named::Federated(name) => {
+                f.write_str(name)
+            }
         }
     }
 }
@@ -122,6 +144,14 @@ fn same_role(principal: &PrincipalRef, arn: &str, account: &str, name: &str) -> 
 }
 
 impl Principals {
+    /// The names, whichever way they count.
+    pub fn names(&self) -> &[Named] {
+        match self {
+            Principals::Absent => &[],
+            Principals::Only(named) | Principals::AllBut(named) => named,
+        }
+    }
+
     /// How the statement reaches the principal, if it does.
     pub fn reach(&self, principal: &PrincipalRef, deny: bool, unnamed: Unnamed) -> Option<Grant> {
         match self {

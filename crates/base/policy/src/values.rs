@@ -123,6 +123,27 @@ fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
     year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
 }
 
+impl Number {
+    /// This number and its two neighbours at a distance of one, as text.
+    pub fn around(self) -> [String; 3] {
+        let one = 10i128.pow(PLACES as u32);
+        [self.0, self.0.saturating_sub(one), self.0.saturating_add(one)].map(|value| {
+            let (whole, fraction) =
+                (value.unsigned_abs() / one.unsigned_abs(), value.unsigned_abs() % one.unsigned_abs());
+            let sign = if value < 0 { "-" } else { "" };
+            let text = format!("{sign}{whole}.{fraction:0PLACES$}");
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        })
+    }
+}
+
+impl Instant {
+    /// This instant and those a second before and after, as seconds since 1970.
+    pub fn around(self) -> [String; 3] {
+        Number(self.0.saturating_mul(1000)).around()
+    }
+}
+
 /// A range of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Range {
@@ -170,6 +191,15 @@ fn v6_bits(v6: Ipv6Addr) -> (u128, bool) {
 }
 
 impl Range {
+    /// Its first address.
+    pub fn first(&self) -> String {
+        if self.v6 {
+            Ipv6Addr::from(self.base).to_string()
+        } else {
+            std::net::Ipv4Addr::from(self.base as u32).to_string()
+        }
+    }
+
     /// Whether an address, taken apart by [`address_bits`], is inside.
     pub fn contains(&self, (bits, v6): (u128, bool)) -> bool {
         self.v6 == v6 && bits & self.mask == self.base
@@ -214,6 +244,20 @@ pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Standard base64 with padding.
+pub(crate) fn to_base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().chain(&[0, 0]).take(3).fold(0usize, |bits, byte| bits << 8 | usize::from(*byte));
+        for place in 0..4 {
+            let letter = LETTERS.get(bits >> (18 - 6 * place) & 63).copied().unwrap_or(b'A');
+            out.push(if place <= chunk.len() { char::from(letter) } else { '=' });
+        }
+    }
+    out
+}
+
 /// Whether two strings are equal without regard to case.
 pub(crate) fn equal_fold(left: &str, right: &str) -> bool {
     if left.is_ascii() && right.is_ascii() {
@@ -235,6 +279,13 @@ mod tests {
         for bad in ["", "-", ".", "x", "1.2.3", "0x10", "inf", "NaN", "1 2"] {
             assert_eq!(number(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn neighbours() {
+        assert_eq!(number("-0.5").unwrap().around(), ["-0.5", "-1.5", "0.5"]);
+        assert_eq!(number("10").unwrap().around(), ["10", "9", "11"]);
+        assert_eq!(date("1970-01-02").unwrap().around(), ["86400", "86399", "86401"]);
     }
 
     #[test]
@@ -273,6 +324,9 @@ mod tests {
         assert_eq!(base64("QmluYXJ5").as_deref(), Some(&b"Binary"[..]));
         assert_eq!(base64("QQ=="), base64("QQ"));
         assert_eq!(base64(""), Some(vec![]));
+        for text in ["", "QQ==", "QUI=", "QUJD", "QUJDRA=="] {
+            assert_eq!(to_base64(&base64(text).unwrap()), text);
+        }
         for bad in ["Q", "Q===", "a b", "é"] {
             assert_eq!(base64(bad), None, "{bad}");
         }

@@ -4,9 +4,9 @@
 //! token or body byte is ever an input of it.
 
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use stoa_audit::Phase;
-use stoa_kernel::{Principal, PrincipalIdentity};
+use stoa_kernel::{AdditionalData, Principal, PrincipalIdentity};
 use stoa_schema::{AuditKind, OperationSpec, ServiceSpec};
 use stoa_types::Timestamp;
 
@@ -42,7 +42,8 @@ pub(crate) struct Outcome<'a> {
     pub error: Option<(&'a str, &'a str)>,
     pub parameters: Option<&'a Json>,
     pub response: Option<Json>,
-    pub additional: Option<Json>,
+    /// What was decided and why it was refused.
+    pub additional: Option<AdditionalData<'a>>,
 }
 
 #[derive(Serialize)]
@@ -65,7 +66,7 @@ struct Line<'a> {
     request_parameters: Option<&'a Json>,
     response_elements: Option<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    additional_event_data: Option<Json>,
+    additional_event_data: Option<AdditionalData<'a>>,
     #[serde(rename = "requestID")]
     request_id: &'a str,
     #[serde(rename = "eventID")]
@@ -213,17 +214,4 @@ fn session_context(principal: &Principal) -> Option<SessionContext<'_>> {
     let session_issuer =
         SessionIssuer { kind, principal_id: issuer, arn, account_id: principal.account.as_str(), user_name: name };
     Some(SessionContext { session_issuer, attributes })
-}
-
-/// Why policy refused, for `additionalEventData`.
-pub(crate) fn refusal_json(refusal: &stoa_kernel::Refusal) -> Json {
-    json!({
-        "stoaRefusal": {
-            "action": refusal.action,
-            "resource": refusal.resource,
-            "slot": refusal.slot,
-            "effect": refusal.effect,
-            "matched": refusal.matched,
-        }
-    })
 }

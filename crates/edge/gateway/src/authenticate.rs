@@ -109,7 +109,7 @@ fn context(gateway: &Gateway, presented: &Presented<'_>, principal: Arc<Principa
         global_keys.set("aws:UserAgent", user_agent);
     }
     if let Some(referer) = header(presented.parts, "referer") {
-        global_keys.set("aws:Referer", referer);
+        global_keys.set("aws:referer", referer);
     }
     Cx {
         request_id: presented.request_id.to_owned(),
@@ -121,5 +121,6 @@ fn context(gateway: &Gateway, presented: &Presented<'_>, principal: Arc<Principa
         user_agent: user_agent.to_owned(),
         global_keys,
         platform: Arc::clone(gateway.platform()),
+        trace: Default::default(),
     }
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use http::HeaderValue;
 use http::request::Parts;
 use serde_json::{Value as Json, json};
 use stoa_audit::{AuditError, Phase};
@@ -26,7 +27,7 @@ use stoa_schema::{AuditKind, Authz, OperationSpec, ServiceSpec, Value, redact, t
 use stoa_sigv4::{SigError, SignatureRequest};
 use stoa_types::{Timestamp, uuid_v4};
 
-use crate::audit::{CallFacts, Caller, Outcome, line, refusal_json};
+use crate::audit::{CallFacts, Caller, Outcome, line};
 use crate::authenticate::{Failure, Presented, authenticate};
 use crate::errors::{
     decode_error, log_failure, recorded_code, signature_error, too_late, unaudited, unknown_operation, wire_error,
@@ -75,6 +76,26 @@ pub(crate) async fn run(gateway: &Arc<Gateway>, arrived: Arrived<'_>, early: Opt
     // 9. audit complete: a failure before the handler, or a read
     let result = record_end(gateway, &arrived, &trail, result).await;
     // 10. encode
+    let headers = trail.cx.as_ref().map(|cx| told_headers(cx, &result)).unwrap_or_default();
+    let mut encoded = encode(&arrived, result);
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            encoded.headers.append(name, value);
+        }
+    }
+    encoded
+}
+
+/// What the headers of the answer tell beside it.
+fn told_headers(cx: &Cx, result: &Result<Value, Failure>) -> Vec<(&'static str, String)> {
+    match result {
+        Err(Failure::Api(error)) => cx.answer_headers(error.code() == "AccessDeniedException", error.refusal()),
+        Ok(_) | Err(Failure::Signature(_)) => cx.answer_headers(false, None),
+    }
+}
+
+/// Stage 10: the answer in the protocol of the request.
+fn encode(arrived: &Arrived<'_>, result: Result<Value, Failure>) -> Encoded {
     let Call { service, spec, protocol: name, .. } = arrived.call;
     let codec = protocol(name);
     match (result, spec) {
@@ -121,7 +142,8 @@ async fn stages(gateway: &Arc<Gateway>, arrived: &Arrived<'_>, trail: &mut Trail
     // 6. audit begin
     if spec.access.mutates() {
         let facts = facts_of(call.service, spec, &cx, &trail.event_id);
-        let outcome = Outcome { parameters: trail.parameters.as_ref(), ..Outcome::default() };
+        let parameters = trail.parameters.as_ref();
+        let outcome = Outcome { parameters, additional: cx.additional_data(None), ..Outcome::default() };
         append(gateway, line(&facts, Caller::Known(&cx.principal), Phase::Begin, outcome)).await.map_err(unaudited)?;
         trail.begun = true;
     }
@@ -134,7 +156,8 @@ async fn stages(gateway: &Arc<Gateway>, arrived: &Arrived<'_>, trail: &mut Trail
     }
     // 8. handle
     let input = Authorized::new(&permit, input);
-    let work = Work { gateway: Arc::clone(gateway), service: call.service, spec, cx, event_id: trail.event_id.clone() };
+    let (event_id, traced) = (trail.event_id.clone(), cx.traced());
+    let work = Work { gateway: Arc::clone(gateway), service: call.service, spec, cx, event_id, traced };
     if spec.access.mutates() {
         trail.recorded = true;
         let parameters = trail.parameters.take();
@@ -197,6 +220,8 @@ struct Work {
     spec: &'static OperationSpec,
     cx: Arc<Cx>,
     event_id: String,
+    /// How much had been decided when the begin record was written.
+    traced: usize,
 }
 
 impl Work {
@@ -237,6 +262,11 @@ impl Work {
             Ok(_) => {}
             Err(error) => note_error(&mut outcome, error),
         }
+        let refusal = result.as_ref().err().and_then(ApiError::refusal);
+        // The begin record has what was decided before; both are read as one.
+        if refusal.is_some() || self.cx.traced() > self.traced {
+            outcome.additional = self.cx.additional_data(refusal);
+        }
         line(&facts, Caller::Known(&self.cx.principal), Phase::Complete, outcome)
     }
 }
@@ -250,7 +280,8 @@ async fn overlap(
     trail: &mut Trail,
 ) -> Result<Value, Failure> {
     let facts = facts_of(work.service, work.spec, &work.cx, &work.event_id);
-    let outcome = Outcome { parameters: trail.parameters.as_ref(), ..Outcome::default() };
+    let parameters = trail.parameters.as_ref();
+    let outcome = Outcome { parameters, additional: work.cx.additional_data(None), ..Outcome::default() };
     let begin = line(&facts, Caller::Known(&work.cx.principal), Phase::Begin, outcome);
     let (begun, result) = tokio::join!(append(gateway, begin), work.handle(input));
     begun.map_err(unaudited)?;
@@ -291,6 +322,11 @@ async fn record_end(
     let bytes = match &trail.cx {
         Some(cx) => {
             let facts = CallFacts { region: cx.region.as_str(), ..early_facts(arrived, &trail.event_id) };
+            let refusal = match &result {
+                Err(Failure::Api(error)) => error.refusal(),
+                _ => None,
+            };
+            outcome.additional = cx.additional_data(refusal);
             line(&facts, Caller::Known(&cx.principal), Phase::Complete, outcome)
         }
         None => {
@@ -315,7 +351,6 @@ async fn append(gateway: &Gateway, line: Vec<u8>) -> Result<(), AuditError> {
 
 fn note_error<'e>(outcome: &mut Outcome<'e>, error: &'e ApiError) {
     outcome.error = Some((recorded_code(error.code()), error.message()));
-    outcome.additional = error.refusal().map(refusal_json);
 }
 
 /// The input as the journal shows it: sensitive members and blobs replaced, large inputs only named.
@@ -347,7 +382,7 @@ fn facts_of<'a>(
         user_agent: cut(&cx.user_agent, RECORDED_USER_AGENT),
         request_id: &cx.request_id,
         event_id,
-        vpc_endpoint: cx.connection.vpc_endpoint.as_ref().map(|(endpoint, _)| &**endpoint),
+        vpc_endpoint: cx.connection.vpc_endpoint.as_ref().map(|endpoint| &*endpoint.id),
     }
 }
 
@@ -363,7 +398,7 @@ fn early_facts<'a>(arrived: &'a Arrived<'_>, event_id: &'a str) -> CallFacts<'a>
         user_agent: cut(header(arrived.parts, "user-agent").unwrap_or(""), RECORDED_USER_AGENT),
         request_id: arrived.request_id,
         event_id,
-        vpc_endpoint: arrived.connection.vpc_endpoint.as_ref().map(|(endpoint, _)| &**endpoint),
+        vpc_endpoint: arrived.connection.vpc_endpoint.as_ref().map(|endpoint| &*endpoint.id),
     }
 }
 

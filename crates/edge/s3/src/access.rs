@@ -7,7 +7,7 @@ use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 use stoa_audit::Phase;
-use stoa_kernel::ApiError;
+use stoa_kernel::{ApiError, PrincipalIdentity};
 
 use crate::audit;
 use crate::call::{Call, call_of};
@@ -60,6 +60,10 @@ impl Access {
             let record = self.0.backend.bucket(bucket).await?.ok_or_else(no_such_bucket)?;
             let _ = call.owner.set(record.owner);
         }
+        let existing_tags = match (operation.looks_at_tags(), path.as_object()) {
+            (true, Some((bucket, key))) => self.0.backend.object_tags(bucket, key).await?,
+            _ => None,
+        };
         let asked = Asked {
             cx: &call.cx,
             auth_type: call.auth_type,
@@ -67,13 +71,41 @@ impl Access {
             uri: context.uri(),
             headers: context.headers(),
             owner: call.owner.get(),
+            existing_tags: existing_tags.as_ref(),
         };
-        let permit = call.cx.decide(&targets(&operation, &asked)?).await?;
+        let permit = if operation.is_of_policy() && self.is_owner_root(call) {
+            call.cx.decide_nothing("the root user of a bucket's account can always see to the bucket's policy")
+        } else {
+            call.cx.decide(&targets(&operation, &asked)?).await?
+        };
+        self.restrict_public(call, path.get_bucket_name()).await?;
         self.expected_owner(call, context)?;
         let _ = call.permit.set(permit);
         if operation.mutates {
             self.0.append(audit::line(call, Phase::Begin, None)).await?;
             call.mark_begun();
+        }
+        Ok(())
+    }
+
+    fn is_owner_root(&self, call: &Call) -> bool {
+        let principal = &call.cx.principal;
+        principal.identity == PrincipalIdentity::Root && call.owner.get() == Some(&principal.account)
+    }
+
+    /// `RestrictPublicBuckets`: while a bucket's policy is public, other accounts stay out.
+    async fn restrict_public(&self, call: &Call, bucket: Option<&str>) -> Result<(), ApiError> {
+        let principal = &call.cx.principal;
+        let service = matches!(principal.identity, PrincipalIdentity::Service { .. });
+        let (Some(bucket), Some(owner)) = (bucket, call.owner.get()) else { return Ok(()) };
+        if service || *owner == principal.account {
+            return Ok(());
+        }
+        let settings = self.0.backend.bucket_settings(bucket).await?;
+        if settings.public && settings.public_access_block.is_some_and(|block| block.restrict_public_buckets) {
+            let text = "Access Denied: the bucket's policy is public, and its public access block setting \
+                        RestrictPublicBuckets keeps other accounts out";
+            return Err(ApiError::access_denied(text));
         }
         Ok(())
     }

@@ -25,11 +25,17 @@ pub(crate) async fn finish(
     }
     let status = answer.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    let (answer, error) = if is_error || status == StatusCode::NOT_MODIFIED {
+    let (mut answer, error) = if is_error || status == StatusCode::NOT_MODIFIED {
         complete_error(answer, method, call).await
     } else {
         (answer, None)
     };
+    let denied = error.as_ref().is_some_and(|(code, _)| code == "AccessDenied");
+    for (name, value) in call.cx.answer_headers(denied, call.refusal.lock().as_ref().filter(|_| denied)) {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            answer.headers_mut().append(name, value);
+        }
+    }
     (with_request_id(answer, &call.cx.request_id), error)
 }
 

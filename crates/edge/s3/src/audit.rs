@@ -34,7 +34,7 @@ pub(crate) fn line(call: &Call, phase: Phase, error: Option<(String, String)>) -
         management_event: management,
         recipient_account_id: owner.to_string(),
         event_category: if management { "Management" } else { "Data" }.to_owned(),
-        vpc_endpoint_id: cx.connection.vpc_endpoint.as_ref().map(|(endpoint, _)| endpoint.clone()),
+        vpc_endpoint_id: cx.connection.vpc_endpoint.as_ref().map(|endpoint| endpoint.id.clone()),
         phase,
     };
     // Plain data always serializes; were it not to, an empty line is refused by the journal.
@@ -69,15 +69,10 @@ fn additional(call: &Call) -> Json {
         data.insert("AuthenticationMethod".to_owned(), json!(method));
         data.insert("SignatureVersion".to_owned(), json!(version));
     }
-    if let Some(refusal) = &*call.refusal.lock() {
-        let refusal = json!({
-            "action": refusal.action,
-            "resource": refusal.resource,
-            "slot": refusal.slot,
-            "effect": refusal.effect,
-            "matched": refusal.matched,
-        });
-        data.insert("stoaRefusal".to_owned(), refusal);
+    let refusal = call.refusal.lock();
+    let told = call.cx.additional_data(refusal.as_ref()).and_then(|told| serde_json::to_value(told).ok());
+    if let Some(Json::Object(told)) = told {
+        data.extend(told);
     }
     if data.is_empty() { Json::Null } else { Json::Object(data) }
 }

@@ -170,7 +170,7 @@ fn canonical_payload(mode: &PayloadMode, signature: &SignatureRequest<'_>, heade
 fn context(inner: &Inner, parts: &Parts, server: &ServerCall, principal: Arc<Principal>, region: Region) -> Cx {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
     let mut global_keys = Cx::global_keys(&principal, &region, server.now, &server.connection);
-    for (key, name) in [("aws:UserAgent", "user-agent"), ("aws:Referer", "referer")] {
+    for (key, name) in [("aws:UserAgent", "user-agent"), ("aws:referer", "referer")] {
         if !header(name).is_empty() {
             global_keys.set(key, header(name));
         }
@@ -185,5 +185,6 @@ fn context(inner: &Inner, parts: &Parts, server: &ServerCall, principal: Arc<Pri
         user_agent: header("user-agent").to_owned(),
         global_keys,
         platform: Arc::clone(&inner.platform),
+        trace: Default::default(),
     }
 }

@@ -6,6 +6,7 @@ use http::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
 use s3s::dto::CopySource;
 use s3s::path::S3Path;
+use stoa_kernel::ports::ObjectTags;
 use stoa_kernel::{ApiError, Cx, Target};
 use stoa_types::AccountId;
 
@@ -20,6 +21,8 @@ enum On {
     Object,
     /// The keys in the body, each decided when it is known.
     EachKey,
+    /// An object, decided when the body is known, since conditions look at it.
+    Body,
 }
 
 /// An operation.
@@ -45,6 +48,23 @@ const TABLE: &[Operation] = &[
     row("HeadBucket", "s3:ListBucket", On::Bucket, false, true),
     row("GetBucketLocation", "s3:GetBucketLocation", On::Bucket, false, true),
     row("GetBucketVersioning", "s3:GetBucketVersioning", On::Bucket, false, true),
+    row("GetBucketPolicy", "s3:GetBucketPolicy", On::Bucket, false, true),
+    row("PutBucketPolicy", "s3:PutBucketPolicy", On::Bucket, true, true),
+    row("DeleteBucketPolicy", "s3:DeleteBucketPolicy", On::Bucket, true, true),
+    row("GetBucketPolicyStatus", "s3:GetBucketPolicyStatus", On::Bucket, false, true),
+    row("GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock", On::Bucket, false, true),
+    row("PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock", On::Bucket, true, true),
+    row("DeletePublicAccessBlock", "s3:PutBucketPublicAccessBlock", On::Bucket, true, true),
+    row("GetBucketOwnershipControls", "s3:GetBucketOwnershipControls", On::Bucket, false, true),
+    row("GetBucketAcl", "s3:GetBucketAcl", On::Bucket, false, true),
+    row("GetBucketTagging", "s3:GetBucketTagging", On::Bucket, false, true),
+    row("PutBucketTagging", "s3:PutBucketTagging", On::Bucket, true, true),
+    row("DeleteBucketTagging", "s3:PutBucketTagging", On::Bucket, true, true),
+    row("GetObjectTagging", "s3:GetObjectTagging", On::Object, false, false),
+    row("PutObjectTagging", "s3:PutObjectTagging", On::Body, true, false),
+    row("DeleteObjectTagging", "s3:DeleteObjectTagging", On::Object, true, false),
+    row("GetObjectAttributes", "s3:GetObjectAttributes", On::Object, false, false),
+    row("GetObjectAcl", "s3:GetObjectAcl", On::Object, false, false),
     row("ListObjects", "s3:ListBucket", On::Bucket, false, false),
     row("ListObjectsV2", "s3:ListBucket", On::Bucket, false, false),
     row("ListMultipartUploads", "s3:ListBucketMultipartUploads", On::Bucket, false, false),
@@ -71,6 +91,26 @@ impl Operation {
     pub fn not_served(name: &str) -> Operation {
         Operation { name: Cow::Owned(name.to_owned()), ..row("", "", On::Bucket, false, true) }
     }
+    /// Whether its conditions look at the tags that the object has.
+    pub fn looks_at_tags(&self) -> bool {
+        self.on == On::Object
+            && !matches!(&*self.name, "PutObject" | "CopyObject" | "DeleteObject")
+            && !self.is_upload()
+    }
+    fn is_upload(&self) -> bool {
+        matches!(&*self.name, "ListParts" | "AbortMultipartUpload")
+            || self.name.contains("UploadPart")
+            || self.name.contains("MultipartUpload")
+    }
+    /// Whether `x-amz-tagging` tags what it makes.
+    fn writes_tags(&self) -> bool {
+        matches!(&*self.name, "PutObject" | "CopyObject" | "CreateMultipartUpload")
+    }
+    /// Whether a bucket's owner, as its root user, may do it whatever the bucket's policy says: else a wrong policy
+    /// could lock everybody out.
+    pub fn is_of_policy(&self) -> bool {
+        matches!(&*self.name, "GetBucketPolicy" | "PutBucketPolicy" | "DeleteBucketPolicy")
+    }
     /// Whether the bucket must exist.
     pub fn needs_bucket(&self) -> bool {
         self.name != "CreateBucket" && self.on != On::Everything
@@ -93,6 +133,8 @@ pub(crate) struct Asked<'r> {
     pub uri: &'r Uri,
     pub headers: &'r HeaderMap,
     pub owner: Option<&'r AccountId>,
+    /// The tags that the object has, for operations whose conditions look at them.
+    pub existing_tags: Option<&'r ObjectTags>,
 }
 
 /// Keys that every S3 target has.
@@ -130,7 +172,7 @@ const QUERY_KEYS: [&str; 3] = ["prefix", "delimiter", "max-keys"];
 pub(crate) fn targets(operation: &Operation, asked: &Asked<'_>) -> Result<Vec<Target>, ApiError> {
     let bucket = asked.path.get_bucket_name();
     let resource = match (operation.on, asked.path.as_object(), bucket) {
-        (On::EachKey, ..) => return Ok(Vec::new()),
+        (On::EachKey | On::Body, ..) => return Ok(Vec::new()),
         (On::Everything, ..) => "*".to_owned(),
         (On::Object, Some((bucket, key)), _) => object_arn(asked.cx, bucket, key),
         (_, Some((bucket, key)), _) if operation.action.is_empty() => object_arn(asked.cx, bucket, key),
@@ -152,7 +194,65 @@ pub(crate) fn targets(operation: &Operation, asked: &Asked<'_>) -> Result<Vec<Ta
             target = target.with_key(&format!("s3:{name}"), value);
         }
     }
-    Ok(vec![target])
+    if let Some(tags) = asked.existing_tags {
+        target = existing_tag_keys(target, tags);
+    }
+    if operation.name == "GetObjectAttributes" {
+        // Reading what an object is made of is reading it.
+        let read =
+            Target { action: "s3:GetObject".into(), resource: target.resource.clone(), keys: target.keys.clone() };
+        return Ok(vec![read, target]);
+    }
+    match header_tags(asked.headers)? {
+        Some(tags) if operation.writes_tags() => {
+            let target = request_tag_keys(target, &tags);
+            let tagging = Target {
+                action: "s3:PutObjectTagging".into(),
+                resource: target.resource.clone(),
+                keys: target.keys.clone(),
+            };
+            Ok(vec![target, tagging])
+        }
+        _ => Ok(vec![target]),
+    }
+}
+
+/// The keys that follow from the tags an object has.
+pub(crate) fn existing_tag_keys(mut target: Target, tags: &ObjectTags) -> Target {
+    for (name, value) in tags {
+        target = target.with_key(&format!("s3:ExistingObjectTag/{name}"), value.as_str());
+    }
+    target
+}
+
+/// The keys that follow from the tags a request gives.
+pub(crate) fn request_tag_keys(mut target: Target, tags: &ObjectTags) -> Target {
+    for (name, value) in tags {
+        target = target.with_key(&format!("s3:RequestObjectTag/{name}"), value.as_str());
+    }
+    target.keys.set_many("s3:RequestObjectTagKeys", tags.keys().map(String::as_str));
+    target
+}
+
+/// The tags in `x-amz-tagging`: a query string; none without the header.
+pub(crate) fn header_tags(headers: &HeaderMap) -> Result<Option<ObjectTags>, ApiError> {
+    let Some(header) = headers.get("x-amz-tagging") else { return Ok(None) };
+    let invalid = || {
+        ApiError::new(
+            "InvalidArgument",
+            400,
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+        )
+    };
+    let text = header.to_str().map_err(|_| invalid())?;
+    let mut tags = ObjectTags::new();
+    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if tags.insert(decoded(name), decoded(value)).is_some() {
+            return Err(invalid());
+        }
+    }
+    Ok(Some(tags))
 }
 
 /// A parameter that decides something stands in a query once, or the decision could see another than the handler.

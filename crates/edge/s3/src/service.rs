@@ -14,7 +14,7 @@ use s3s::StdError;
 use s3s::service::S3ServiceBuilder;
 use stoa_audit::{Journal, Phase};
 use stoa_blob::BlobStore;
-use stoa_kernel::ports::{Buckets, Objects, Uploads};
+use stoa_kernel::ports::{BucketConfiguration, Buckets, Objects, Uploads};
 use stoa_kernel::{ApiError, Connection, Platform};
 use stoa_sigv4::KeyCache;
 use stoa_types::{Region, Timestamp};
@@ -31,8 +31,8 @@ use crate::operations::Operation;
 use crate::payload;
 
 /// What the S3 service is to the edge.
-pub(crate) trait Backend: Buckets + Objects + Uploads {}
-impl<T: Buckets + Objects + Uploads> Backend for T {}
+pub(crate) trait Backend: Buckets + Objects + Uploads + BucketConfiguration {}
+impl<T: Buckets + Objects + Uploads + BucketConfiguration> Backend for T {}
 
 /// What an operator sets.
 #[derive(Debug, Clone)]
@@ -104,7 +104,7 @@ impl std::fmt::Debug for S3Service {
 
 impl S3Service {
     /// The service over these parts.
-    pub fn new<B: Buckets + Objects + Uploads + 'static>(
+    pub fn new<B: Buckets + Objects + Uploads + BucketConfiguration + BucketConfiguration + 'static>(
         settings: S3Settings,
         platform: Arc<Platform>,
         journal: Arc<dyn Journal>,

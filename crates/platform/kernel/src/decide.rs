@@ -1,26 +1,17 @@
 //! The one place where a decision is made and where a refusal gets its words.
 
+use std::sync::Arc;
+
 use stoa_policy::{Context, Effect, MapContext, Values};
 
-use crate::ports::Verdict;
-use crate::{ApiError, Cx, Principal, Refusal, Target};
+use crate::keys::{Seen, resource_account};
+use crate::ports::{AccountPlace, Verdict};
+use crate::record::DecidedTarget;
+use crate::{ApiError, Cx, Principal, PrincipalIdentity as Identity, Refusal, Target};
 
 /// Proof that every target of a call was allowed. Only [`Cx::decide`] and [`Cx::decide_nothing`] make one.
 #[derive(Debug)]
 pub struct Permit(());
-
-/// Global keys and a target's own keys, without copying either.
-struct Layered<'a> {
-    target: &'a MapContext,
-    tags: &'a MapContext,
-    global: &'a MapContext,
-}
-
-impl Context for Layered<'_> {
-    fn get(&self, key: &str) -> Option<Values<'_>> {
-        self.target.get(key).or_else(|| self.tags.get(key)).or_else(|| self.global.get(key))
-    }
-}
 
 impl Cx {
     /// Allows the call when every target is allowed; the first that is not becomes AWS's refusal.
@@ -28,7 +19,7 @@ impl Cx {
         for target in targets {
             let decision = self.decide_as(&self.principal, target).await?;
             if decision.effect != Effect::Allow {
-                return Err(refused(&self.principal, target, &decision));
+                return Err(self.refused(target, &decision));
             }
         }
         Ok(Permit(()))
@@ -45,23 +36,104 @@ impl Cx {
         self.decide(std::slice::from_ref(target)).await.map(|_| ())
     }
 
-    /// Whether some principal (an execution role, say) may do this; the caller's own network keys apply.
+    /// Decides one more target for the caller as a service asks it in the caller's name; the chain of services ends
+    /// with the one that asks.
+    pub async fn authorize_via(&self, services: &[&str], target: &Target) -> Result<(), ApiError> {
+        let keys = self.forwarded_keys(services);
+        let decision = self.decide_with(&self.principal, target, &keys, true).await?;
+        if decision.effect == Effect::Allow { Ok(()) } else { Err(self.refused(target, &decision)) }
+    }
+
+    /// Whether some principal (an execution role, say) may do this.
     pub async fn allows(&self, principal: &Principal, target: &Target) -> Result<bool, ApiError> {
         Ok(self.decide_as(principal, target).await?.effect == Effect::Allow)
     }
 
-    /// The decision itself, for one principal and target.
+    /// The decision itself, for one principal and target. Another principal than the caller is one that a service
+    /// acts as: its requests come from the service.
     pub async fn decide_as(&self, principal: &Principal, target: &Target) -> Result<Verdict, ApiError> {
+        if std::ptr::eq(principal, &*self.principal) {
+            return self.decide_with(principal, target, &self.global_keys, false).await;
+        }
+        let keys = Cx::service_keys(principal, &self.region, self.now);
+        self.decide_with(principal, target, &keys, true).await
+    }
+
+    async fn decide_with(
+        &self,
+        principal: &Principal,
+        target: &Target,
+        global: &MapContext,
+        other: bool,
+    ) -> Result<Verdict, ApiError> {
         let tags = self.resource_tag_keys(target).await?;
-        let own_keys;
-        let global = if std::ptr::eq(principal, &*self.principal) {
-            &self.global_keys
-        } else {
-            own_keys = Cx::global_keys(principal, &self.region, self.now, &self.connection);
-            &own_keys
+        let principal_place = match principal.identity {
+            Identity::Service { .. } | Identity::Federated { .. } | Identity::Anonymous => None,
+            _ => self.place_of(principal.account.as_str()).await?,
         };
-        let context = Layered { target: &target.keys, tags: &tags, global };
-        self.platform.authority.decide(principal, &target.action, &target.resource, &context).await
+        let resource_account = resource_account(target);
+        let resource_place = match resource_account {
+            Some(account) if principal_place.is_some() && account == principal.account.as_str() => {
+                principal_place.clone()
+            }
+            Some(account) => self.place_of(account).await?,
+            None => None,
+        };
+        let seen = Seen {
+            target: &target.keys,
+            tags: &tags,
+            resource_account,
+            resource_place: resource_place.as_deref(),
+            principal_place: principal_place.as_deref(),
+            global,
+        };
+        let verdict = self.platform.authority.decide(principal, &target.action, &target.resource, &seen).await?;
+        self.note_decision(target, &seen, &verdict, other.then_some(principal));
+        Ok(verdict)
+    }
+
+    /// The place of an account in the organization; the caller's is asked for once.
+    async fn place_of(&self, account: &str) -> Result<Option<Arc<AccountPlace>>, ApiError> {
+        let own = account == self.principal.account.as_str();
+        if let Some(known) = self.trace.place.get().filter(|_| own) {
+            return Ok(known.clone());
+        }
+        let place = self.platform.authority.account_place(account).await?;
+        if own {
+            // Two decisions at once may both have asked: the answer is the same.
+            let _ = self.trace.place.set(place.clone());
+        }
+        Ok(place)
+    }
+
+    fn note_decision(&self, target: &Target, seen: &Seen<'_>, verdict: &Verdict, other: Option<&Principal>) {
+        let mut keys = target.keys.clone();
+        let about = ["aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths"];
+        let about = about.into_iter().filter_map(|key| Some((key, seen.get(key)?)));
+        for (key, values) in seen.tags.iter().chain(about) {
+            match values {
+                Values::One(value) => keys.set(key, value),
+                Values::Many(values) => keys.set_many(key, values.iter().map(String::as_str)),
+            };
+        }
+        let other = other.map(|principal| {
+            let mut global = seen.global.clone();
+            if let Some(place) = seen.principal_place {
+                global.set("aws:PrincipalOrgID", place.organization.as_str());
+                global.set_many("aws:PrincipalOrgPaths", place.paths.iter().map(String::as_str));
+            }
+            (principal.arn.clone(), global)
+        });
+        self.trace.decided(DecidedTarget {
+            action: target.action.clone(),
+            resource: target.resource.clone(),
+            keys,
+            effect: verdict.effect,
+            slot: verdict.slot,
+            matched: verdict.matched.clone(),
+            dependent: false,
+            other,
+        });
     }
 
     async fn resource_tag_keys(&self, target: &Target) -> Result<MapContext, ApiError> {
@@ -77,19 +149,21 @@ impl Cx {
         }
         Ok(keys)
     }
-}
 
-fn refused(principal: &Principal, target: &Target, verdict: &Verdict) -> ApiError {
-    let reason = verdict.reason.as_deref().unwrap_or("because no policy allows it");
-    let message = format!(
-        "User: {} is not authorized to perform: {} on resource: {} {reason}",
-        principal.arn, target.action, target.resource
-    );
-    ApiError::access_denied(message).with_refusal(Refusal {
-        action: target.action.to_string(),
-        resource: target.resource.clone(),
-        slot: verdict.slot.name().to_owned(),
-        effect: verdict.effect.to_string(),
-        matched: verdict.matched.clone(),
-    })
+    fn refused(&self, target: &Target, verdict: &Verdict) -> ApiError {
+        let reason = verdict.reason.as_deref().unwrap_or("because no policy allows it");
+        let message = format!(
+            "User: {} is not authorized to perform: {} on resource: {} {reason}",
+            self.principal.arn, target.action, target.resource
+        );
+        let own = self.trace.own_action().filter(|own| !own.eq_ignore_ascii_case(&target.action));
+        ApiError::access_denied(message).with_refusal(Refusal {
+            action: target.action.to_string(),
+            resource: target.resource.clone(),
+            slot: verdict.slot.name().to_owned(),
+            effect: verdict.effect.to_string(),
+            matched: verdict.matched.clone(),
+            requested_by: own.map(|own| own.into_owned()),
+        })
+    }
 }

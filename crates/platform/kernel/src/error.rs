@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
+use serde::Serialize;
 use stoa_schema::Value;
 
 /// Why a call was refused by policy: kept for the audit record and `stoa explain`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Refusal {
     /// The action that was decided.
     pub action: String,
@@ -19,6 +21,9 @@ pub struct Refusal {
     pub effect: String,
     /// Policy and statement that denied, where one did.
     pub matched: Option<String>,
+    /// For a dependent action: the action of the call that needs it too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
 }
 
 /// An answer that is an error. The pipeline alone turns it into bytes, in the protocol of the request.

@@ -1,4 +1,4 @@
-//! IAM and STS: identities, credentials and the authority that decides.
+//! IAM, STS and Organizations: identities, credentials and the authority that decides.
 //!
 //! [`Iam`] is the service: handlers of both APIs, the kernel's `Authority`, and the accounts of the organization.
 //! All state is in the store (see `state`); secrets in it are sealed under a master key that is not.
@@ -15,6 +15,7 @@ mod generated;
 mod holder;
 mod managed;
 mod mfa;
+mod organizations;
 mod paging;
 mod policy;
 mod role;
@@ -28,8 +29,10 @@ mod targets;
 mod usage;
 mod user;
 
-pub use accounts::{Account, LocalCredentials, NewAccount, Organization};
+pub use accounts::{Account, LocalCredentials, NewAccount};
+pub use authority::Gathered;
 pub use generated::ops::{IamOperations, routes};
 pub use seal::SealingKey;
 pub use service::Iam;
 pub use session::SessionCredentials;
+pub use state::{Organization, PolicyType};

@@ -26,10 +26,10 @@ pub(crate) enum Purpose {
     AccessKey,
     /// A session token.
     Session,
+    /// The encoded message of a refusal.
+    Refusal,
     /// The seed of a virtual MFA device.
     MfaSeed,
-    /// Why a call was refused, for DecodeAuthorizationMessage.
-    AuthorizationMessage,
 }
 
 impl Purpose {
@@ -37,8 +37,8 @@ impl Purpose {
         match self {
             Purpose::AccessKey => b"stoa/iam/access-key/v1",
             Purpose::Session => b"stoa/iam/session-token/v1",
+            Purpose::Refusal => b"stoa/iam/authorization-message/v1",
             Purpose::MfaSeed => b"stoa/iam/mfa-seed/v1",
-            Purpose::AuthorizationMessage => b"stoa/iam/authorization-message/v1",
         }
     }
 }

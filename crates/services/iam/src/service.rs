@@ -2,19 +2,21 @@
 //!
 //! Nothing but caches and unflushed notes of key use is held in memory: after a crash the latter are older by minutes.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use stoa_kernel::ports::{DeleteAccountData, ResourcePolicies};
-use stoa_kernel::{ApiError, Cx};
+use stoa_kernel::{ApiError, Cx, VpcEndpoint};
 use stoa_store::{PageTokens, Store, StoreError, Transaction};
 use stoa_types::{AccountId, Clock, IdSource};
 
 use crate::SealingKey;
-use crate::authority::{CachedCredential, Rights, Trust};
+use crate::authority::{CachedCredential, Member, Rights, Trust};
 use crate::cache::Cache;
 use crate::error::store_failed;
+use crate::organizations::{At, Level, Place};
 use crate::usage::KeyUses;
 
 /// IAM and STS of one installation.
@@ -26,9 +28,13 @@ pub struct Iam {
     pub(crate) credentials: Cache<Arc<CachedCredential>>,
     pub(crate) rights: Cache<Arc<Rights>>,
     pub(crate) trusts: Cache<Arc<Trust>>,
+    pub(crate) members: Cache<Arc<Member>>,
+    pub(crate) places: Cache<Arc<At<Arc<Place>>>>,
+    pub(crate) levels: Cache<Arc<At<Arc<Vec<Level>>>>>,
     pub(crate) uses: KeyUses,
     pub(crate) page_tokens: PageTokens,
     pub(crate) resource_policies: ArcSwap<Vec<Arc<dyn ResourcePolicies>>>,
+    pub(crate) vpc_endpoints: ArcSwap<HashMap<String, Arc<VpcEndpoint>>>,
     pub(crate) account_data: ArcSwap<Vec<Arc<dyn DeleteAccountData>>>,
 }
 
@@ -50,9 +56,13 @@ impl Iam {
             credentials: Cache::new(16_384),
             rights: Cache::new(16_384),
             trusts: Cache::new(4_096),
+            members: Cache::new(4_096),
+            places: Cache::new(4_096),
+            levels: Cache::new(4_096),
             uses: KeyUses::default(),
             page_tokens,
             resource_policies: ArcSwap::default(),
+            vpc_endpoints: ArcSwap::default(),
             account_data: ArcSwap::default(),
         })
     }
@@ -60,6 +70,12 @@ impl Iam {
     /// Sets who knows the policies of resources. Called once by `app`, before the first request.
     pub fn set_resource_policies(&self, sources: Vec<Arc<dyn ResourcePolicies>>) {
         self.resource_policies.store(Arc::new(sources));
+    }
+
+    /// Sets the VPC endpoints, whose policies bear on what comes through them.
+    pub fn set_vpc_endpoints(&self, endpoints: &[Arc<VpcEndpoint>]) {
+        let by_id = endpoints.iter().map(|endpoint| (endpoint.id.clone(), Arc::clone(endpoint)));
+        self.vpc_endpoints.store(Arc::new(by_id.collect()));
     }
 
     /// Sets who else forgets an account that is deleted. Called once by `app`, before the first request.

@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 use stoa_blob::Digest;
 use stoa_kernel::ports::{
-    BucketRecord, Checksum, ChecksumAlgorithm, ObjectAttributes, ObjectEntry, ObjectRecord, PartRecord, UploadRecord,
+    BucketRecord, Checksum, ChecksumAlgorithm, ObjectAttributes, ObjectEntry, ObjectRecord, PartRecord,
+    PublicAccessBlock, UploadRecord,
 };
 use stoa_store::{Document, Key, StoreError};
 use stoa_types::{AccountId, Region};
@@ -24,6 +25,19 @@ pub(crate) const DELETING: &str = "Deleting";
 pub(crate) struct BucketBody {
     pub owner: String,
     pub region: String,
+    /// The bucket policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The public access block, where it was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_access: Option<PublicAccess>,
+}
+
+/// What became of the public access block that a bucket begins with.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) enum PublicAccess {
+    Deleted,
+    Set(PublicAccessBlock),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +48,9 @@ pub(crate) struct ObjectBody {
     pub attributes: ObjectAttributes,
     pub checksum: Option<Checksum>,
     pub parts: Option<u32>,
+    /// The bytes of each of its parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub part_sizes: Vec<u64>,
     /// The upload it was made of, so that completing it twice has the same answer.
     pub upload_id: Option<String>,
 }
@@ -82,6 +99,7 @@ pub(crate) struct Bucket {
     pub document: std::sync::Arc<Document>,
     pub owner: AccountId,
     pub region: Region,
+    pub body: BucketBody,
 }
 
 impl Bucket {
@@ -90,7 +108,7 @@ impl Bucket {
         let corrupt = |text: String| StoreError::corrupt(&document.key, serde::de::Error::custom(text));
         let owner = body.owner.parse::<AccountId>().map_err(|error| corrupt(error.to_string()))?;
         let region = body.region.parse::<Region>().map_err(|error| corrupt(error.to_string()))?;
-        Ok(Bucket { owner, region, document })
+        Ok(Bucket { owner, region, body, document })
     }
     pub fn name(&self) -> &str {
         &self.document.name
@@ -116,7 +134,13 @@ pub(crate) fn object_record(document: &Document) -> Result<ObjectRecord, StoreEr
         last_modified: document.modified,
         inline: None,
     };
-    Ok(ObjectRecord { entry, attributes: body.attributes, checksum: body.checksum, parts: body.parts })
+    Ok(ObjectRecord {
+        entry,
+        attributes: body.attributes,
+        checksum: body.checksum,
+        parts: body.parts,
+        part_sizes: body.part_sizes,
+    })
 }
 
 pub(crate) fn upload_record(document: &Document) -> Result<UploadRecord, StoreError> {

@@ -10,7 +10,9 @@ mod documents;
 mod listing;
 mod names;
 mod objects;
+mod policy;
 mod service;
+mod settings;
 mod source;
 mod uploads;
 

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use stoa_blob::{Digest, once};
 use stoa_kernel::ports::{
-    BodyChecks, BodyStream, ListObjects, Listing, ObjectRecord, Objects, WriteCondition, WriteObject,
+    BodyChecks, BodyStream, ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, WriteCondition, WriteObject,
 };
 use stoa_kernel::{ApiError, Cx, Permit};
 use stoa_store::{Change, Document, Expect, StoreError, Transaction};
@@ -17,6 +17,7 @@ use crate::documents::{Bucket, ObjectBody, object_key, object_record};
 use crate::listing;
 use crate::names::check_key;
 use crate::service::{ATTEMPTS, S3Objects, aborted, no_such_bucket, no_such_key, precondition_failed, store_failed};
+use crate::settings::check_object_tags;
 
 impl S3Objects {
     /// What must be under the key, as the store checks it.
@@ -90,8 +91,9 @@ impl Objects for S3Objects {
         write: WriteObject,
         body: BodyStream,
     ) -> Result<ObjectRecord, ApiError> {
-        let WriteObject { bucket, key, attributes, checks, condition } = write;
+        let WriteObject { bucket, key, attributes, checks, condition, .. } = write;
         check_key(&key)?;
+        check_object_tags(&attributes.tags)?;
         // Before the bytes come: what cannot be written need not be read.
         let target = self.writable(&bucket, cx.now).await?;
         if condition != WriteCondition::default() {
@@ -109,6 +111,7 @@ impl Objects for S3Objects {
             attributes,
             checksum: Some(stored.checksum),
             parts: None,
+            part_sizes: Vec::new(),
             upload_id: None,
         };
         // The time of the end: uploads that overlap are ordered by it.
@@ -124,10 +127,12 @@ impl Objects for S3Objects {
         write: WriteObject,
         replace: bool,
     ) -> Result<ObjectRecord, ApiError> {
-        let WriteObject { bucket, key, attributes, checks, condition } = write;
+        let WriteObject { bucket, key, attributes, checks, condition, keep_tags } = write;
         check_key(&key)?;
+        check_object_tags(&attributes.tags)?;
         self.writable(&bucket, cx.now).await?;
-        let attributes = if replace { attributes } else { source.attributes.clone() };
+        let tags = if keep_tags { source.attributes.tags.clone() } else { attributes.tags.clone() };
+        let attributes = ObjectAttributes { tags, ..if replace { attributes } else { source.attributes.clone() } };
         let kept = source.checksum.as_ref().map(|checksum| checksum.algorithm);
         let same_checksum = kept.is_some() && checks.algorithm.is_none_or(|wanted| Some(wanted) == kept);
         let body = if same_checksum && source.parts.is_none() && source.entry.inline.is_none() {
@@ -138,6 +143,7 @@ impl Objects for S3Objects {
                 attributes,
                 checksum: source.checksum.clone(),
                 parts: None,
+                part_sizes: Vec::new(),
                 upload_id: None,
             }
         } else {
@@ -152,6 +158,7 @@ impl Objects for S3Objects {
                 attributes,
                 checksum,
                 parts: None,
+                part_sizes: Vec::new(),
                 upload_id: None,
             }
         };
@@ -190,9 +197,8 @@ impl Objects for S3Objects {
         let (source, _) = self.derived(bucket).await?.ok_or_else(no_such_bucket)?;
         source.check_read(cx, bucket, key).await?;
         let Some(entry) = source.object(bucket, key).await? else { return Ok(None) };
-        let attributes =
-            stoa_kernel::ports::ObjectAttributes { content_type: entry.content_type.clone(), ..Default::default() };
-        Ok(Some(ObjectRecord { entry, attributes, checksum: None, parts: None }))
+        let attributes = ObjectAttributes { content_type: entry.content_type.clone(), ..Default::default() };
+        Ok(Some(ObjectRecord { entry, attributes, checksum: None, parts: None, part_sizes: Vec::new() }))
     }
 
     async fn list_objects(&self, list: &ListObjects) -> Result<Listing, ApiError> {

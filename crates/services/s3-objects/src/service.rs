@@ -9,6 +9,7 @@ use stoa_store::{Outcome, Store, StoreError, Transaction};
 use stoa_types::{AccountId, Timestamp};
 
 use crate::documents::{ACTIVE, Bucket, DELETING, bucket_key};
+use crate::policy::CompiledPolicies;
 
 /// How long a bucket's deletion may look unfinished before a writer concludes that it died and takes the mark off.
 const DELETION_MILLIS: i64 = 10_000;
@@ -21,6 +22,7 @@ pub struct S3Objects {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) derived: Vec<Arc<dyn ObjectSource>>,
+    pub(crate) policies: CompiledPolicies,
 }
 
 impl std::fmt::Debug for S3Objects {
@@ -62,7 +64,7 @@ pub(crate) fn store_failed(error: StoreError) -> ApiError {
 impl S3Objects {
     /// The service. `derived` are the buckets that are not stored here and can only be read.
     pub fn new(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>, derived: Vec<Arc<dyn ObjectSource>>) -> S3Objects {
-        S3Objects { store, blobs, derived }
+        S3Objects { store, blobs, derived, policies: CompiledPolicies::default() }
     }
 
     /// The stored bucket of this name.

@@ -29,6 +29,7 @@ use crate::documents::{
 };
 use crate::names::check_key;
 use crate::service::{S3Objects, aborted, store_failed};
+use crate::settings::check_object_tags;
 use crate::source::LAST;
 
 const MOST_PARTS: u32 = 10_000;
@@ -207,6 +208,7 @@ impl Uploads for S3Objects {
         composite: bool,
     ) -> Result<UploadRecord, ApiError> {
         check_key(&write.key)?;
+        check_object_tags(&write.attributes.tags)?;
         let algorithm = write.checks.algorithm;
         if !composite && algorithm.is_some_and(|algorithm| crc_of(algorithm).is_none()) {
             let name = algorithm.map_or("", algorithm_name);
@@ -296,6 +298,7 @@ impl Uploads for S3Objects {
             attributes: upload.record.attributes.clone(),
             checksum,
             parts: Some(u32::try_from(parts.len()).unwrap_or(MOST_PARTS)),
+            part_sizes: parts.iter().map(|part| part.size).collect(),
             upload_id: Some(upload.record.id.clone()),
         };
         let (key, stands) = (upload.document.key.clone(), Expect::Generation(upload.document.generation));

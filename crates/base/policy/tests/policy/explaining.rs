@@ -33,15 +33,22 @@ fn every_statement_is_considered() {
         vec![(Slot::Scp, false), (Slot::Identity, true)]
     );
     let [other, tagged, fits] = &explanation.slots[1].statements[..] else { panic!() };
-    assert_eq!(other.failed, vec![Failed::Action, Failed::Resource]);
-    let failed = |operator: &str, key: &str, values: Option<&str>| Failed::Condition {
+    let resource = Failed::Resource { wanted: vec!["arn:aws:s3:::b".to_owned()], unresolved: vec![] };
+    assert_eq!(other.failed, vec![Failed::Action, resource]);
+    let failed = |operator: &str, name: &str, wanted: &str, values: Option<&str>| Failed::Condition {
         operator: operator.to_owned(),
-        key: key.to_owned(),
+        key: name.to_ascii_lowercase(),
+        name: name.to_owned(),
+        wanted: vec![wanted.to_owned()],
+        unresolved: vec![],
         values: values.map(|value| vec![value.to_owned()]),
     };
     assert_eq!(
         tagged.failed,
-        vec![failed("StringEquals", "aws:resourcetag/owner", Some("bob")), failed("Bool", "aws:securetransport", None)]
+        vec![
+            failed("StringEquals", "aws:ResourceTag/Owner", "${aws:username}", Some("bob")),
+            failed("Bool", "aws:SecureTransport", "true", None)
+        ]
     );
     assert!(fits.matches && fits.failed.is_empty());
     let json = serde_json::to_value(&explanation).unwrap();

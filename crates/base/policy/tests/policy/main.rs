@@ -7,8 +7,14 @@ mod composition;
 #[cfg(test)]
 mod explaining;
 #[cfg(test)]
+mod facts;
+#[cfg(test)]
+mod linting;
+#[cfg(test)]
 mod naive;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod real_policies;
+#[cfg(test)]
+mod suggesting;

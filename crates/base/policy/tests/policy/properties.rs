@@ -224,9 +224,10 @@ fn values() -> impl Strategy<Value = Value> {
 
 fn context() -> impl Strategy<Value = Value> {
     let keys = (prop::option::of(values()), prop::option::of(values()), prop::option::of(values()));
-    keys.prop_map(|(t, m, name)| {
+    (keys, prop::option::of(pick(&[USER, ROLE]))).prop_map(|((t, m, name), arn)| {
         let mut made = Map::new();
-        for (key, value) in [("x:t", t), ("x:m", m), ("aws:UserName", name)] {
+        let arn = arn.map(|arn| json!(arn));
+        for (key, value) in [("x:t", t), ("x:m", m), ("aws:UserName", name), ("aws:PrincipalArn", arn)] {
             if let Some(value) = value {
                 made.insert(key.to_owned(), value);
             }
@@ -235,7 +236,7 @@ fn context() -> impl Strategy<Value = Value> {
     })
 }
 
-fn case(identity: usize, conditions: usize, often: f64) -> impl Strategy<Value = Value> {
+pub fn case(identity: usize, conditions: usize, often: f64) -> impl Strategy<Value = Value> {
     let maybe = move |named| prop::option::weighted(often, document(named, 4, conditions));
     let slots = (
         prop::collection::vec(document(false, identity, conditions), 0..4),
@@ -267,7 +268,7 @@ fn case(identity: usize, conditions: usize, often: f64) -> impl Strategy<Value =
     )
 }
 
-fn agree(mut case: Value) -> Result<(), TestCaseError> {
+pub fn agree(mut case: Value) -> Result<(), TestCaseError> {
     case["expect"] = json!(naive::decide(&case));
     let mut out = Vec::new();
     let totals = run_cases(case.to_string().as_bytes(), &mut out).unwrap();

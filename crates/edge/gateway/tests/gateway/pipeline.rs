@@ -26,6 +26,10 @@ async fn a_read_is_answered_and_recorded_once() {
     assert_eq!(record.request_parameters["hubName"], "h1");
     assert!(record.response_elements.is_null(), "reads record no response");
     assert_eq!(record.event_time, "2026-11-21T01:00:00Z");
+    let decision = &record.additional_event_data["stoaDecision"];
+    assert_eq!(decision["targets"][0]["action"], "sagemaker:DescribeHub");
+    assert_eq!(decision["targets"][0]["effect"], "allow");
+    assert!(!answer.headers.contains_key("x-stoa-decision-id"), "nothing was denied");
 }
 
 #[tokio::test]
@@ -74,7 +78,17 @@ async fn what_is_not_allowed_is_refused_and_recorded_with_the_reason() {
     let records = world.journal.records();
     assert_eq!(records.len(), 1, "nothing began");
     assert_eq!(records[0].error.as_ref().unwrap().error_code, "AccessDenied");
-    assert_eq!(records[0].additional_event_data["stoaRefusal"]["action"], "sagemaker:CreateHub");
+    let told = &records[0].additional_event_data;
+    assert_eq!(told["stoaRefusal"]["action"], "sagemaker:CreateHub");
+    let decision = &told["stoaDecision"];
+    assert_eq!(decision["id"], *records[0].request_id);
+    assert_eq!(answer.headers["x-stoa-decision-id"], *records[0].request_id);
+    assert_eq!(decision["principalArn"], "arn:aws:iam::111122223333:user/nobody");
+    assert_eq!(decision["global"]["aws:sourceip"], "127.0.0.1");
+    let target = &decision["targets"][0];
+    assert_eq!(target["resource"], "arn:aws:sagemaker:us-west-2:111122223333:hub/h1");
+    assert_eq!((&target["effect"], &target["slot"]), (&"implicit_deny".into(), &"identity".into()));
+    assert_eq!(target["keys"]["aws:resourceaccount"], "111122223333");
     assert_eq!(records[0].request_parameters["hubName"], "h1");
     assert_eq!(world.handlers.calls.load(Ordering::SeqCst), 0);
 }

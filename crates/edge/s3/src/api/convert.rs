@@ -152,6 +152,7 @@ macro_rules! attributes {
             storage_class: $input.storage_class.take().map(|class| class.as_str().to_owned()),
             encryption: $input.server_side_encryption.take().map(|kind| kind.as_str().to_owned()),
             kms_key_id: $input.ssekms_key_id.take(),
+            tags: Default::default(),
         }
     };
 }
@@ -161,8 +162,7 @@ const MOST_METADATA: usize = 2048;
 
 /// What a write asks for that is not there is refused rather than left out in silence.
 pub(super) fn check_write(headers: &HeaderMap, attributes: &ObjectAttributes) -> Result<(), ApiError> {
-    const UNBUILT: [&str; 7] = [
-        "x-amz-tagging",
+    const UNBUILT: [&str; 6] = [
         "x-amz-object-lock-mode",
         "x-amz-object-lock-retain-until-date",
         "x-amz-object-lock-legal-hold",

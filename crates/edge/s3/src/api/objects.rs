@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use s3s::S3Response;
 use s3s::dto::*;
-use stoa_kernel::ports::{BodyStream, ObjectRecord, WriteCondition, WriteObject};
+use stoa_kernel::ports::{BodyStream, ObjectRecord, ObjectTags, WriteCondition, WriteObject};
 use stoa_kernel::{ApiError, Target};
 
 use super::convert::{
@@ -13,7 +13,7 @@ use super::read::{Conditions, Met, find, met};
 use super::{Answer, Api, Request};
 use crate::access::no_such_bucket;
 use crate::call::{Call, call_of};
-use crate::operations::{common_keys, copy_source, object_arn};
+use crate::operations::{common_keys, copy_source, existing_tag_keys, header_tags, object_arn, request_tag_keys};
 
 /// The body of a request, also of one without.
 pub(super) fn incoming(body: Option<StreamingBlob>) -> BodyStream {
@@ -27,7 +27,8 @@ pub(super) async fn put(api: &Api, mut request: Request<PutObjectInput>) -> Answ
     let call = call_of(&request.extensions)?;
     let fail = |error| call.fail(error);
     let input = &mut request.input;
-    let attributes = attributes!(input);
+    let mut attributes = attributes!(input);
+    attributes.tags = header_tags(&request.headers).map_err(fail)?.unwrap_or_default();
     check_write(&request.headers, &attributes).map_err(fail)?;
     let write = WriteObject {
         bucket: std::mem::take(&mut input.bucket),
@@ -35,6 +36,7 @@ pub(super) async fn put(api: &Api, mut request: Request<PutObjectInput>) -> Answ
         attributes,
         checks: body_checks(&request.headers, &call).map_err(fail)?,
         condition: write_condition(input.if_match.as_ref(), input.if_none_match.as_ref()).map_err(fail)?,
+        keep_tags: false,
     };
     let body = incoming(input.body.take());
     let record = api.0.backend.put_object(&call.cx, call.permit()?, write, body).await.map_err(fail)?;
@@ -77,7 +79,11 @@ pub(super) async fn copy(api: &Api, mut request: Request<CopyObjectInput>) -> An
     let call = call_of(&request.extensions)?;
     let fail = |error| call.fail(error);
     let input = &mut request.input;
-    let attributes = attributes!(input);
+    let mut attributes = attributes!(input);
+    let keep_tags = input.tagging_directive.as_ref().is_none_or(|directive| directive.as_str() != "REPLACE");
+    if !keep_tags {
+        attributes.tags = header_tags(&request.headers).map_err(fail)?.unwrap_or_default();
+    }
     check_write(&request.headers, &attributes).map_err(fail)?;
     let replace = input.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == "REPLACE");
     let conditions = Conditions {
@@ -88,6 +94,11 @@ pub(super) async fn copy(api: &Api, mut request: Request<CopyObjectInput>) -> An
     };
     let expected = input.expected_source_bucket_owner.as_deref();
     let record = source(api, &call, &input.copy_source, expected, conditions).await.map_err(fail)?;
+    if keep_tags && !record.attributes.tags.is_empty() {
+        tags_may_go_along(&call, &input.copy_source, (&input.bucket, &input.key), &record.attributes.tags)
+            .await
+            .map_err(fail)?;
+    }
     let same = copy_source(&input.copy_source).map_err(fail)? == (input.bucket.as_str(), input.key.as_str());
     if same && !replace && attributes.storage_class.is_none() && attributes.encryption.is_none() {
         let text = "This copy request is illegal because it is trying to copy an object to itself without changing the \
@@ -98,6 +109,7 @@ pub(super) async fn copy(api: &Api, mut request: Request<CopyObjectInput>) -> An
         bucket: std::mem::take(&mut input.bucket),
         key: std::mem::take(&mut input.key),
         attributes,
+        keep_tags,
         ..Default::default()
     };
     write.checks.algorithm = asked_algorithm(&request.headers).map_err(fail)?;
@@ -109,6 +121,22 @@ pub(super) async fn copy(api: &Api, mut request: Request<CopyObjectInput>) -> An
     };
     put_checksum!(result, &copied.checksum);
     Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() }))
+}
+
+/// A copy that takes the source's tags along reads them there and writes them here.
+async fn tags_may_go_along(
+    call: &Call,
+    from: &CopySource,
+    (bucket, key): (&str, &str),
+    tags: &ObjectTags,
+) -> Result<(), ApiError> {
+    let (source_bucket, source_key) = copy_source(from)?;
+    let read = Target::new("s3:GetObjectTagging", object_arn(&call.cx, source_bucket, source_key));
+    let write = Target::new("s3:PutObjectTagging", object_arn(&call.cx, bucket, key));
+    let read = existing_tag_keys(common_keys(read, call.auth_type, None), tags);
+    let write = request_tag_keys(common_keys(write, call.auth_type, call.owner.get()), tags);
+    call.cx.authorize(&read).await?;
+    call.cx.authorize(&write).await
 }
 
 pub(super) async fn delete(api: &Api, request: Request<DeleteObjectInput>) -> Answer<DeleteObjectOutput> {

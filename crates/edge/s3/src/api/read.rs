@@ -12,7 +12,7 @@ use stoa_kernel::ports::ObjectRecord;
 use stoa_kernel::{ApiError, Target};
 use stoa_policy::Effect;
 
-use super::convert::{checksum_headers, etag, from_time, long, time};
+use super::convert::{checksum_headers, checksum_type, etag, from_time, long, put_checksum, time};
 use super::{Answer, Api, Request};
 use crate::call::{Call, call_of};
 use crate::operations::{bucket_arn, common_keys};
@@ -112,7 +112,15 @@ fn slice(record: &ObjectRecord, range: Option<Range>, part_number: Option<i32>) 
         }
         (Some(1), None) if parts == 1 => {}
         (Some(number), None) if (1..=parts).contains(&number) => {
-            return Err(ApiError::new("NotImplemented", 501, "reads by part number are not implemented by Stoa"));
+            let before = usize::try_from(number - 1).unwrap_or_default();
+            let Some(length) = record.part_sizes.get(before).copied() else {
+                let text =
+                    "the parts of this object were not recorded when it was written, so they cannot be read by number";
+                return Err(ApiError::new("NotImplemented", 501, text));
+            };
+            let start: u64 = record.part_sizes.iter().take(before).sum();
+            let content_range = Some(format!("bytes {start}-{}/{size}", (start + length).saturating_sub(1)));
+            return Ok(Slice { start, length, content_range });
         }
         (Some(_), None) => {
             return Err(ApiError::new("InvalidPartNumber", 416, "The requested partnumber is not satisfiable"));
@@ -128,7 +136,7 @@ fn slice(record: &ObjectRecord, range: Option<Range>, part_number: Option<i32>) 
     Ok(Slice { start: 0, length: size, content_range: None })
 }
 
-fn check_version(version_id: Option<&str>) -> Result<(), ApiError> {
+pub(super) fn check_version(version_id: Option<&str>) -> Result<(), ApiError> {
     match version_id {
         None | Some("null") => Ok(()),
         Some(_) => Err(ApiError::new("NoSuchVersion", 404, "The specified version does not exist.")),
@@ -166,7 +174,7 @@ fn shown_checksum(record: &ObjectRecord, mode: Option<&ChecksumMode>, part: bool
 
 /// The members that a GET's and a HEAD's answer have in common.
 macro_rules! object_output {
-    ($shape:ident, $record:expr, $slice:expr) => {{
+    ($shape:ident, $record:expr, $slice:expr, $parts:expr) => {{
         let attributes = $record.attributes;
         $shape {
             accept_ranges: Some("bytes".to_owned()),
@@ -181,12 +189,18 @@ macro_rules! object_output {
             expires: attributes.expires.map(time),
             last_modified: Some(time($record.entry.last_modified)),
             metadata: Some(attributes.metadata.into_iter().collect()),
+            parts_count: $parts,
             server_side_encryption: attributes.encryption.map(ServerSideEncryption::from),
             ssekms_key_id: attributes.kms_key_id,
             storage_class: attributes.storage_class.filter(|class| class != "STANDARD").map(StorageClass::from),
             ..Default::default()
         }
     }};
+}
+
+/// How many parts there are, told to those who ask for one of them.
+fn shown_parts(record: &ObjectRecord, part_number: Option<i32>) -> Option<i32> {
+    part_number.and(record.parts).and_then(|parts| i32::try_from(parts).ok())
 }
 
 pub(super) async fn get(api: &Api, request: Request<GetObjectInput>) -> Answer<GetObjectOutput> {
@@ -202,10 +216,13 @@ pub(super) async fn get(api: &Api, request: Request<GetObjectInput>) -> Answer<G
         if_unmodified_since: input.if_unmodified_since,
     };
     check_conditions(conditions, &record, &call)?;
+    let parts = shown_parts(&record, input.part_number);
     let slice = slice(&record, input.range, input.part_number).map_err(fail)?;
     let pieces = bytes(api, &record, slice.start, slice.length).await.map_err(fail)?;
     let headers = shown_checksum(&record, input.checksum_mode.as_ref(), slice.content_range.is_some());
-    let mut output = object_output!(GetObjectOutput, record, slice);
+    let tags = i32::try_from(record.attributes.tags.len()).ok().filter(|count| *count > 0);
+    let mut output = object_output!(GetObjectOutput, record, slice, parts);
+    output.tag_count = tags;
     output.body = Some(streaming(pieces));
     Ok(S3Response::with_headers(output, headers))
 }
@@ -223,8 +240,69 @@ pub(super) async fn head(api: &Api, request: Request<HeadObjectInput>) -> Answer
         if_unmodified_since: input.if_unmodified_since,
     };
     check_conditions(conditions, &record, &call)?;
+    let parts = shown_parts(&record, input.part_number);
     let slice = slice(&record, input.range, input.part_number).map_err(fail)?;
     let headers = shown_checksum(&record, input.checksum_mode.as_ref(), slice.content_range.is_some());
-    let output = object_output!(HeadObjectOutput, record, slice);
+    let output = object_output!(HeadObjectOutput, record, slice, parts);
     Ok(S3Response::with_headers(output, headers))
+}
+
+/// Facts of an object without its bytes, each only where it was asked for.
+pub(super) async fn attributes(
+    api: &Api,
+    request: Request<GetObjectAttributesInput>,
+) -> Answer<GetObjectAttributesOutput> {
+    let call = call_of(&request.extensions)?;
+    let input = request.input;
+    let fail = |error| call.fail(error);
+    check_version(input.version_id.as_deref()).map_err(fail)?;
+    let record = find(api, &call, &input.bucket, &input.key).await.map_err(fail)?;
+    // s3s gives each header line as one attribute; clients write the list on one line.
+    let names =
+        |asked: &ObjectAttributes| asked.as_str().split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>();
+    let wanted: Vec<String> = input.object_attributes.iter().flat_map(names).collect();
+    let asked = |name: &str| wanted.iter().any(|wanted| wanted == name);
+    let mut output = GetObjectAttributesOutput {
+        last_modified: Some(time(record.entry.last_modified)),
+        e_tag: asked("ETag").then(|| etag(&record.entry.etag)),
+        object_size: asked("ObjectSize").then(|| long(record.entry.size)),
+        storage_class: asked("StorageClass").then(|| {
+            StorageClass::from(record.attributes.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()))
+        }),
+        ..Default::default()
+    };
+    if asked("Checksum") && record.checksum.is_some() {
+        let mut shown = Checksum::default();
+        put_checksum!(shown, &record.checksum);
+        shown.checksum_type = record.checksum.as_ref().map(|one| ChecksumType::from_static(checksum_type(one)));
+        output.checksum = Some(shown);
+    }
+    if asked("ObjectParts") && !record.part_sizes.is_empty() {
+        output.object_parts = Some(page_of_parts(&record, input.part_number_marker, input.max_parts));
+    }
+    Ok(S3Response::new(output))
+}
+
+fn page_of_parts(record: &ObjectRecord, marker: Option<i32>, most: Option<i32>) -> GetObjectAttributesParts {
+    let after = marker.and_then(|marker| usize::try_from(marker).ok()).unwrap_or(0);
+    let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(1000).min(1000);
+    let number = |at: usize| i32::try_from(at).unwrap_or(i32::MAX);
+    let all = record.part_sizes.iter().enumerate().skip(after).take(most);
+    let parts: Vec<ObjectPart> = all
+        .map(|(at, size)| ObjectPart {
+            part_number: Some(number(at + 1)),
+            size: Some(long(*size)),
+            ..Default::default()
+        })
+        .collect();
+    let last = after + parts.len();
+    GetObjectAttributesParts {
+        is_truncated: Some(last < record.part_sizes.len()),
+        max_parts: Some(number(most)),
+        next_part_number_marker: Some(number(last)),
+        part_number_marker: Some(number(after)),
+        total_parts_count: Some(number(record.part_sizes.len())),
+        // S3 tells the parts one by one only where each has a checksum of its own.
+        parts: record.checksum.as_ref().is_some_and(|checksum| checksum.composite).then_some(parts),
+    }
 }

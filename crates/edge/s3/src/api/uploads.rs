@@ -35,7 +35,8 @@ pub(super) async fn create(
     let call = call_of(&request.extensions)?;
     let fail = |error| call.fail(error);
     let input = &mut request.input;
-    let attributes = attributes!(input);
+    let mut attributes = attributes!(input);
+    attributes.tags = crate::operations::header_tags(&request.headers).map_err(fail)?.unwrap_or_default();
     check_write(&request.headers, &attributes).map_err(fail)?;
     let algorithm = asked_algorithm(&request.headers).map_err(fail)?;
     let composite = match input.checksum_type.as_ref().map(ChecksumType::as_str) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use stoa_policy::{Context, Effect, Slot};
-use stoa_types::{Secret, Timestamp};
+use stoa_types::{AccountId, Secret, Timestamp};
 
 use crate::{ApiError, Principal};
 
@@ -32,6 +32,15 @@ pub struct Verdict {
     pub matched: Option<String>,
     /// Denials: AWS's words after `resource: …` (with `because ` where AWS has it).
     pub reason: Option<String>,
+}
+
+/// Where an account is in its organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountPlace {
+    /// `o-…`.
+    pub organization: String,
+    /// The one path from the organization to the account, as condition keys have it: `o-…/r-…/ou-…/`.
+    pub paths: Vec<String>,
 }
 
 /// The authority over who may do what.
@@ -70,4 +79,15 @@ pub trait Authority: Send + Sync {
         service: &str,
         session_name: &str,
     ) -> Result<Option<Principal>, ApiError>;
+
+    /// Where an account is in the organization; none for accounts that are in none. On the hot path: cached.
+    async fn account_place(&self, _account: &str) -> Result<Option<Arc<AccountPlace>>, ApiError> {
+        Ok(None)
+    }
+
+    /// The encoded form of a refusal, which `sts:DecodeAuthorizationMessage` opens again for the same account. None
+    /// where this authority seals nothing.
+    fn encode_refusal(&self, _account: &AccountId, _message: &str) -> Option<String> {
+        None
+    }
 }

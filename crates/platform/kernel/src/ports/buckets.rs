@@ -57,6 +57,8 @@ pub struct ObjectAttributes {
     pub encryption: Option<String>,
     /// `x-amz-server-side-encryption-aws-kms-key-id`, where it was given.
     pub kms_key_id: Option<String>,
+    /// The object's tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// S3's checksum algorithms.
@@ -96,6 +98,8 @@ pub struct ObjectRecord {
     pub checksum: Option<Checksum>,
     /// How many parts it was uploaded in; none when in one piece.
     pub parts: Option<u32>,
+    /// The bytes of each part; empty when in one piece, or when it was uploaded before these were kept.
+    pub part_sizes: Vec<u64>,
 }
 
 /// What the caller says about the bytes that come, checked before they get a name.
@@ -146,6 +150,8 @@ pub struct WriteObject {
     pub checks: BodyChecks,
     /// What must be there.
     pub condition: WriteCondition,
+    /// For a copy: the tags are the source's, whatever `attributes` says.
+    pub keep_tags: bool,
 }
 
 /// Which objects to list.

@@ -2,6 +2,7 @@
 
 mod account_data;
 mod authority;
+mod bucket_settings;
 mod buckets;
 mod hub_access;
 mod objects;
@@ -11,7 +12,8 @@ mod resource_policies;
 mod tags;
 
 pub use account_data::DeleteAccountData;
-pub use authority::{Authority, Credential, Verdict};
+pub use authority::{AccountPlace, Authority, Credential, Verdict};
+pub use bucket_settings::{BucketConfiguration, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange};
 pub use buckets::{
     BodyChecks, BodyStream, BucketRecord, Buckets, Checksum, ChecksumAlgorithm, ClaimedPart, CompleteUpload,
     ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, PartRecord, UploadName, UploadRecord, Uploads,

@@ -4,18 +4,22 @@
 //! that start at once make one organization. Credentials can always be written again: the root's secret is in the
 //! store, sealed, and a session needs none.
 
-use serde::{Deserialize, Serialize};
-use stoa_kernel::ApiError;
-use stoa_store::{Document, Key};
-use stoa_types::{AccountId, Timestamp};
+use std::collections::BTreeSet;
 
-use super::create::Place;
+use stoa_kernel::ApiError;
+use stoa_store::Document;
+use stoa_types::AccountId;
+
+use super::create::AccountOrder;
 use super::credentials_file::{CredentialsFile, Profile};
 use crate::Iam;
 use crate::error::{no_such_entity, store_failed};
+use crate::organizations::{new_id, new_node, node_document};
 use crate::seal::Purpose;
 use crate::session::{Claims, Subject, issue, open};
-use crate::state::{AccessKeyRecord, RoleRecord, key_owner, kind, load, role_key};
+use crate::state::{
+    AccessKeyRecord, NodeKind, Organization, RoleRecord, key_owner, kind, load, organization_key, role_key,
+};
 
 /// The role that every account has for its administrators.
 pub(super) const ADMIN_ROLE: &str = "StoaAdmin";
@@ -24,19 +28,6 @@ const LOCAL_SESSION: i64 = 365 * DAY;
 const RENEW_BEFORE: i64 = 30 * DAY;
 const ROOT_PROFILE: &str = "stoa-root";
 const EXPIRES: &str = "x_stoa_expiration";
-
-/// The organization of this installation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Organization {
-    /// `o-…`.
-    pub id: String,
-    /// `r-…`: the target of service control policies for every member account.
-    pub root_id: String,
-    /// The management account, to which no service control policy applies.
-    pub management_account: AccountId,
-    /// When it was made.
-    pub created: Timestamp,
-}
 
 /// What the operator's credentials file must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,20 +39,33 @@ pub struct LocalCredentials {
 }
 
 impl Iam {
-    /// Makes the organization at the first start. Idempotent.
+    /// Makes the organization at the first start, and converts what early versions kept of it. Idempotent.
     ///
     /// # Errors
     /// The store's.
     pub async fn bootstrap(&self) -> Result<Organization, ApiError> {
         if let Some(organization) = load::<Organization>(&*self.store, &organization_key()).await? {
-            return Ok(organization.record);
+            return self.convert_organization(organization).await;
         }
         let now = self.clock.now();
-        let (id, root_id) = (self.short_id("o-", 10), self.short_id("r-", 4));
-        let (new, transaction) = self.prepare_account("management", &Place { root_id: &root_id, management: None })?;
-        let organization = Organization { id, root_id, management_account: new.account_id, created: now };
+        let mut organization = Organization {
+            id: new_id(&*self.ids, "o-", 10),
+            root_id: new_id(&*self.ids, "r-", 4),
+            management_account: AccountId::aws(),
+            created: now,
+            policy_types: BTreeSet::new(),
+        };
+        let order = AccountOrder::named("management");
+        let (new, transaction) = self.prepare_account(&order, None)?;
+        organization.management_account = new.account_id;
+        let mut root = new_node(&organization, NodeKind::Root, &organization.root_id, "Root", None);
+        root.children = 1;
+        let id = organization.management_account.as_str();
+        let account = new_node(&organization, NodeKind::Account, id, order.name, Some(&organization.root_id));
         let document = Document::new(organization_key(), "organization", now, &organization).map_err(store_failed)?;
-        match self.store.commit(transaction.create(document)).await {
+        let transaction =
+            transaction.create(document).create(node_document(&root, now)?).create(node_document(&account, now)?);
+        match self.store.commit(transaction).await {
             Ok(()) => Ok(organization),
             Err(error) if error.is_conflict() => self.organization().await,
             Err(error) => Err(store_failed(error)),
@@ -162,18 +166,6 @@ impl Iam {
         }
         Ok(None)
     }
-
-    fn short_id(&self, prefix: &str, length: usize) -> String {
-        const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        let mut bytes = vec![0_u8; length];
-        self.ids.fill(&mut bytes);
-        let letter = |byte: &u8| LETTERS.get(usize::from(*byte) % LETTERS.len()).map(|letter| char::from(*letter));
-        format!("{prefix}{}", bytes.iter().filter_map(letter).collect::<String>())
-    }
-}
-
-fn organization_key() -> Key {
-    Key { kind: "organizations:organization", account: AccountId::aws(), region: None, id: "organization".to_owned() }
 }
 
 /// A session name made of what the operating system calls its user: letters STS does not take become dashes.

@@ -1,4 +1,4 @@
-//! New accounts: the account, its root user's access key and its roles, in one transaction.
+//! New accounts: the account, its root user's access key, its roles and its place in the tree, in one transaction.
 
 use stoa_kernel::ApiError;
 use stoa_store::{Document, Transaction};
@@ -7,9 +7,13 @@ use stoa_types::{AccountId, Secret, Timestamp, access_key_id, principal_id, secr
 use super::bootstrap::ADMIN_ROLE;
 use crate::Iam;
 use crate::error::{already_exists, store_failed};
+use crate::organizations::ATTEMPTS;
 use crate::seal::Purpose;
 use crate::session::root_arn;
-use crate::state::{AccessKeyRecord, AccountRecord, RoleRecord, account_key, key_key, key_owner, role_key, tag_list};
+use crate::state::{
+    AccessKeyRecord, AccountRecord, NodeKind, Organization, RoleRecord, account_key, email_key, key_key, key_owner,
+    role_key, tag_list,
+};
 
 const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 /// The role through which the management account reaches a member account, under AWS's name.
@@ -33,11 +37,20 @@ pub(crate) struct NewKey {
     pub(crate) document: Document,
 }
 
-/// Where a new account stands.
-pub(super) struct Place<'a> {
-    pub(super) root_id: &'a str,
-    /// The management account; none when this is it.
-    pub(super) management: Option<&'a AccountId>,
+/// What an account is to be.
+pub(crate) struct AccountOrder<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) email: Option<&'a str>,
+    /// The role that the management account administers it through.
+    pub(crate) access_role: &'a str,
+    pub(crate) tags: Vec<(String, String)>,
+}
+
+impl AccountOrder<'_> {
+    /// An account with this name, and nothing else said.
+    pub(crate) fn named(name: &str) -> AccountOrder<'_> {
+        AccountOrder { name, email: None, access_role: ACCESS_ROLE, tags: Vec::new() }
+    }
 }
 
 impl Iam {
@@ -46,11 +59,28 @@ impl Iam {
     /// # Errors
     /// `InvalidInput` for a name that is empty or too long, and the store's.
     pub async fn create_account(&self, name: &str) -> Result<NewAccount, ApiError> {
-        let organization = self.organization().await?;
-        let place = Place { root_id: &organization.root_id, management: Some(&organization.management_account) };
-        // A number that is taken already conflicts; another one is tried.
-        for _ in 0..8 {
-            let (new, transaction) = self.prepare_account(name, &place)?;
+        self.create_member(&AccountOrder::named(name), |_| Ok(Transaction::new())).await
+    }
+
+    /// Adds a member account below the root, together with what `also` says of the new account.
+    pub(crate) async fn create_member(
+        &self,
+        order: &AccountOrder<'_>,
+        also: impl Fn(&AccountId) -> Result<Transaction, ApiError> + Send + Sync,
+    ) -> Result<NewAccount, ApiError> {
+        // A number that is taken, an address that is, and a root that has changed all conflict: then again.
+        for _ in 0..ATTEMPTS {
+            let organization = self.loaded_organization().await?;
+            if let Some(email) = order.email
+                && self.store.get(&email_key(email)).await.map_err(store_failed)?.is_some()
+            {
+                return Err(already_exists(format!("the address {email} is another account's")));
+            }
+            let (new, transaction) = self.prepare_account(order, Some(&organization.record))?;
+            let root = self.root_node(&organization.record).await?;
+            let place = (new.account_id.as_str(), order.name);
+            let mut transaction = self.with_new_node(transaction, &organization, root, NodeKind::Account, place)?;
+            transaction.changes.extend(also(&new.account_id)?.changes);
             match self.store.commit(transaction).await {
                 Ok(()) => return Ok(new),
                 Err(error) if error.is_conflict() => {}
@@ -60,23 +90,33 @@ impl Iam {
         Err(already_exists("no free account id was found"))
     }
 
-    pub(super) fn prepare_account(&self, name: &str, place: &Place<'_>) -> Result<(NewAccount, Transaction), ApiError> {
-        if name.is_empty() || name.chars().count() > 50 {
+    /// A new account without its node: the management account where there is no organization yet.
+    pub(super) fn prepare_account(
+        &self,
+        order: &AccountOrder<'_>,
+        organization: Option<&Organization>,
+    ) -> Result<(NewAccount, Transaction), ApiError> {
+        if order.name.is_empty() || order.name.chars().count() > 50 {
             return Err(crate::error::invalid_input("an account's name has 1 to 50 characters"));
         }
         let now = self.clock.now();
         let id = self.new_account_id();
         let record = AccountRecord {
             id: id.clone(),
-            name: name.to_owned(),
-            management: place.management.is_none(),
+            name: order.name.to_owned(),
+            management: organization.is_none(),
             alias: None,
-            path: vec![place.root_id.to_owned(), id.as_str().to_owned()],
             created: now,
+            email: order.email.map(str::to_owned),
+            closed: None,
         };
-        let account = Document::new(account_key(&id), name, now, &record).map_err(store_failed)?;
+        let account = Document::new(account_key(&id), order.name, now, &record).map_err(store_failed)?;
         let key = self.new_key(&id, None, now)?;
         let mut transaction = Transaction::new().create(account.with_status("Active")).create(key.document);
+        if let Some(email) = order.email {
+            let reserved = Document::new(email_key(email), email, now, &id).map_err(store_failed)?;
+            transaction = transaction.create(reserved);
+        }
         let own_root = format!(
             r#"{{"Effect":"Allow","Principal":{{"AWS":"{}"}},"Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]}}"#,
             root_arn(&id)
@@ -85,13 +125,16 @@ impl Iam {
             r#"{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}"#;
         let admin = self.admin_role(&id, ADMIN_ROLE, &[&own_root, sagemaker], now);
         transaction = with_role(transaction, &id, &admin, now)?;
-        if let Some(management) = place.management {
+        if let Some(organization) = organization {
             let theirs = format!(
                 r#"{{"Effect":"Allow","Principal":{{"AWS":"{}"}},"Action":"sts:AssumeRole"}}"#,
-                root_arn(management)
+                root_arn(&organization.management_account)
             );
-            let access = self.admin_role(&id, ACCESS_ROLE, &[&theirs], now);
+            let access = self.admin_role(&id, order.access_role, &[&theirs], now);
             transaction = with_role(transaction, &id, &access, now)?;
+            if !order.tags.is_empty() {
+                transaction = transaction.set_tags(&organization.node_arn(id.as_str()), order.tags.clone());
+            }
         }
         Ok((NewAccount { account_id: id, access_key_id: key.id, secret_access_key: key.secret }, transaction))
     }

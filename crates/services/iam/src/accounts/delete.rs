@@ -7,9 +7,10 @@ use stoa_types::AccountId;
 use crate::Iam;
 use crate::entity::Entity;
 use crate::error::{invalid_input, store_failed};
+use crate::organizations::ATTEMPTS;
 use crate::state::{
-    AccountRecord, MfaRecord, OidcRecord, PolicyRecord, RoleRecord, SamlRecord, UserRecord, account_key, global_key,
-    key_key, key_owner, kind, scp_key,
+    AccountRecord, MfaRecord, OidcRecord, PolicyRecord, RoleRecord, SamlRecord, UserRecord, account_key,
+    delegation_key, email_key, global_key, key_key, key_owner, kind,
 };
 
 const DELETING: &str = "Deleting";
@@ -69,13 +70,31 @@ impl Iam {
         transaction = self.remove_entities::<MfaRecord>(transaction, kind::MFA, id).await?;
         transaction = self.remove_entities::<OidcRecord>(transaction, kind::OIDC, id).await?;
         transaction = self.remove_entities::<SamlRecord>(transaction, kind::SAML, id).await?;
-        for document in self.all_with_parent(kind::SCP, id.as_str()).await? {
-            transaction = transaction.delete(scp_key(id.as_str(), &document.name), Expect::Any);
-        }
         if let Some(alias) = &account.alias {
             transaction = transaction.delete(global_key(kind::ALIAS, &AccountId::aws(), alias), Expect::Any);
         }
-        self.commit(transaction.delete(account_key(id), Expect::Any)).await
+        if let Some(email) = &account.email {
+            transaction = transaction.delete(email_key(email), Expect::Any);
+        }
+        transaction = transaction.delete(delegation_key(id), Expect::Any);
+        transaction = transaction.set_tags(&self.organization().await?.node_arn(id.as_str()), Vec::new());
+        self.remove_from_tree(id, transaction.delete(account_key(id), Expect::Any)).await
+    }
+
+    /// Commits the end of an account together with the end of its node, again when the tree changed meanwhile.
+    async fn remove_from_tree(&self, id: &AccountId, transaction: Transaction) -> Result<(), ApiError> {
+        for _ in 0..ATTEMPTS {
+            let mut attempt = transaction.clone();
+            if let Some(node) = self.node(id.as_str()).await? {
+                attempt = self.without_node(attempt, &node).await?;
+            }
+            match self.store.commit(attempt).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(store_failed(error)),
+            }
+        }
+        Err(ApiError::unavailable("the organization is being changed by others"))
     }
 
     async fn remove_entities<E: Entity>(
@@ -118,7 +137,8 @@ impl Iam {
         self.all(Query::of(kind).children_of(parent)).await
     }
 
-    async fn all(&self, query: Query) -> Result<Vec<std::sync::Arc<Document>>, ApiError> {
+    /// Every document that a query finds.
+    pub(crate) async fn all(&self, query: Query) -> Result<Vec<std::sync::Arc<Document>>, ApiError> {
         let mut query = query.limit(1000);
         let mut found = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! Accounts as the app's CLI and admin endpoint see them. Not AWS's wire: Organizations will stand on the same state.
+//! Accounts as the app's CLI and admin endpoint see them. AWS's API over the same state is in `organizations`.
 //!
 //! INVARIANT: an account is made whole in one transaction. A deletion first marks the account (its credentials are
 //! refused from then on), then lets every service forget it, then removes IAM's own documents in one transaction;
@@ -9,17 +9,17 @@ mod create;
 mod credentials_file;
 mod delete;
 
-pub use bootstrap::{LocalCredentials, Organization};
+pub use bootstrap::LocalCredentials;
+pub(crate) use create::AccountOrder;
 pub use create::NewAccount;
 
 use stoa_kernel::ApiError;
-use stoa_policy::{Document as PolicyDocument, PolicyKind};
-use stoa_store::{Document, Expect, Query, Transaction};
+use stoa_store::Query;
 use stoa_types::{AccountId, Timestamp};
 
 use crate::Iam;
-use crate::error::{malformed_policy, no_such_entity, store_failed};
-use crate::state::{AccountRecord, Loaded, ScpRecord, account_key, kind, load, scp_key};
+use crate::error::{no_such_entity, store_failed};
+use crate::state::{AccountRecord, Loaded, account_key, kind, load};
 
 /// An account, for listings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Account {
     pub name: String,
     /// Whether it is the management account.
     pub management: bool,
-    /// `Active`, or `Deleting`.
+    /// `Active`, `Suspended` or `Deleting`.
     pub status: String,
     /// When it was made.
     pub created: Timestamp,
@@ -61,26 +61,6 @@ impl Iam {
                 None => return Ok(accounts),
             }
         }
-    }
-
-    /// Puts a service control policy on a target: an account id, or the root id of [`Organization`].
-    ///
-    /// # Errors
-    /// `MalformedPolicyDocument`, and the store's.
-    pub async fn attach_scp(&self, target: &str, name: &str, document: &str) -> Result<(), ApiError> {
-        PolicyDocument::parse_as(document, PolicyKind::Scp).map_err(|error| malformed_policy(error.to_string()))?;
-        let record = ScpRecord { target: target.to_owned(), name: name.to_owned(), document: document.to_owned() };
-        let stored = Document::new(scp_key(target, name), name, self.clock.now(), &record).map_err(store_failed)?;
-        self.commit(Transaction::new().put(stored.with_parent(target))).await
-    }
-
-    /// Takes it off again.
-    ///
-    /// # Errors
-    /// `NoSuchEntity` when it is not there, and the store's.
-    pub async fn detach_scp(&self, target: &str, name: &str) -> Result<(), ApiError> {
-        let transaction = Transaction::new().delete(scp_key(target, name), Expect::Present);
-        self.commit_or(transaction, || no_such_entity(format!("the policy {name} is not attached to {target}"))).await
     }
 
     pub(crate) async fn load_account(&self, account: &AccountId) -> Result<Loaded<AccountRecord>, ApiError> {

@@ -4,36 +4,32 @@
 //! cached here is held to `Store::version`. A failure to read is an error, never an Allow.
 
 mod credential;
+mod gathered;
+mod organization;
 mod rights;
 mod trust;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use stoa_kernel::ports::{Authority, Credential, Verdict};
-use stoa_kernel::{ApiError, Principal, PrincipalIdentity};
-use stoa_policy::{Context, Decision, Effect, PolicySet, PrincipalRef, Request, Slot, Slots, Values, decide};
+use stoa_kernel::ports::{AccountPlace, Authority, Credential, Verdict};
+use stoa_kernel::{ApiError, Principal};
+use stoa_policy::{Context, Decision, Effect, PrincipalRef, Slot};
+use stoa_types::AccountId;
 
 pub(crate) use credential::CachedCredential;
-pub(crate) use rights::{Policies, Rights, Sources, policy_key_of};
+pub use gathered::Gathered;
+pub(crate) use organization::Member;
+pub(crate) use rights::{Rights, Sources, policy_key_of};
 pub(crate) use trust::{Trust, role_key_of};
 
 use crate::Iam;
+use crate::seal::Purpose;
 use crate::session::{Claims, Subject};
 use crate::sts::refuse_session;
 
 /// How long the session lasts that a service gets of an execution role; it asks again after that.
 const SERVICE_SESSION_MILLIS: i64 = 12 * 60 * 60 * 1000;
-
-/// Whose resources of the pseudo-account `aws` are not when the action would change them.
-const NOBODYS_ACCOUNT: &str = "000000000000";
-
-/// What bears on a request besides the principal's own policies.
-#[derive(Default)]
-pub(crate) struct ResourceSide {
-    trust: Option<Arc<Trust>>,
-    policy: Option<Arc<PolicySet>>,
-}
 
 #[async_trait]
 impl Authority for Iam {
@@ -56,17 +52,9 @@ impl Authority for Iam {
         if principal.session.is_none() && !principal.access_key_id.is_empty() {
             self.note_key_use(principal, action, context);
         }
-        let side = self.resource_side(action, resource).await?;
-        match principal.identity {
-            PrincipalIdentity::Anonymous | PrincipalIdentity::Service { .. } | PrincipalIdentity::Federated { .. } => {
-                let who = PrincipalRef::parse(&principal.arn);
-                Ok(evaluate(&who, None, &side, action, resource, context))
-            }
-            _ => {
-                let rights = self.rights(principal).await?;
-                let Some(policies) = &rights.policies else { return Ok(nobody(action)) };
-                Ok(evaluate(&policies.who, Some(policies), &side, action, resource, context))
-            }
+        match self.gather(principal, action, resource, context).await? {
+            Some(gathered) => Ok(gathered.decide(action, resource, context, |decision| verdict(decision, action))),
+            None => Ok(nobody(action)),
         }
     }
 
@@ -78,23 +66,25 @@ impl Authority for Iam {
     ) -> Result<Option<Principal>, ApiError> {
         let trust = self.trust(role_arn).await?;
         let Some(role) = &trust.role else { return Ok(None) };
-        let who = PrincipalRef::parse(service);
-        let slots = Slots { trust: Some(&trust.policy), ..Slots::default() };
+        let who = Arc::new(PrincipalRef::parse(service));
         let account = role_arn.split(':').nth(4).unwrap_or_default();
-        let context = stoa_policy::MapContext::new()
+        let mut context = stoa_policy::MapContext::new()
             .with("aws:PrincipalServiceName", service)
+            .with_many("aws:PrincipalServiceNamesList", [service])
             .with("aws:PrincipalIsAWSService", "true")
+            .with("aws:PrincipalType", "Service")
             .with("aws:SourceAccount", account)
+            .with("aws:ResourceAccount", account)
             .with("sts:RoleSessionName", session_name);
-        let request = Request {
-            principal: &who,
-            action: "sts:AssumeRole",
-            resource: role_arn,
-            resource_account: None,
-            management_account: false,
-            context: &context,
-        };
-        if !decide(&slots, &request).is_allowed() {
+        if let Some(place) = self.place_of_account(account).await? {
+            for owner in ["aws:Source", "aws:Resource"] {
+                context.set(&format!("{owner}OrgID"), place.organization.as_str());
+                context.set_many(&format!("{owner}OrgPaths"), place.paths.iter().map(String::as_str));
+            }
+        }
+        let rcp = self.rcp_levels("sts:AssumeRole", role_arn, &context).await?;
+        let gathered = Gathered { trust: Some(Arc::clone(&trust.policy)), rcp, ..Gathered::of(who) };
+        if !gathered.decide("sts:AssumeRole", role_arn, &context, |decision| decision.is_allowed()) {
             return Ok(None);
         }
         let now = self.clock.now();
@@ -119,6 +109,14 @@ impl Authority for Iam {
         };
         Ok(Some(claims.principal("")))
     }
+
+    async fn account_place(&self, account: &str) -> Result<Option<Arc<AccountPlace>>, ApiError> {
+        self.place_of_account(account).await
+    }
+
+    fn encode_refusal(&self, account: &AccountId, message: &str) -> Option<String> {
+        self.key.seal(Purpose::Refusal, account.as_str(), message.as_bytes(), &*self.ids).ok()
+    }
 }
 
 impl Iam {
@@ -128,17 +126,10 @@ impl Iam {
         self.uses.note(&principal.access_key_id, self.clock.now(), service, region);
     }
 
-    /// The one place where policies of resources come in: trust policies of roles here, others by the port.
-    pub(crate) async fn resource_side(&self, action: &str, resource: &str) -> Result<ResourceSide, ApiError> {
-        if is_trusted_action(action, resource) {
-            return Ok(ResourceSide { trust: Some(self.trust(resource).await?), policy: None });
-        }
-        for source in self.resource_policies.load().iter() {
-            if let Some(policy) = source.resource_policy(resource).await? {
-                return Ok(ResourceSide { trust: None, policy: Some(policy) });
-            }
-        }
-        Ok(ResourceSide::default())
+    /// Opens what [`Authority::encode_refusal`] made for a caller of this account; none for anything else.
+    pub fn decode_refusal(&self, account: &AccountId, encoded: &str) -> Option<String> {
+        let text = self.key.open(Purpose::Refusal, account.as_str(), encoded).ok()?;
+        std::str::from_utf8(&text).ok().map(str::to_owned)
     }
 }
 
@@ -150,67 +141,6 @@ fn is_trusted_action(action: &str, resource: &str) -> bool {
     service.eq_ignore_ascii_case("sts")
         && !federated_user
         && trusted.iter().any(|known| name.eq_ignore_ascii_case(known))
-}
-
-/// Composes all slots. Synchronous, and without allocation unless there are service control policies or a denial.
-fn evaluate(
-    who: &PrincipalRef,
-    policies: Option<&Policies>,
-    side: &ResourceSide,
-    action: &str,
-    resource: &str,
-    context: &dyn Context,
-) -> Verdict {
-    let request = Request {
-        principal: who,
-        action,
-        resource,
-        resource_account: resource_account(action, resource, context),
-        management_account: policies.is_some_and(|policies| policies.management_account),
-        context,
-    };
-    let trust = side.trust.as_deref().map(|trust| &trust.policy);
-    let resource_policy = side.policy.as_deref();
-    let Some(policies) = policies else {
-        let slots = Slots { trust, resource: resource_policy, ..Slots::default() };
-        return verdict(&decide(&slots, &request), action);
-    };
-    let scp: Vec<&PolicySet> = policies.scp.iter().collect();
-    let identity = [&policies.identity];
-    let session = policies.session.as_ref().map(|set| [set]);
-    let slots = Slots {
-        identity: &identity,
-        resource: resource_policy,
-        boundary: policies.boundary.as_ref(),
-        session: session.as_ref().map(|sets| sets.as_slice()),
-        scp: &scp,
-        trust,
-        ..Slots::default()
-    };
-    verdict(&decide(&slots, &request), action)
-}
-
-/// Whose the resource is: what `aws:ResourceAccount` says, or else the account in the ARN (which the engine looks at).
-/// Everyone may read what the pseudo-account `aws` has, as far as their own policies go; nobody may change it.
-fn resource_account<'a>(action: &str, resource: &'a str, context: &'a dyn Context) -> Option<&'a str> {
-    let said = context.get("aws:resourceaccount").and_then(|values| match values {
-        Values::One(account) => Some(account),
-        Values::Many(_) => None,
-    });
-    let owner = said.or_else(|| resource.split(':').nth(4))?;
-    if owner == "aws" {
-        return (!reads_public(action)).then_some(NOBODYS_ACCOUNT).or(said);
-    }
-    said
-}
-
-/// Whether an action leaves the public hub, the JumpStart buckets and AWS's managed policies as they are.
-fn reads_public(action: &str) -> bool {
-    const NAMES: [&str; 3] = ["CreateHubContentPresignedUrls", "CreateHubContentReference", "DeployHubModel"];
-    const VERBS: [&str; 5] = ["Describe", "List", "Get", "Head", "Search"];
-    let name = action.split_once(':').map_or(action, |(_, name)| name);
-    let begins = |verb: &&str| name.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb));
-    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)) || VERBS.iter().any(begins)
 }
 
 /// The verdict over a principal that is not there any more.

@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use stoa_kernel::{ApiError, Principal, PrincipalIdentity};
 use stoa_policy::{Document, PolicySet, PrincipalRef};
-use stoa_store::{Key, Query, Store};
+use stoa_store::{Key, Store};
 use stoa_types::Arn;
 
+use super::gathered::Gathered;
 use crate::Iam;
 use crate::error::store_failed;
 use crate::managed;
 use crate::state::{
-    AccountRecord, PolicyRecord, RoleRecord, ScpRecord, UserRecord, account_key, kind, load, policy_key, role_key,
-    user_key,
+    AccountRecord, PolicyRecord, PolicyType, RoleRecord, UserRecord, account_key, load, policy_key, role_key, user_key,
 };
 
 /// The policies of one principal.
@@ -27,17 +27,7 @@ pub(crate) struct Rights {
     sources: Sources,
     principal_id: String,
     /// None when the principal is gone: then nothing is allowed.
-    pub(crate) policies: Option<Policies>,
-}
-
-/// The compiled policies.
-pub(crate) struct Policies {
-    pub(crate) who: PrincipalRef,
-    pub(crate) identity: PolicySet,
-    pub(crate) boundary: Option<PolicySet>,
-    pub(crate) session: Option<PolicySet>,
-    pub(crate) scp: Vec<PolicySet>,
-    pub(crate) management_account: bool,
+    pub(crate) policies: Option<Gathered>,
 }
 
 /// The documents something was made of, each with its generation then.
@@ -73,12 +63,17 @@ impl Sources {
     }
 }
 
-/// The identity side of a user or role, before it is compiled.
-struct Identity<'a> {
-    inline: &'a std::collections::BTreeMap<String, String>,
-    attached: &'a [String],
-    boundary: Option<&'a str>,
+/// The identity side of a user or role, before it is compiled: each source of policies adds to it.
+#[derive(Default)]
+struct Own {
+    /// Name and text.
+    inline: Vec<(String, String)>,
+    /// ARNs of managed policies.
+    attached: Vec<String>,
+    boundary: Option<String>,
 }
+
+const EVERYTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
 impl Iam {
     /// The rights of a principal that exists in IAM (root, user, role session), as they are now.
@@ -114,7 +109,7 @@ impl Iam {
         Ok(rights)
     }
 
-    async fn build_policies(&self, principal: &Principal, sources: &mut Sources) -> Result<Option<Policies>, ApiError> {
+    async fn build_policies(&self, principal: &Principal, sources: &mut Sources) -> Result<Option<Gathered>, ApiError> {
         let store = &*self.store;
         let Some(account) = sources.load::<AccountRecord>(store, account_key(&principal.account)).await? else {
             return Ok(None);
@@ -123,60 +118,81 @@ impl Iam {
             return Ok(None);
         }
         let mut who = PrincipalRef::parse(&principal.arn);
-        let (identity, boundary) = match &principal.identity {
-            PrincipalIdentity::Root => (PolicySet::default(), None),
+        let own = match &principal.identity {
+            PrincipalIdentity::Root | PrincipalIdentity::FederatedUser { user: None, .. } => Own::default(),
             PrincipalIdentity::User { name } => {
                 let user = sources.load::<UserRecord>(store, user_key(&principal.account, name)).await?;
                 let Some(user) = user.filter(|user| user.id == principal.principal_id) else { return Ok(None) };
-                let own =
-                    Identity { inline: &user.inline, attached: &user.attached, boundary: user.boundary.as_deref() };
-                self.compile_identity(&own, sources).await?
+                self.own_of_user(user, sources).await?
+            }
+            // That the user is still the one who asked for the session is seen to with the credential.
+            PrincipalIdentity::FederatedUser { user: Some(name), .. } => {
+                let user = sources.load::<UserRecord>(store, user_key(&principal.account, name)).await?;
+                let Some(user) = user else { return Ok(None) };
+                self.own_of_user(user, sources).await?
             }
             PrincipalIdentity::AssumedRole { role_arn, role_name, .. } => {
                 let role = sources.load::<RoleRecord>(store, role_key(&principal.account, role_name)).await?;
                 let id = principal.principal_id.split(':').next().unwrap_or_default();
                 let Some(role) = role.filter(|role| role.id == id) else { return Ok(None) };
                 who = who.with_role_arn(role_arn);
-                let own =
-                    Identity { inline: &role.inline, attached: &role.attached, boundary: role.boundary.as_deref() };
-                self.compile_identity(&own, sources).await?
+                Own { inline: role.inline.into_iter().collect(), attached: role.attached, boundary: role.boundary }
             }
-            // GetFederationToken is not here yet: nobody holds such a session.
-            PrincipalIdentity::FederatedUser { .. }
-            | PrincipalIdentity::Federated { .. }
-            | PrincipalIdentity::Service { .. }
-            | PrincipalIdentity::Anonymous => return Ok(None),
+            PrincipalIdentity::Federated { .. } | PrincipalIdentity::Service { .. } | PrincipalIdentity::Anonymous => {
+                return Ok(None);
+            }
         };
-        let session = self.compile_session(principal, sources).await?;
-        let scp = if account.management { Vec::new() } else { self.compile_scps(&account).await? };
-        Ok(Some(Policies { who, identity, boundary, session, scp, management_account: account.management }))
+        let (mut identity, boundary) = self.compile_identity(&own, sources).await?;
+        let mut session = self.compile_session(principal, sources).await?;
+        if let PrincipalIdentity::FederatedUser { user, .. } = &principal.identity {
+            // A federated session can do what its session policies and its user both allow: nothing without the
+            // former. The root user's key stands for every permission.
+            session = Some(session.unwrap_or_default());
+            if user.is_none() {
+                identity = compile([(Arc::from("root"), parse(EVERYTHING)?)].iter());
+            }
+        }
+        let scp = self.compile_levels(PolicyType::ServiceControl, &principal.account).await?;
+        Ok(Some(Gathered {
+            identity: Arc::new(identity),
+            boundary: boundary.map(Arc::new),
+            session: session.map(Arc::new),
+            scp,
+            management_account: account.management,
+            ..Gathered::of(Arc::new(who))
+        }))
+    }
+
+    /// The policies of a user: its own, then those of its groups.
+    async fn own_of_user(&self, user: UserRecord, _sources: &mut Sources) -> Result<Own, ApiError> {
+        Ok(Own { inline: user.inline.into_iter().collect(), attached: user.attached, boundary: user.boundary })
     }
 
     async fn compile_identity(
         &self,
-        own: &Identity<'_>,
+        own: &Own,
         sources: &mut Sources,
     ) -> Result<(PolicySet, Option<PolicySet>), ApiError> {
         let mut documents = Vec::with_capacity(own.inline.len() + own.attached.len());
-        for (name, text) in own.inline {
+        for (name, text) in &own.inline {
             documents.push((Arc::from(&**name), parse(text)?));
         }
-        for arn in own.attached {
+        for arn in &own.attached {
             // A policy that is attached exists: deletion is refused while it is.
             if let Some(text) = self.managed_document(arn, sources).await? {
                 documents.push((Arc::from(&**arn), parse(&text)?));
             }
         }
-        let boundary = match own.boundary {
+        let boundary = match own.boundary.as_deref() {
             None => None,
             Some(arn) => {
                 let text = self.managed_document(arn, sources).await?;
                 // A boundary that cannot be found allows nothing.
                 let parsed = text.as_deref().map(parse).transpose()?;
-                Some(compile(parsed.iter().map(|document| (Arc::from(arn), document))))
+                Some(PolicySet::compile(parsed.iter().map(|document| (Arc::from(arn), document))))
             }
         };
-        Ok((compile(documents.iter().map(|(name, document)| (Arc::clone(name), document))), boundary))
+        Ok((compile(documents.iter()), boundary))
     }
 
     async fn compile_session(
@@ -195,7 +211,7 @@ impl Iam {
                 documents.push((Arc::from(&**policy), parse(&text)?));
             }
         }
-        Ok(Some(compile(documents.iter().map(|(name, document)| (Arc::clone(name), document)))))
+        Ok(Some(compile(documents.iter())))
     }
 
     /// The default version of a managed policy, AWS's or a customer's.
@@ -207,25 +223,6 @@ impl Iam {
         let policy = sources.load::<PolicyRecord>(&*self.store, key).await?.filter(|policy| policy.arn == arn);
         Ok(policy.and_then(|policy| policy.default_document().map(str::to_owned)))
     }
-
-    /// One set for each target on the way from the root to the account that has any policy. A target without one
-    /// stands for AWS's default, which allows everything.
-    async fn compile_scps(&self, account: &AccountRecord) -> Result<Vec<PolicySet>, ApiError> {
-        let mut levels = Vec::new();
-        for target in &account.path {
-            let query = Query::of(kind::SCP).children_of(target);
-            let page = self.store.query(&query).await.map_err(store_failed)?;
-            let mut documents: Vec<(Arc<str>, Document)> = Vec::with_capacity(page.documents.len());
-            for document in &page.documents {
-                let scp: ScpRecord = document.decode().map_err(store_failed)?;
-                documents.push((Arc::from(scp.name), parse(&scp.document)?));
-            }
-            if !documents.is_empty() {
-                levels.push(compile(documents.iter().map(|(name, document)| (Arc::clone(name), document))));
-            }
-        }
-        Ok(levels)
-    }
 }
 
 /// Stored documents parsed when they were saved; one that does not parse now is corrupt, and nothing is decided.
@@ -233,8 +230,8 @@ pub(crate) fn parse(text: &str) -> Result<Document, ApiError> {
     Document::parse(text).map_err(ApiError::internal)
 }
 
-fn compile<'a>(documents: impl Iterator<Item = (Arc<str>, &'a Document)>) -> PolicySet {
-    PolicySet::compile(documents)
+fn compile<'a>(documents: impl Iterator<Item = &'a (Arc<str>, Document)>) -> PolicySet {
+    PolicySet::compile(documents.map(|(name, document)| (Arc::clone(name), document)))
 }
 
 /// The key of the customer managed policy with this ARN.

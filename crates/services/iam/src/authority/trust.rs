@@ -19,7 +19,7 @@ pub(crate) struct Trust {
     /// None when there is no such role.
     pub(crate) role: Option<RoleRecord>,
     /// Empty when there is no such role: it trusts nobody.
-    pub(crate) policy: PolicySet,
+    pub(crate) policy: Arc<PolicySet>,
 }
 
 impl Iam {
@@ -45,6 +45,7 @@ impl Iam {
             None => PolicySet::default(),
         };
         let found = role.is_some();
+        let policy = Arc::new(policy);
         let trust = Arc::new(Trust { iam_version: AtomicU64::new(iam_version), sources, role, policy });
         if found {
             self.trusts.put(role_arn, Arc::clone(&trust));

@@ -14,7 +14,7 @@ use crate::authority::{Sources as Read, role_key_of};
 use crate::error::{invalid_input, no_such_entity, store_failed};
 use crate::holder::path_and_name;
 use crate::managed;
-use crate::state::{AccountRecord, RoleRecord, ScpRecord, UserRecord, kind, load};
+use crate::state::{AccountRecord, PolicyType, RoleRecord, UserRecord, load};
 
 /// Which set a source belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,9 +148,9 @@ impl Iam {
 
     async fn add_scps(&self, sources: &mut Sources, account: &AccountRecord) -> Result<(), ApiError> {
         sources.management_account = account.management;
-        for (level, target) in account.path.iter().enumerate() {
-            for document in self.all_with_parent(kind::SCP, target).await? {
-                let scp: ScpRecord = document.decode().map_err(store_failed)?;
+        let levels = self.effective_policies(&account.id, PolicyType::ServiceControl).await?;
+        for (level, policies) in levels.iter().enumerate() {
+            for scp in &policies.policies {
                 sources.add(Part::Scp(level), &scp.name, PolicySourceType::None, &scp.document)?;
             }
         }

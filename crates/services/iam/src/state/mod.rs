@@ -1,4 +1,4 @@
-//! What IAM keeps: accounts, users, roles, managed policies, access keys, each one document.
+//! What IAM keeps: accounts, users, roles, managed policies, access keys, and the organization: each one document.
 //!
 //! INVARIANT: ids are lower-case names, because AWS compares names without regard to case when it looks for
 //! duplicates; the given case is in the body. Access keys are found by their id alone, so they are filed under the
@@ -9,18 +9,23 @@ mod access_key;
 mod account;
 mod federation;
 mod mfa;
+mod organization;
 mod policy;
 mod role;
-mod scp;
 mod user;
 
 pub(crate) use access_key::{AccessKeyRecord, key_key, key_owner};
 pub(crate) use account::{AccountRecord, account_key};
 pub(crate) use federation::{OidcRecord, SamlRecord, oidc_key, saml_key};
 pub(crate) use mfa::{MfaRecord, mfa_key};
+pub(crate) use organization::{
+    AccountRequestRecord, DelegationPolicyRecord, DelegationRecord, NodeKind, NodeRecord, OldAttachmentRecord,
+    OrganizationPolicyRecord, TrustedServiceRecord, account_request_key, delegation_key, delegation_policy_key,
+    email_key, node_key, organization_key, organization_policy_key, organization_policy_name_key, trusted_service_key,
+};
+pub use organization::{Organization, PolicyType};
 pub(crate) use policy::{PolicyRecord, PolicyVersionRecord, policy_key};
 pub(crate) use role::{RoleRecord, role_key};
-pub(crate) use scp::{ScpRecord, scp_key};
 pub(crate) use user::{UserRecord, user_key};
 
 /// The kinds of documents of this service.
@@ -37,14 +42,32 @@ pub(crate) mod kind {
     pub(crate) const ACCESS_KEY: &str = "iam:access-key";
     /// Account aliases, unique over all accounts.
     pub(crate) const ALIAS: &str = "iam:account-alias";
-    /// Service control policies on roots, units and accounts.
-    pub(crate) const SCP: &str = "organizations:scp-attachment";
     /// Virtual MFA devices. Not under `iam:`, so that the use of a code does not empty the caches.
     pub(crate) const MFA: &str = "iam-mfa:device";
     /// OpenID Connect providers: nobody's rights are made of them.
     pub(crate) const OIDC: &str = "iam-federation:oidc-provider";
     /// SAML providers.
     pub(crate) const SAML: &str = "iam-federation:saml-provider";
+    /// The one organization.
+    pub(crate) const ORGANIZATION: &str = "organizations:organization";
+    /// Root, units and accounts.
+    pub(crate) const NODE: &str = "organizations:node";
+    /// Policies of the organization.
+    pub(crate) const ORGANIZATION_POLICY: &str = "organizations:policy";
+    /// Their names, unique within a type.
+    pub(crate) const ORGANIZATION_POLICY_NAME: &str = "organizations:policy-name";
+    /// Accounts' addresses, unique over all accounts.
+    pub(crate) const EMAIL: &str = "organizations:email";
+    /// Requests for accounts.
+    pub(crate) const ACCOUNT_REQUEST: &str = "organizations:account-request";
+    /// Services that may act in the organization.
+    pub(crate) const TRUSTED_SERVICE: &str = "organizations:trusted-service";
+    /// Accounts that administer the organization for services.
+    pub(crate) const DELEGATION: &str = "organizations:delegation";
+    /// The organization's resource policy.
+    pub(crate) const DELEGATION_POLICY: &str = "organizations:delegation-policy";
+    /// Service control policies on targets as early versions kept them.
+    pub(crate) const OLD_ATTACHMENT: &str = "organizations:scp-attachment";
     /// When access keys were last used. Not under `iam:`, so that noting a use does not empty the caches.
     pub(crate) const KEY_USE: &str = "iam-usage:access-key";
 }

@@ -158,10 +158,7 @@ async fn service_control_policies_bind_members_and_their_root_but_not_the_manage
     let root_of = |account| world.root(account).principal;
     let act = "sagemaker:CreateHub";
     assert_eq!(world.decide(&root_of(&member), act, "*").await.effect, Effect::Allow);
-    let full = statement("Allow", "*", "*");
-    world.iam.attach_scp(&organization.root_id, "full", &full).await.unwrap();
     let deny = statement("Deny", act, "*");
-    world.iam.attach_scp(member.as_str(), "full", &full).await.unwrap();
     world.iam.attach_scp(member.as_str(), "no-hubs", &deny).await.unwrap();
     let denied = world.decide(&root_of(&member), act, "*").await;
     assert_eq!((denied.effect, denied.slot), (Effect::ExplicitDeny, Slot::Scp));
@@ -171,8 +168,9 @@ async fn service_control_policies_bind_members_and_their_root_but_not_the_manage
     world.iam.detach_scp(&organization.root_id, "no-hubs").await.unwrap();
     world.iam.detach_scp(member.as_str(), "no-hubs").await.unwrap();
     assert_eq!(world.decide(&root_of(&member), act, "*").await.effect, Effect::Allow);
-    world.iam.detach_scp(member.as_str(), "full").await.unwrap();
     world.iam.attach_scp(member.as_str(), "s3-only", &statement("Allow", "s3:*", "*")).await.unwrap();
+    assert_eq!(world.decide(&root_of(&member), act, "*").await.effect, Effect::Allow);
+    world.iam.detach_scp(member.as_str(), "FullAWSAccess").await.unwrap();
     let limited = world.decide(&root_of(&member), act, "*").await;
     assert_eq!((limited.effect, limited.slot), (Effect::ImplicitDeny, Slot::Scp));
     let bad = world.iam.attach_scp("x", "bad", "{}").await;
@@ -232,4 +230,45 @@ async fn nobody_may_do_nothing() {
     let world = world().await;
     let verdict = world.decide(&Principal::anonymous(), "s3:GetObject", "arn:aws:s3:::b/k").await;
     assert_eq!(verdict.effect, Effect::ImplicitDeny);
+}
+
+#[tokio::test]
+async fn a_refusal_can_be_decoded_by_the_account_it_was_told_to_and_by_nobody_else() {
+    let world = world().await;
+    let cx = world.cx(anna(&world).await);
+    let target = stoa_kernel::Target::new("sagemaker:DescribeHub", own_hub(&world)).with_key("sagemaker:X", "y");
+    let error = cx.decide(&[target]).await.unwrap_err();
+    let headers = cx.answer_headers(true, error.refusal());
+    assert_eq!(headers[0], ("x-stoa-decision-id", "request".to_owned()));
+    let (name, encoded) = &headers[1];
+    assert_eq!(*name, "x-stoa-authorization-message");
+    let decoded = world.iam.decode_refusal(&world.management, encoded).unwrap();
+    let decoded: serde_json::Value = serde_json::from_str(&decoded).unwrap();
+    assert_eq!((&decoded["allowed"], &decoded["explicitDeny"]), (&false.into(), &false.into()));
+    assert_eq!(decoded["context"]["action"], "sagemaker:DescribeHub");
+    let conditions = decoded["context"]["conditions"]["items"].as_array().unwrap();
+    assert!(conditions.iter().any(|one| one["key"] == "sagemaker:x" && one["values"]["items"][0]["value"] == "y"));
+    assert!(world.iam.decode_refusal(&"123456789012".parse().unwrap(), encoded).is_none());
+    assert!(world.iam.decode_refusal(&world.management, "nonsense").is_none());
+}
+
+#[tokio::test]
+async fn a_slot_can_be_replaced_and_decided_again() {
+    let world = world().await;
+    let anna = anna(&world).await;
+    let hub = own_hub(&world);
+    let context = MapContext::new();
+    let act = "sagemaker:DescribeHub";
+    let gathered = world.iam.gather(&anna, act, &hub, &context).await.unwrap().unwrap();
+    let effect = |gathered: &stoa_iam::Gathered| gathered.decide(act, &hub, &context, |decision| decision.effect);
+    assert_eq!(effect(&gathered), Effect::ImplicitDeny);
+    let set = |text: &str| {
+        let document = stoa_policy::Document::parse(text).unwrap();
+        Arc::new(PolicySet::compile([(Arc::from("draft"), &document)]))
+    };
+    let wider = stoa_iam::Gathered { identity: set(ALLOW_ALL), ..gathered };
+    assert_eq!(effect(&wider), Effect::Allow);
+    let narrower = stoa_iam::Gathered { boundary: Some(set(&statement("Allow", "s3:*", "*"))), ..wider.clone() };
+    assert_eq!(effect(&narrower), Effect::ImplicitDeny);
+    assert_eq!(wider.explain(act, &hub, &context).effect, Effect::Allow);
 }

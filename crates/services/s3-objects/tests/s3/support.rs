@@ -135,6 +135,7 @@ impl World {
             user_agent: String::new(),
             global_keys: stoa_policy::MapContext::new(),
             platform: Arc::clone(&self.platform),
+            trace: Default::default(),
         }
     }
 

@@ -162,6 +162,7 @@ impl World {
             connection,
             user_agent: "test".to_owned(),
             platform: Arc::clone(&self.platform),
+            trace: Default::default(),
         }
     }
 

@@ -1,0 +1,73 @@
+//! Service control policies by name, for those who manage them without AWS's API: tests and tools.
+
+use stoa_kernel::ApiError;
+
+use super::error::no_such_policy;
+use super::policies::NewPolicy;
+use crate::Iam;
+use crate::state::{OrganizationPolicyRecord, PolicyType, load, organization_policy_name_key};
+
+impl Iam {
+    /// Puts a service control policy on a node: the root, a unit or an account. Enables the type where it is not
+    /// (every node then has `FullAWSAccess`), and makes the policy or changes its text where a policy of this name has
+    /// another.
+    ///
+    /// # Errors
+    /// As `CreatePolicy` and `AttachPolicy`; a policy that is attached already is none.
+    pub async fn attach_scp(&self, target: &str, name: &str, document: &str) -> Result<(), ApiError> {
+        if !self.organization().await?.policy_types.contains(&PolicyType::ServiceControl) {
+            self.enable_policy_type(PolicyType::ServiceControl).await?;
+        }
+        let id = match self.scp_named(name).await? {
+            Some(id) => {
+                self.change_policy(&id, None, None, Some(document)).await?;
+                id
+            }
+            None => {
+                let new = NewPolicy {
+                    policy_type: PolicyType::ServiceControl,
+                    name,
+                    description: "",
+                    content: document,
+                    tags: Vec::new(),
+                };
+                self.make_policy(&new).await?.id
+            }
+        };
+        match self.attach_organization_policy(&id, target).await {
+            Err(error) if error.code() == "DuplicatePolicyAttachmentException" => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Takes it off again. `FullAWSAccess` is a name too.
+    ///
+    /// # Errors
+    /// As `DetachPolicy`.
+    pub async fn detach_scp(&self, target: &str, name: &str) -> Result<(), ApiError> {
+        let id = match super::aws_policies::AWS_POLICIES.iter().find(|policy| policy.name == name) {
+            Some(policy) => policy.id.to_owned(),
+            None => self.scp_named(name).await?.ok_or_else(no_such_policy)?,
+        };
+        self.detach_organization_policy(&id, target).await
+    }
+
+    async fn scp_named(&self, name: &str) -> Result<Option<String>, ApiError> {
+        let key = organization_policy_name_key(PolicyType::ServiceControl, name);
+        Ok(load::<String>(&*self.store, &key).await?.map(|found| found.record))
+    }
+}
+
+impl NewPolicy<'_> {
+    /// The record of the new policy.
+    pub(super) fn record(&self, id: String) -> OrganizationPolicyRecord {
+        OrganizationPolicyRecord {
+            id,
+            policy_type: self.policy_type,
+            name: self.name.to_owned(),
+            description: self.description.to_owned(),
+            content: self.content.to_owned(),
+            attachments: 0,
+        }
+    }
+}
