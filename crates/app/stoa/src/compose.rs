@@ -14,6 +14,7 @@ use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig};
 use stoa_iam::{Iam, SealingKey};
 use stoa_kernel::ports::{Authority, ObjectSource};
 use stoa_kernel::{Platform, Registry};
+use stoa_oidc_keys::OidcKeys;
 use stoa_runtime::Runtime;
 use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 use stoa_s3::{S3Service, S3Settings};
@@ -93,6 +94,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let runtime = runtime(data_dir)?;
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::new(sources), Arc::clone(&runtime));
     iam.set_resource_policies(vec![Arc::clone(&objects) as _]);
+    iam.set_issuer_keys(Arc::new(OidcKeys::new(config.oidc_keys.clone(), Arc::clone(&base.clock))));
     iam.set_account_data(vec![Arc::clone(&hosting) as _, Arc::clone(&hubs) as _, Arc::clone(&objects) as _]);
     iam.resume_deletions().await?;
     let registry = registry(&iam, &hubs, &hosting)?;

@@ -65,7 +65,9 @@ impl<'d> Element<'d> {
         let document = self.document;
         let below = document.descendants(self.node).into_iter().filter(move |node| document.element(*node).is_some());
         let itself = self.node;
-        std::iter::once(itself).chain(below.filter(move |node| *node != itself)).map(move |node| Element { document, node })
+        std::iter::once(itself)
+            .chain(below.filter(move |node| *node != itself))
+            .map(move |node| Element { document, node })
     }
 
     /// The value of an attribute without a namespace.

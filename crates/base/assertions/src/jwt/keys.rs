@@ -42,7 +42,11 @@ impl KeySet {
     }
 
     /// The keys that a token with this header can be signed by.
-    pub(super) fn candidates(&self, key_id: Option<&str>, algorithm: Algorithm) -> Result<Vec<DecodingKey>, TokenError> {
+    pub(super) fn candidates(
+        &self,
+        key_id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Vec<DecodingKey>, TokenError> {
         if !accepted(algorithm) {
             return Err(TokenError::Algorithm);
         }
@@ -51,8 +55,11 @@ impl KeySet {
         if named.is_empty() {
             return Err(TokenError::UnknownKey);
         }
-        let fitting: Vec<DecodingKey> =
-            named.into_iter().filter(|key| fits(key, algorithm)).filter_map(|key| DecodingKey::from_jwk(key).ok()).collect();
+        let fitting: Vec<DecodingKey> = named
+            .into_iter()
+            .filter(|key| fits(key, algorithm))
+            .filter_map(|key| DecodingKey::from_jwk(key).ok())
+            .collect();
         if fitting.is_empty() { Err(TokenError::Algorithm) } else { Ok(fitting) }
     }
 }
@@ -80,7 +87,9 @@ fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
     let family = match (&key.algorithm, algorithm) {
         (AlgorithmParameters::EllipticCurve(curve), Algorithm::ES256) => curve.curve == EllipticCurve::P256,
         (AlgorithmParameters::EllipticCurve(curve), Algorithm::ES384) => curve.curve == EllipticCurve::P384,
-        (AlgorithmParameters::RSA(_), algorithm) => accepted(algorithm) && !matches!(algorithm, Algorithm::ES256 | Algorithm::ES384),
+        (AlgorithmParameters::RSA(_), algorithm) => {
+            accepted(algorithm) && !matches!(algorithm, Algorithm::ES256 | Algorithm::ES384)
+        }
         _ => false,
     };
     let said = key.common.key_algorithm.as_ref().map(|said| said.to_string());

@@ -100,7 +100,8 @@ fn check_confirmation(subject: &Element<'_>, now: Timestamp) -> Result<String, S
         return Err(SamlError::Subject("its confirmation has no NotOnOrAfter"));
     }
     check_period(&data, now)?;
-    let recipient = data.attribute("Recipient").filter(|recipient| is_sign_in(recipient)).ok_or(SamlError::Recipient)?;
+    let recipient =
+        data.attribute("Recipient").filter(|recipient| is_sign_in(recipient)).ok_or(SamlError::Recipient)?;
     Ok(recipient.to_owned())
 }
 

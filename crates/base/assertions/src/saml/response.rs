@@ -71,9 +71,8 @@ fn signed_text(text: &str, metadata: &Metadata) -> Result<String, SamlError> {
     let assertion = check_arrangement(&response, &everything)?;
     let of = |owner: &Element<'_>| owner.named(SIGNATURE, "Signature").next().map(|found| found.node);
     let (outer, inner) = (of(&response), of(&assertion));
-    let verify = |owner: &Element<'_>, node| {
-        signature::verify(owner, &Element { document: &document, node }, metadata.keys())
-    };
+    let verify =
+        |owner: &Element<'_>, node| signature::verify(owner, &Element { document: &document, node }, metadata.keys());
     // Both must hold where there are both; the inner one is then read, being the narrower.
     let outer = outer.map(|node| verify(&response, node)).transpose()?;
     let inner = inner.map(|node| verify(&assertion, node)).transpose()?;

@@ -45,7 +45,8 @@ fn verify_reference(signed: &Element<'_>, signature: &Element<'_>, info: &Elemen
     let form = transforms(&reference)?;
     let text = form.write(signed, &[signature.node])?;
     let method = reference.only(SIGNATURE, "DigestMethod").and_then(|method| method.attribute("Algorithm"));
-    let algorithm = method.and_then(digest_algorithm).ok_or(Error::Signature("the digest algorithm is not accepted"))?;
+    let algorithm =
+        method.and_then(digest_algorithm).ok_or(Error::Signature("the digest algorithm is not accepted"))?;
     let value = reference.only(SIGNATURE, "DigestValue").and_then(|value| value.text());
     let value = value.and_then(|text| decode_base64(&text)).ok_or(Error::Signature("DigestValue is missing"))?;
     if digest(algorithm, text.as_bytes()).as_ref() != value {

@@ -9,7 +9,8 @@ fn a_provider_is_read() {
     let read = Metadata::parse(&metadata(&certificate())).unwrap();
     assert_eq!(read.entity_id, ENTITY);
     assert_eq!(read.valid_until.unwrap().iso8601(), "2036-01-01T00:00:00Z");
-    let spaced: String = certificate().as_bytes().chunks(64).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
+    let spaced: String =
+        certificate().as_bytes().chunks(64).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
     assert_eq!(Metadata::parse(&metadata(&spaced)).unwrap(), read);
 }
 

@@ -64,9 +64,8 @@ pub fn base64_of(bytes: &[u8]) -> String {
 #[test]
 fn time_is_looked_at_with_a_minute_of_skew() {
     let at = |text: &str| Timestamp::parse_iso8601(text).unwrap();
-    let judged = |response: &Response, now: &str| {
-        verify_response(&response.encoded(), &provider(), at(now)).map(|_| ())
-    };
+    let judged =
+        |response: &Response, now: &str| verify_response(&response.encoded(), &provider(), at(now)).map(|_| ());
     let plain = Response::default();
     assert_eq!(judged(&plain, "2026-11-21T11:59:00Z"), Ok(()));
     assert_eq!(judged(&plain, "2026-11-21T11:58:59Z"), Err(SamlError::NotYet));
@@ -85,8 +84,16 @@ fn time_is_looked_at_with_a_minute_of_skew() {
     let later = "2026-11-21T12:21:00Z";
     assert_eq!(judged(&reissued("", ""), later), Ok(()));
     let cases = [
-        (r#"NotOnOrAfter="2026-11-21T12:30:00Z"><saml:Aud"#, r#"NotOnOrAfter="2026-11-21T12:20:00Z"><saml:Aud"#, SamlError::Expired),
-        (r#"NotOnOrAfter="2026-11-21T12:30:00Z" Rec"#, r#"NotOnOrAfter="2026-11-21T12:20:00Z" Rec"#, SamlError::Expired),
+        (
+            r#"NotOnOrAfter="2026-11-21T12:30:00Z"><saml:Aud"#,
+            r#"NotOnOrAfter="2026-11-21T12:20:00Z"><saml:Aud"#,
+            SamlError::Expired,
+        ),
+        (
+            r#"NotOnOrAfter="2026-11-21T12:30:00Z" Rec"#,
+            r#"NotOnOrAfter="2026-11-21T12:20:00Z" Rec"#,
+            SamlError::Expired,
+        ),
         (r#"NotBefore="2026-11-21T11:59:00Z""#, r#"NotBefore="2026-11-21T12:22:01Z""#, SamlError::NotYet),
         ("2026-11-21T20:00:00Z", "2026-11-21T12:20:59Z", SamlError::Expired),
         ("2026-11-21T20:00:00Z", "tonight", SamlError::Malformed("a date and time cannot be read")),
@@ -106,12 +113,15 @@ fn what_is_for_somebody_else_is_refused() {
         judged(&response)
     };
     let audience = "<saml:Audience>urn:amazon:webservices</saml:Audience>";
-    for to in ["<saml:Audience>urn:other</saml:Audience>", "", "<saml:Audience>urn:amazon:webservices.evil</saml:Audience>"] {
+    for to in
+        ["<saml:Audience>urn:other</saml:Audience>", "", "<saml:Audience>urn:amazon:webservices.evil</saml:Audience>"]
+    {
         assert_eq!(bent(audience, to), Err(SamlError::Audience), "{to}");
     }
     bent("urn:amazon:webservices", "https://signin.aws.amazon.com/saml").unwrap();
     let restriction = format!("<saml:AudienceRestriction>{audience}</saml:AudienceRestriction>");
-    let both = format!("{restriction}<saml:AudienceRestriction><saml:Audience>x</saml:Audience></saml:AudienceRestriction>");
+    let both =
+        format!("{restriction}<saml:AudienceRestriction><saml:Audience>x</saml:Audience></saml:AudienceRestriction>");
     assert_eq!(bent(&restriction, &both), Err(SamlError::Audience));
     assert_eq!(bent(&restriction, ""), Err(SamlError::Audience));
     assert!(matches!(bent(&restriction, &format!("{restriction}<saml:Odd/>")), Err(SamlError::Malformed(_))));

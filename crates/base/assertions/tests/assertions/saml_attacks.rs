@@ -60,17 +60,31 @@ fn signature_wrapping_of_assertions_is_refused() {
         ("XSW3: the signed assertion after the evil one", format!("{}{}", pieces.evil, pieces.assertion)),
         ("XSW3, the other way round", format!("{}{}", pieces.assertion, pieces.evil)),
         ("XSW4: the signed assertion in the evil one", evil_with(&pieces, "", &pieces.assertion)),
-        ("XSW5: the signature in the evil one, the signed at the end",
-            format!("{}{}", evil_with(&pieces, &pieces.signature, ""), pieces.bare)),
-        ("XSW6: evil holds the signature, which holds the signed",
-            evil_with(&pieces, &pieces.signature.replace("</ds:Signature>", &format!("{}</ds:Signature>", pieces.bare)), "")),
+        (
+            "XSW5: the signature in the evil one, the signed at the end",
+            format!("{}{}", evil_with(&pieces, &pieces.signature, ""), pieces.bare),
+        ),
+        (
+            "XSW6: evil holds the signature, which holds the signed",
+            evil_with(
+                &pieces,
+                &pieces.signature.replace("</ds:Signature>", &format!("{}</ds:Signature>", pieces.bare)),
+                "",
+            ),
+        ),
         ("XSW7: the signed assertion in extensions", format!("{extensions}{}", pieces.evil)),
         ("XSW8: evil holds the signature with the signed in an Object", evil_with(&pieces, &object, "")),
         ("evil with the signature of the other", evil_with(&pieces, &pieces.signature, "")),
         ("the same id twice", format!("{}{}", pieces.evil.replace("_evil", "_a1"), pieces.assertion)),
         ("evil under the signed id", pieces.evil.replace("_evil", "_a1")),
-        ("evil in the signed one", pieces.assertion.replace("</saml:Assertion>", &format!("{}</saml:Assertion>", pieces.evil))),
-        ("two signatures", pieces.assertion.replacen("</ds:Signature>", &format!("</ds:Signature>{}", pieces.signature), 1)),
+        (
+            "evil in the signed one",
+            pieces.assertion.replace("</saml:Assertion>", &format!("{}</saml:Assertion>", pieces.evil)),
+        ),
+        (
+            "two signatures",
+            pieces.assertion.replacen("</ds:Signature>", &format!("</ds:Signature>{}", pieces.signature), 1),
+        ),
         ("nothing signed", pieces.evil.clone()),
     ];
     for (what, inside) in cases {
@@ -91,11 +105,17 @@ fn signature_wrapping_of_responses_is_refused() {
     let evil = bare.replace("anna", "admin").replace("_r1", "_evil").replace("_a1", "_evil2");
     let into = |inside: &str| evil.replacen("</saml:Issuer>", &format!("</saml:Issuer>{inside}"), 1);
     let cases = [
-        ("XSW1: the signature holds the signed response", into(&signature.replace("</ds:Signature>", &format!("{bare}</ds:Signature>")))),
+        (
+            "XSW1: the signature holds the signed response",
+            into(&signature.replace("</ds:Signature>", &format!("{bare}</ds:Signature>"))),
+        ),
         ("XSW1 by an Object", into(&wrapped_in_object(&signature, &bare))),
         ("XSW2: the signed response before the detached signature", into(&format!("{bare}{signature}"))),
         ("XSW2, the other way round", into(&format!("{signature}{bare}"))),
-        ("evil under the signed id", bare.replace("anna", "admin").replacen("</saml:Issuer>", &format!("</saml:Issuer>{signature}"), 1)),
+        (
+            "evil under the signed id",
+            bare.replace("anna", "admin").replacen("</saml:Issuer>", &format!("</saml:Issuer>{signature}"), 1),
+        ),
         ("an assertion added", signed.replace("</samlp:Response>", &format!("{}</samlp:Response>", pieces().evil))),
     ];
     for (what, xml) in cases {
@@ -120,7 +140,15 @@ fn what_is_not_signed_is_not_read() {
     let xml = pieces().original;
     // Attributes and text of the response around a signed assertion may differ; those of the assertion may not.
     assert_eq!(judged(&xml.replace("_r1", "_r2")).unwrap().name_id, "anna");
-    for (from, to) in [(">anna<", ">admin<"), (">a<", ">admins<"), ("12:10:00Z", "23:10:00Z"), ("Version=\"2.0\" IssueInstant=\"2026-11-21T12:00:00Z\"><saml:Issuer>https", "Version=\"2.0\" IssueInstant=\"2026-11-21T12:00:01Z\"><saml:Issuer>https")] {
+    for (from, to) in [
+        (">anna<", ">admin<"),
+        (">a<", ">admins<"),
+        ("12:10:00Z", "23:10:00Z"),
+        (
+            "Version=\"2.0\" IssueInstant=\"2026-11-21T12:00:00Z\"><saml:Issuer>https",
+            "Version=\"2.0\" IssueInstant=\"2026-11-21T12:00:01Z\"><saml:Issuer>https",
+        ),
+    ] {
         assert!(xml.contains(from), "{from}");
         let outcome = judged(&xml.replace(from, to));
         assert!(matches!(outcome, Err(SamlError::Signature(_))), "{from}: {outcome:?}");
@@ -153,7 +181,10 @@ fn entities_bombs_and_depth_are_refused() {
     assert!(matches!(verify_response(&"A".repeat(100_001), &provider, now()), Err(SamlError::Malformed(_))));
     let latin = base64_of(b"<a>\xff</a>");
     assert!(matches!(verify_response(&latin, &provider, now()), Err(SamlError::Malformed(_))));
-    let encrypted = xml.replace("<samlp:Status>", "<saml:EncryptedAssertion xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\"/><samlp:Status>");
+    let encrypted = xml.replace(
+        "<samlp:Status>",
+        "<saml:EncryptedAssertion xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\"/><samlp:Status>",
+    );
     assert_eq!(judged(&encrypted), Err(SamlError::Encrypted));
 }
 

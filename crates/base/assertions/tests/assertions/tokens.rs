@@ -90,9 +90,8 @@ fn algorithms_cannot_be_confused() {
         }
     }
     // An algorithm of another family or curve than the key's, and another than the key says it is for.
-    let crossed = |alg: &str, kid: &str, real: &str| {
-        issuer.token_with(&json!({"alg": alg, "kid": kid}), &claims(), real)
-    };
+    let crossed =
+        |alg: &str, kid: &str, real: &str| issuer.token_with(&json!({"alg": alg, "kid": kid}), &claims(), real);
     for (alg, kid, real) in [("ES256", "rsa", "ES256"), ("RS256", "p256", "RS256"), ("ES256", "p384", "ES384")] {
         assert_eq!(refusal(&issuer, &crossed(alg, kid, real)), TokenError::Algorithm, "{alg} {kid}");
     }

@@ -5,6 +5,7 @@ mod authority;
 mod bucket_settings;
 mod buckets;
 mod hub_access;
+mod issuer_keys;
 mod objects;
 mod presign;
 mod resolve_image;
@@ -20,6 +21,7 @@ pub use buckets::{
     WriteCondition, WriteObject,
 };
 pub use hub_access::{HubAccess, ModelAccessRequest};
+pub use issuer_keys::{IssuerKeys, IssuerKeysError};
 pub use objects::{ObjectEntry, ObjectSource};
 pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};
 pub use resolve_image::{ImageCommand, ResolveImage};

@@ -4,23 +4,27 @@
 use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
-use stoa_models_iam::operations::{AttachRolePolicy, AttachUserPolicy, CreateAccessKey, CreateAccountAlias, CreatePolicy, CreatePolicyVersion, CreateRole, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeletePolicy, DeletePolicyVersion, DeleteRole, DeleteRolePolicy, DeleteUser, DeleteUserPolicy, DeleteVirtualMFADevice, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GetAccessKeyLastUsed, GetMFADevice, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedRolePolicies, ListAttachedUserPolicies, ListMFADeviceTags, ListMFADevices, ListPolicies, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUsers, ListVirtualMFADevices, PutRolePolicy, PutUserPolicy, ResyncMFADevice, SetDefaultPolicyVersion, SimulatePrincipalPolicy, TagMFADevice, TagRole, TagUser, UntagMFADevice, UntagRole, UpdateAccessKey, UpdateAssumeRolePolicy, UpdateRole};
-use stoa_models_sts::operations::{AssumeRole, DecodeAuthorizationMessage, GetAccessKeyInfo, GetCallerIdentity, GetFederationToken, GetSessionToken};
+use stoa_models_iam::operations::{AddClientIDToOpenIDConnectProvider, AttachRolePolicy, AttachUserPolicy, CreateAccessKey, CreateAccountAlias, CreateOpenIDConnectProvider, CreatePolicy, CreatePolicyVersion, CreateRole, CreateSAMLProvider, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeleteOpenIDConnectProvider, DeletePolicy, DeletePolicyVersion, DeleteRole, DeleteRolePolicy, DeleteSAMLProvider, DeleteUser, DeleteUserPolicy, DeleteVirtualMFADevice, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GetAccessKeyLastUsed, GetMFADevice, GetOpenIDConnectProvider, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetSAMLProvider, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedRolePolicies, ListAttachedUserPolicies, ListMFADeviceTags, ListMFADevices, ListOpenIDConnectProviderTags, ListOpenIDConnectProviders, ListPolicies, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListSAMLProviderTags, ListSAMLProviders, ListUserPolicies, ListUsers, ListVirtualMFADevices, PutRolePolicy, PutUserPolicy, RemoveClientIDFromOpenIDConnectProvider, ResyncMFADevice, SetDefaultPolicyVersion, SimulatePrincipalPolicy, TagMFADevice, TagOpenIDConnectProvider, TagRole, TagSAMLProvider, TagUser, UntagMFADevice, UntagOpenIDConnectProvider, UntagRole, UntagSAMLProvider, UpdateAccessKey, UpdateAssumeRolePolicy, UpdateOpenIDConnectProviderThumbprint, UpdateRole, UpdateSAMLProvider};
+use stoa_models_sts::operations::{AssumeRole, AssumeRoleWithSAML, AssumeRoleWithWebIdentity, DecodeAuthorizationMessage, GetAccessKeyInfo, GetCallerIdentity, GetFederationToken, GetSessionToken};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
 pub trait IamOperations:
-    Handles<AttachRolePolicy>
+    Handles<AddClientIDToOpenIDConnectProvider>
+    + Handles<AttachRolePolicy>
     + Targets<AttachRolePolicy>
     + Handles<AttachUserPolicy>
     + Targets<AttachUserPolicy>
     + Handles<CreateAccessKey>
     + Targets<CreateAccessKey>
     + Handles<CreateAccountAlias>
+    + Handles<CreateOpenIDConnectProvider>
+    + Targets<CreateOpenIDConnectProvider>
     + Handles<CreatePolicy>
     + Targets<CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
+    + Handles<CreateSAMLProvider>
     + Handles<CreateUser>
     + Targets<CreateUser>
     + Handles<CreateVirtualMFADevice>
@@ -29,12 +33,14 @@ pub trait IamOperations:
     + Targets<DeactivateMFADevice>
     + Handles<DeleteAccessKey>
     + Targets<DeleteAccessKey>
+    + Handles<DeleteOpenIDConnectProvider>
     + Handles<DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
     + Targets<DeleteRole>
     + Handles<DeleteRolePolicy>
     + Targets<DeleteRolePolicy>
+    + Handles<DeleteSAMLProvider>
     + Handles<DeleteUser>
     + Targets<DeleteUser>
     + Handles<DeleteUserPolicy>
@@ -50,12 +56,14 @@ pub trait IamOperations:
     + Targets<GetAccessKeyLastUsed>
     + Handles<GetMFADevice>
     + Targets<GetMFADevice>
+    + Handles<GetOpenIDConnectProvider>
     + Handles<GetPolicy>
     + Handles<GetPolicyVersion>
     + Handles<GetRole>
     + Targets<GetRole>
     + Handles<GetRolePolicy>
     + Targets<GetRolePolicy>
+    + Handles<GetSAMLProvider>
     + Handles<GetUser>
     + Targets<GetUser>
     + Handles<GetUserPolicy>
@@ -70,6 +78,8 @@ pub trait IamOperations:
     + Handles<ListMFADeviceTags>
     + Handles<ListMFADevices>
     + Targets<ListMFADevices>
+    + Handles<ListOpenIDConnectProviderTags>
+    + Handles<ListOpenIDConnectProviders>
     + Handles<ListPolicies>
     + Handles<ListPolicyVersions>
     + Handles<ListRolePolicies>
@@ -77,6 +87,8 @@ pub trait IamOperations:
     + Handles<ListRoleTags>
     + Targets<ListRoleTags>
     + Handles<ListRoles>
+    + Handles<ListSAMLProviderTags>
+    + Handles<ListSAMLProviders>
     + Handles<ListUserPolicies>
     + Targets<ListUserPolicies>
     + Handles<ListUsers>
@@ -85,26 +97,35 @@ pub trait IamOperations:
     + Targets<PutRolePolicy>
     + Handles<PutUserPolicy>
     + Targets<PutUserPolicy>
+    + Handles<RemoveClientIDFromOpenIDConnectProvider>
     + Handles<ResyncMFADevice>
     + Targets<ResyncMFADevice>
     + Handles<SetDefaultPolicyVersion>
     + Handles<SimulatePrincipalPolicy>
     + Handles<TagMFADevice>
+    + Handles<TagOpenIDConnectProvider>
     + Handles<TagRole>
     + Targets<TagRole>
+    + Handles<TagSAMLProvider>
     + Handles<TagUser>
     + Targets<TagUser>
     + Handles<UntagMFADevice>
+    + Handles<UntagOpenIDConnectProvider>
     + Handles<UntagRole>
     + Targets<UntagRole>
+    + Handles<UntagSAMLProvider>
     + Handles<UpdateAccessKey>
     + Targets<UpdateAccessKey>
     + Handles<UpdateAssumeRolePolicy>
     + Targets<UpdateAssumeRolePolicy>
+    + Handles<UpdateOpenIDConnectProviderThumbprint>
     + Handles<UpdateRole>
     + Targets<UpdateRole>
+    + Handles<UpdateSAMLProvider>
     + Handles<AssumeRole>
     + Targets<AssumeRole>
+    + Handles<AssumeRoleWithSAML>
+    + Handles<AssumeRoleWithWebIdentity>
     + Handles<DecodeAuthorizationMessage>
     + Handles<GetAccessKeyInfo>
     + Handles<GetCallerIdentity>
@@ -114,18 +135,22 @@ pub trait IamOperations:
 }
 
 impl<S> IamOperations for S where S:
-    Handles<AttachRolePolicy>
+    Handles<AddClientIDToOpenIDConnectProvider>
+    + Handles<AttachRolePolicy>
     + Targets<AttachRolePolicy>
     + Handles<AttachUserPolicy>
     + Targets<AttachUserPolicy>
     + Handles<CreateAccessKey>
     + Targets<CreateAccessKey>
     + Handles<CreateAccountAlias>
+    + Handles<CreateOpenIDConnectProvider>
+    + Targets<CreateOpenIDConnectProvider>
     + Handles<CreatePolicy>
     + Targets<CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
+    + Handles<CreateSAMLProvider>
     + Handles<CreateUser>
     + Targets<CreateUser>
     + Handles<CreateVirtualMFADevice>
@@ -134,12 +159,14 @@ impl<S> IamOperations for S where S:
     + Targets<DeactivateMFADevice>
     + Handles<DeleteAccessKey>
     + Targets<DeleteAccessKey>
+    + Handles<DeleteOpenIDConnectProvider>
     + Handles<DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
     + Targets<DeleteRole>
     + Handles<DeleteRolePolicy>
     + Targets<DeleteRolePolicy>
+    + Handles<DeleteSAMLProvider>
     + Handles<DeleteUser>
     + Targets<DeleteUser>
     + Handles<DeleteUserPolicy>
@@ -155,12 +182,14 @@ impl<S> IamOperations for S where S:
     + Targets<GetAccessKeyLastUsed>
     + Handles<GetMFADevice>
     + Targets<GetMFADevice>
+    + Handles<GetOpenIDConnectProvider>
     + Handles<GetPolicy>
     + Handles<GetPolicyVersion>
     + Handles<GetRole>
     + Targets<GetRole>
     + Handles<GetRolePolicy>
     + Targets<GetRolePolicy>
+    + Handles<GetSAMLProvider>
     + Handles<GetUser>
     + Targets<GetUser>
     + Handles<GetUserPolicy>
@@ -175,6 +204,8 @@ impl<S> IamOperations for S where S:
     + Handles<ListMFADeviceTags>
     + Handles<ListMFADevices>
     + Targets<ListMFADevices>
+    + Handles<ListOpenIDConnectProviderTags>
+    + Handles<ListOpenIDConnectProviders>
     + Handles<ListPolicies>
     + Handles<ListPolicyVersions>
     + Handles<ListRolePolicies>
@@ -182,6 +213,8 @@ impl<S> IamOperations for S where S:
     + Handles<ListRoleTags>
     + Targets<ListRoleTags>
     + Handles<ListRoles>
+    + Handles<ListSAMLProviderTags>
+    + Handles<ListSAMLProviders>
     + Handles<ListUserPolicies>
     + Targets<ListUserPolicies>
     + Handles<ListUsers>
@@ -190,26 +223,35 @@ impl<S> IamOperations for S where S:
     + Targets<PutRolePolicy>
     + Handles<PutUserPolicy>
     + Targets<PutUserPolicy>
+    + Handles<RemoveClientIDFromOpenIDConnectProvider>
     + Handles<ResyncMFADevice>
     + Targets<ResyncMFADevice>
     + Handles<SetDefaultPolicyVersion>
     + Handles<SimulatePrincipalPolicy>
     + Handles<TagMFADevice>
+    + Handles<TagOpenIDConnectProvider>
     + Handles<TagRole>
     + Targets<TagRole>
+    + Handles<TagSAMLProvider>
     + Handles<TagUser>
     + Targets<TagUser>
     + Handles<UntagMFADevice>
+    + Handles<UntagOpenIDConnectProvider>
     + Handles<UntagRole>
     + Targets<UntagRole>
+    + Handles<UntagSAMLProvider>
     + Handles<UpdateAccessKey>
     + Targets<UpdateAccessKey>
     + Handles<UpdateAssumeRolePolicy>
     + Targets<UpdateAssumeRolePolicy>
+    + Handles<UpdateOpenIDConnectProviderThumbprint>
     + Handles<UpdateRole>
     + Targets<UpdateRole>
+    + Handles<UpdateSAMLProvider>
     + Handles<AssumeRole>
     + Targets<AssumeRole>
+    + Handles<AssumeRoleWithSAML>
+    + Handles<AssumeRoleWithWebIdentity>
     + Handles<DecodeAuthorizationMessage>
     + Handles<GetAccessKeyInfo>
     + Handles<GetCallerIdentity>
@@ -221,21 +263,26 @@ impl<S> IamOperations for S where S:
 /// The routes of all of them.
 pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
     vec![
+        stoa_kernel::route::<AddClientIDToOpenIDConnectProvider, S>(service),
         stoa_kernel::route_with_targets::<AttachRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<AttachUserPolicy, S>(service),
         stoa_kernel::route_with_targets::<CreateAccessKey, S>(service),
         stoa_kernel::route::<CreateAccountAlias, S>(service),
+        stoa_kernel::route_with_targets::<CreateOpenIDConnectProvider, S>(service),
         stoa_kernel::route_with_targets::<CreatePolicy, S>(service),
         stoa_kernel::route::<CreatePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<CreateRole, S>(service),
+        stoa_kernel::route::<CreateSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<CreateUser, S>(service),
         stoa_kernel::route_with_targets::<CreateVirtualMFADevice, S>(service),
         stoa_kernel::route_with_targets::<DeactivateMFADevice, S>(service),
         stoa_kernel::route_with_targets::<DeleteAccessKey, S>(service),
+        stoa_kernel::route::<DeleteOpenIDConnectProvider, S>(service),
         stoa_kernel::route::<DeletePolicy, S>(service),
         stoa_kernel::route::<DeletePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<DeleteRole, S>(service),
         stoa_kernel::route_with_targets::<DeleteRolePolicy, S>(service),
+        stoa_kernel::route::<DeleteSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<DeleteUser, S>(service),
         stoa_kernel::route_with_targets::<DeleteUserPolicy, S>(service),
         stoa_kernel::route::<DeleteVirtualMFADevice, S>(service),
@@ -244,10 +291,12 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<EnableMFADevice, S>(service),
         stoa_kernel::route_with_targets::<GetAccessKeyLastUsed, S>(service),
         stoa_kernel::route_with_targets::<GetMFADevice, S>(service),
+        stoa_kernel::route::<GetOpenIDConnectProvider, S>(service),
         stoa_kernel::route::<GetPolicy, S>(service),
         stoa_kernel::route::<GetPolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<GetRole, S>(service),
         stoa_kernel::route_with_targets::<GetRolePolicy, S>(service),
+        stoa_kernel::route::<GetSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<GetUser, S>(service),
         stoa_kernel::route_with_targets::<GetUserPolicy, S>(service),
         stoa_kernel::route_with_targets::<ListAccessKeys, S>(service),
@@ -256,28 +305,41 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<ListAttachedUserPolicies, S>(service),
         stoa_kernel::route::<ListMFADeviceTags, S>(service),
         stoa_kernel::route_with_targets::<ListMFADevices, S>(service),
+        stoa_kernel::route::<ListOpenIDConnectProviderTags, S>(service),
+        stoa_kernel::route::<ListOpenIDConnectProviders, S>(service),
         stoa_kernel::route::<ListPolicies, S>(service),
         stoa_kernel::route::<ListPolicyVersions, S>(service),
         stoa_kernel::route_with_targets::<ListRolePolicies, S>(service),
         stoa_kernel::route_with_targets::<ListRoleTags, S>(service),
         stoa_kernel::route::<ListRoles, S>(service),
+        stoa_kernel::route::<ListSAMLProviderTags, S>(service),
+        stoa_kernel::route::<ListSAMLProviders, S>(service),
         stoa_kernel::route_with_targets::<ListUserPolicies, S>(service),
         stoa_kernel::route::<ListUsers, S>(service),
         stoa_kernel::route::<ListVirtualMFADevices, S>(service),
         stoa_kernel::route_with_targets::<PutRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<PutUserPolicy, S>(service),
+        stoa_kernel::route::<RemoveClientIDFromOpenIDConnectProvider, S>(service),
         stoa_kernel::route_with_targets::<ResyncMFADevice, S>(service),
         stoa_kernel::route::<SetDefaultPolicyVersion, S>(service),
         stoa_kernel::route::<SimulatePrincipalPolicy, S>(service),
         stoa_kernel::route::<TagMFADevice, S>(service),
+        stoa_kernel::route::<TagOpenIDConnectProvider, S>(service),
         stoa_kernel::route_with_targets::<TagRole, S>(service),
+        stoa_kernel::route::<TagSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<TagUser, S>(service),
         stoa_kernel::route::<UntagMFADevice, S>(service),
+        stoa_kernel::route::<UntagOpenIDConnectProvider, S>(service),
         stoa_kernel::route_with_targets::<UntagRole, S>(service),
+        stoa_kernel::route::<UntagSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<UpdateAccessKey, S>(service),
         stoa_kernel::route_with_targets::<UpdateAssumeRolePolicy, S>(service),
+        stoa_kernel::route::<UpdateOpenIDConnectProviderThumbprint, S>(service),
         stoa_kernel::route_with_targets::<UpdateRole, S>(service),
+        stoa_kernel::route::<UpdateSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<AssumeRole, S>(service),
+        stoa_kernel::route::<AssumeRoleWithSAML, S>(service),
+        stoa_kernel::route::<AssumeRoleWithWebIdentity, S>(service),
         stoa_kernel::route::<DecodeAuthorizationMessage, S>(service),
         stoa_kernel::route::<GetAccessKeyInfo, S>(service),
         stoa_kernel::route::<GetCallerIdentity, S>(service),

@@ -5,10 +5,13 @@
 mod accounts;
 mod decisions;
 mod federation_token;
+mod idp;
 mod mfa;
 mod policies;
 mod roles;
+mod saml;
 mod sessions;
 mod simulate;
 mod support;
 mod users;
+mod web_identity;
