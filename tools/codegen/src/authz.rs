@@ -1,6 +1,6 @@
 //! From the overlay's authorisation entry to checked targets.
 //!
-//! INVARIANT: an implemented operation has exactly one of resource, targets, custom and none; every action, resource
+//! INVARIANT: an implemented operation has exactly one of resource, targets, custom, none and unsigned; every action, resource
 //! type, condition key and member path named is known to the facts. So a typing error never opens a door.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use crate::overlay;
 #[derive(Debug, Clone)]
 pub enum Authz {
     None { reason: String },
+    Unsigned { reason: String },
     Custom,
     Targets(Vec<Target>),
 }
@@ -134,15 +135,28 @@ pub fn resolve(
         let target = Target { action: own_action, resource: "*".to_owned(), when: None, keys: Vec::new() };
         return Ok(Authz::Targets(vec![target]));
     };
-    let given = [ours.resource.is_some(), !ours.targets.is_empty(), ours.custom.is_some(), ours.none.is_some()];
+    let given = [
+        ours.resource.is_some(),
+        !ours.targets.is_empty(),
+        ours.custom.is_some(),
+        ours.none.is_some(),
+        ours.unsigned.is_some(),
+    ];
     if given.iter().filter(|given| **given).count() != 1 {
-        return Err("an implemented operation needs exactly one of resource, targets, custom, none".to_owned());
+        return Err(
+            "an implemented operation needs exactly one of resource, targets, custom, none, unsigned".to_owned()
+        );
     }
-    if let Some(reason) = ours.custom.as_ref().or(ours.none.as_ref()) {
+    if let Some(reason) = ours.custom.as_ref().or(ours.none.as_ref()).or(ours.unsigned.as_ref()) {
         if reason.trim().is_empty() {
-            return Err("`custom` and `none` need a reason".to_owned());
+            return Err("`custom`, `none` and `unsigned` need a reason".to_owned());
         }
-        return Ok(if ours.none.is_some() { Authz::None { reason: reason.clone() } } else { Authz::Custom });
+        let reason = reason.clone();
+        return Ok(match (&ours.none, &ours.unsigned) {
+            (Some(_), _) => Authz::None { reason },
+            (None, Some(_)) => Authz::Unsigned { reason },
+            (None, None) => Authz::Custom,
+        });
     }
     let targets = match &ours.resource {
         Some(resource) => {

@@ -49,6 +49,8 @@ pub struct Operation {
     pub custom: Option<String>,
     /// Nothing is decided, because …
     pub none: Option<String>,
+    /// Callers need no signature, and the handler decides, because …
+    pub unsigned: Option<String>,
     /// Overrides the access level of the facts.
     pub access: Option<String>,
     /// `management` (the default) or `data`.

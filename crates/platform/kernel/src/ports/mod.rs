@@ -6,6 +6,7 @@ mod bucket_settings;
 mod buckets;
 mod data_keys;
 mod hub_access;
+mod issuer_keys;
 mod objects;
 mod presign;
 mod resolve_image;
@@ -22,6 +23,7 @@ pub use buckets::{
 };
 pub use data_keys::{DataKey, DataKeyCall, DataKeys};
 pub use hub_access::{HubAccess, ModelAccessRequest};
+pub use issuer_keys::{IssuerKeys, IssuerKeysError};
 pub use objects::{ObjectEntry, ObjectSource};
 pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};
 pub use resolve_image::{ImageCommand, ResolveImage};
