@@ -223,6 +223,7 @@ fn registry(iam: &Arc<Iam>, hubs: &Arc<Hubs>, hosting: &Arc<Hosting>) -> Result<
         &stoa_models_sagemaker_runtime::SERVICE,
         &stoa_models_iam::SERVICE,
         &stoa_models_sts::SERVICE,
+        &stoa_models_organizations::SERVICE,
     ];
     services.extend(stoa_models_others::SERVICES);
     let registry = Registry::new(services)
