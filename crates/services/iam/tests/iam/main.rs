@@ -4,10 +4,10 @@
 
 mod accounts;
 mod decisions;
-mod organizations;
-mod organizations_delegation;
 mod federation_token;
 mod mfa;
+mod organizations;
+mod organizations_delegation;
 mod policies;
 mod roles;
 mod sessions;
