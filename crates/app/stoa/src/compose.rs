@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use stoa_blob_fs::FsBlobs;
 use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig};
 use stoa_iam::{Iam, SealingKey};
 use stoa_kernel::ports::{Authority, ObjectSource};
-use stoa_kernel::{Platform, Registry};
+use stoa_kernel::{Platform, Registry, VpcEndpoint};
 use stoa_runtime::Runtime;
 use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 use stoa_s3::{S3Service, S3Settings};
@@ -54,6 +55,8 @@ pub struct Stoa {
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdSource>,
     pub management_account: AccountId,
+    /// The VPC endpoints, each with the address it listens on.
+    pub vpc_endpoints: Vec<(SocketAddr, Arc<VpcEndpoint>)>,
 }
 
 /// The layers that others are made of.
@@ -77,8 +80,11 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         SealingKey::new(base.key.bytes()),
     );
     let organization = iam.bootstrap().await?;
-    let inner: Arc<dyn Authority> = Arc::clone(&iam) as Arc<dyn Authority>;
-    let authority: Arc<dyn Authority> = Arc::new(ServiceAuthority::new(inner, &base.key));
+    let authority: Arc<dyn Authority> = Arc::new(ServiceAuthority::new(Arc::clone(&iam), &base.key)?);
+    let management = &organization.management_account;
+    let vpc_endpoints: Vec<_> =
+        config.vpc_endpoints.iter().map(|endpoint| (endpoint.listen, endpoint.endpoint(management))).collect();
+    iam.set_vpc_endpoints(vpc_endpoints.iter().map(|(_, endpoint)| Arc::clone(endpoint)));
     let platform = Arc::new(Platform {
         clock: Arc::clone(&base.clock),
         ids: Arc::clone(&base.ids),
@@ -104,6 +110,12 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     };
     let gateway =
         Gateway::new(gateway_config, platform, registry, Arc::clone(&journal), Some(Arc::new(S3Frontage(s3.clone()))));
+    for (_, endpoint) in &vpc_endpoints {
+        let unknown = gateway.unknown_services(endpoint);
+        if !unknown.is_empty() {
+            return Err(format!("[[vpc_endpoints]] `{}`: no such services: {}", endpoint.id, unknown.join(", ")).into());
+        }
+    }
     let certificates = CertificateAuthority::open(data_dir.path(), Arc::clone(&base.clock))?;
     Ok(Stoa {
         gateway: Arc::new(gateway),
@@ -117,6 +129,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         clock: base.clock,
         ids: base.ids,
         management_account: organization.management_account,
+        vpc_endpoints,
     })
 }
 

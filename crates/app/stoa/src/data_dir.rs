@@ -33,6 +33,20 @@ pub struct ServerFile {
     pub regions: Vec<String>,
     /// The server's process.
     pub pid: u32,
+    /// The VPC endpoints' listeners.
+    #[serde(default)]
+    pub vpc_endpoints: Vec<EndpointEntry>,
+}
+
+/// Where a VPC endpoint is found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EndpointEntry {
+    /// `vpce-…`.
+    pub id: String,
+    /// `http://host:port`.
+    pub url: String,
+    /// What is to be said against its policy.
+    pub warning: Option<String>,
 }
 
 /// Thirty-two bytes from which every other key is derived.

@@ -15,6 +15,7 @@ mod presign;
 mod s3_front;
 mod serve;
 mod tags;
+mod vpc_endpoints;
 
 use std::process::ExitCode;
 

@@ -23,6 +23,11 @@ impl Target {
     pub fn new(action: impl Into<Cow<'static, str>>, resource: impl Into<String>) -> Target {
         Target { action: action.into(), resource: resource.into(), keys: MapContext::new() }
     }
+    /// The dependent `iam:PassRole` of an operation that gives a role to a service, for a resource that then has it.
+    pub fn pass_role(role: &str, service: &str, resource: &str) -> Target {
+        let target = Target::new("iam:PassRole", role).with_key("iam:PassedToService", service);
+        if resource.starts_with("arn:") { target.with_key("iam:AssociatedResourceArn", resource) } else { target }
+    }
     /// Adds a single-valued key.
     #[must_use]
     pub fn with_key(mut self, key: &str, value: impl Into<String>) -> Target {

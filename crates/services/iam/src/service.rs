@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use stoa_kernel::ports::{DeleteAccountData, ResourcePolicies};
 use stoa_kernel::{ApiError, Cx, VpcEndpoint};
-use stoa_store::{PageTokens, Store, StoreError, Transaction};
+use stoa_store::{Key, PageTokens, Store, StoreError, Transaction};
 use stoa_types::{AccountId, Clock, IdSource};
 
 use crate::SealingKey;
@@ -17,7 +17,7 @@ use crate::authority::{CachedCredential, Member, Rights, Trust};
 use crate::cache::Cache;
 use crate::error::store_failed;
 use crate::organizations::{At, Delegation, Level, Place};
-use crate::usage::KeyUses;
+use crate::usage::{KeyUses, PrincipalUses};
 
 /// IAM and STS of one installation.
 pub struct Iam {
@@ -32,6 +32,7 @@ pub struct Iam {
     pub(crate) places: Cache<Arc<At<Arc<Place>>>>,
     pub(crate) levels: Cache<Arc<At<Arc<Vec<Level>>>>>,
     pub(crate) uses: KeyUses,
+    pub(crate) principal_uses: PrincipalUses,
     pub(crate) page_tokens: PageTokens,
     pub(crate) resource_policies: ArcSwap<Vec<Arc<dyn ResourcePolicies>>>,
     pub(crate) vpc_endpoints: ArcSwap<HashMap<String, Arc<VpcEndpoint>>>,
@@ -61,6 +62,7 @@ impl Iam {
             places: Cache::new(4_096),
             levels: Cache::new(4_096),
             uses: KeyUses::default(),
+            principal_uses: PrincipalUses::default(),
             page_tokens,
             resource_policies: ArcSwap::from_pointee(vec![Arc::new(delegation) as Arc<dyn ResourcePolicies>]),
             vpc_endpoints: ArcSwap::default(),
@@ -75,8 +77,8 @@ impl Iam {
     }
 
     /// Sets the VPC endpoints, whose policies bear on what comes through them.
-    pub fn set_vpc_endpoints(&self, endpoints: &[Arc<VpcEndpoint>]) {
-        let by_id = endpoints.iter().map(|endpoint| (endpoint.id.clone(), Arc::clone(endpoint)));
+    pub fn set_vpc_endpoints(&self, endpoints: impl IntoIterator<Item = Arc<VpcEndpoint>>) {
+        let by_id = endpoints.into_iter().map(|endpoint| (endpoint.id.clone(), endpoint));
         self.vpc_endpoints.store(Arc::new(by_id.collect()));
     }
 
@@ -99,6 +101,21 @@ impl Iam {
         match self.store.commit(transaction).await {
             Ok(()) => Ok(()),
             Err(StoreError::Conflict { .. }) => Err(conflict()),
+            Err(other) => Err(store_failed(other)),
+        }
+    }
+
+    /// Commits the creation of an entity; a conflict over its own key means that the name is taken, any other that
+    /// something else was changed meanwhile.
+    pub(crate) async fn create_entity(
+        &self,
+        transaction: Transaction,
+        key: &Key,
+        taken: impl FnOnce() -> ApiError,
+    ) -> Result<(), ApiError> {
+        match self.store.commit(transaction).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::Conflict { key: conflict, .. }) if *conflict == *key => Err(taken()),
             Err(other) => Err(store_failed(other)),
         }
     }

@@ -173,6 +173,7 @@ impl Iam {
             attached: vec![ADMINISTRATOR.to_owned()],
             boundary: None,
             tags: Default::default(),
+            instance_profiles: Vec::new(),
         }
     }
 
@@ -191,6 +192,7 @@ impl Iam {
             sealed_secret,
             active: true,
             created: now,
+            changed: None,
         };
         let document = Document::new(key_key(&id), &id, now, &record).map_err(store_failed)?;
         let document = document.with_parent(&key_owner(account, user)).with_status("Active");

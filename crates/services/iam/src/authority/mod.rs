@@ -21,7 +21,7 @@ pub(crate) use credential::CachedCredential;
 pub use gathered::Gathered;
 pub(crate) use organization::Member;
 pub(crate) use rights::{Rights, Sources, policy_key_of};
-pub(crate) use trust::{Trust, role_key_of};
+pub(crate) use trust::Trust;
 
 use crate::Iam;
 use crate::seal::Purpose;
@@ -52,10 +52,14 @@ impl Authority for Iam {
         if principal.session.is_none() && !principal.access_key_id.is_empty() {
             self.note_key_use(principal, action, context);
         }
-        match self.gather(principal, action, resource, context).await? {
-            Some(gathered) => Ok(gathered.decide(action, resource, context, |decision| verdict(decision, action))),
-            None => Ok(nobody(action)),
+        let Some(gathered) = self.gather(principal, action, resource, context).await? else {
+            return Ok(nobody(action));
+        };
+        let verdict = gathered.verdict(action, resource, context);
+        if verdict.effect == Effect::Allow {
+            self.note_principal_use(principal, action, context);
         }
+        Ok(verdict)
     }
 
     async fn service_session(

@@ -4,24 +4,40 @@
 use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
-use stoa_models_iam::operations::{AttachRolePolicy, AttachUserPolicy, CreateAccessKey, CreateAccountAlias, CreatePolicyVersion, CreateRole, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeletePolicyVersion, DeleteRole, DeleteRolePolicy, DeleteUser, DeleteUserPolicy, DeleteVirtualMFADevice, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GetAccessKeyLastUsed, GetMFADevice, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedRolePolicies, ListAttachedUserPolicies, ListMFADeviceTags, ListMFADevices, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUsers, ListVirtualMFADevices, PutRolePolicy, PutUserPolicy, ResyncMFADevice, SetDefaultPolicyVersion, SimulatePrincipalPolicy, TagMFADevice, TagRole, TagUser, UntagMFADevice, UntagRole, UpdateAccessKey, UpdateAssumeRolePolicy, UpdateRole};
+use stoa_models_iam::operations::{AddRoleToInstanceProfile, AddUserToGroup, AttachGroupPolicy, AttachRolePolicy, AttachUserPolicy, ChangePassword, CreateAccessKey, CreateAccountAlias, CreateGroup, CreateInstanceProfile, CreateLoginProfile, CreatePolicyVersion, CreateRole, CreateServiceLinkedRole, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeleteAccountAlias, DeleteAccountPasswordPolicy, DeleteGroup, DeleteGroupPolicy, DeleteInstanceProfile, DeleteLoginProfile, DeletePolicyVersion, DeleteRole, DeleteRolePermissionsBoundary, DeleteRolePolicy, DeleteServiceLinkedRole, DeleteUser, DeleteUserPermissionsBoundary, DeleteUserPolicy, DeleteVirtualMFADevice, DetachGroupPolicy, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GenerateCredentialReport, GenerateServiceLastAccessedDetails, GetAccessKeyLastUsed, GetAccountAuthorizationDetails, GetAccountPasswordPolicy, GetAccountSummary, GetContextKeysForCustomPolicy, GetContextKeysForPrincipalPolicy, GetCredentialReport, GetGroup, GetGroupPolicy, GetInstanceProfile, GetLoginProfile, GetMFADevice, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetServiceLastAccessedDetails, GetServiceLastAccessedDetailsWithEntities, GetServiceLinkedRoleDeletionStatus, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedGroupPolicies, ListAttachedRolePolicies, ListAttachedUserPolicies, ListEntitiesForPolicy, ListGroupPolicies, ListGroups, ListGroupsForUser, ListInstanceProfileTags, ListInstanceProfiles, ListInstanceProfilesForRole, ListMFADeviceTags, ListMFADevices, ListPoliciesGrantingServiceAccess, ListPolicyTags, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUserTags, ListUsers, ListVirtualMFADevices, PutGroupPolicy, PutRolePermissionsBoundary, PutRolePolicy, PutUserPermissionsBoundary, PutUserPolicy, RemoveRoleFromInstanceProfile, RemoveUserFromGroup, ResyncMFADevice, SetDefaultPolicyVersion, SimulateCustomPolicy, SimulatePrincipalPolicy, TagInstanceProfile, TagMFADevice, TagPolicy, TagRole, TagUser, UntagInstanceProfile, UntagMFADevice, UntagPolicy, UntagRole, UntagUser, UpdateAccessKey, UpdateAccountPasswordPolicy, UpdateAssumeRolePolicy, UpdateGroup, UpdateLoginProfile, UpdateRole, UpdateRoleDescription, UpdateUser};
 use stoa_models_organizations::operations::{AttachPolicy, CloseAccount, CreateAccount, CreateOrganization, CreateOrganizationalUnit, DeleteOrganizationalUnit, DeleteResourcePolicy, DeregisterDelegatedAdministrator, DescribeAccount, DescribeCreateAccountStatus, DescribeEffectivePolicy, DescribeOrganization, DescribeOrganizationalUnit, DescribePolicy, DescribeResourcePolicy, DetachPolicy, DisableAWSServiceAccess, DisablePolicyType, EnableAWSServiceAccess, EnablePolicyType, LeaveOrganization, ListAWSServiceAccessForOrganization, ListAccounts, ListAccountsForParent, ListChildren, ListCreateAccountStatus, ListDelegatedAdministrators, ListDelegatedServicesForAccount, ListOrganizationalUnitsForParent, ListParents, ListPoliciesForTarget, ListRoots, ListTagsForResource, ListTargetsForPolicy, MoveAccount, PutResourcePolicy, RegisterDelegatedAdministrator, RemoveAccountFromOrganization, TagResource, UntagResource, UpdateOrganizationalUnit, UpdatePolicy};
 use stoa_models_sts::operations::{AssumeRole, DecodeAuthorizationMessage, GetAccessKeyInfo, GetCallerIdentity, GetFederationToken, GetSessionToken};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
 pub trait IamOperations:
-    Handles<AttachRolePolicy>
+    Handles<AddRoleToInstanceProfile>
+    + Targets<AddRoleToInstanceProfile>
+    + Handles<AddUserToGroup>
+    + Targets<AddUserToGroup>
+    + Handles<AttachGroupPolicy>
+    + Targets<AttachGroupPolicy>
+    + Handles<AttachRolePolicy>
     + Targets<AttachRolePolicy>
     + Handles<AttachUserPolicy>
     + Targets<AttachUserPolicy>
+    + Handles<ChangePassword>
+    + Targets<ChangePassword>
     + Handles<CreateAccessKey>
     + Targets<CreateAccessKey>
     + Handles<CreateAccountAlias>
+    + Handles<CreateGroup>
+    + Targets<CreateGroup>
+    + Handles<CreateInstanceProfile>
+    + Targets<CreateInstanceProfile>
+    + Handles<CreateLoginProfile>
+    + Targets<CreateLoginProfile>
     + Handles<stoa_models_iam::operations::CreatePolicy>
     + Targets<stoa_models_iam::operations::CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
+    + Handles<CreateServiceLinkedRole>
+    + Targets<CreateServiceLinkedRole>
     + Handles<CreateUser>
     + Targets<CreateUser>
     + Handles<CreateVirtualMFADevice>
@@ -30,25 +46,59 @@ pub trait IamOperations:
     + Targets<DeactivateMFADevice>
     + Handles<DeleteAccessKey>
     + Targets<DeleteAccessKey>
+    + Handles<DeleteAccountAlias>
+    + Handles<DeleteAccountPasswordPolicy>
+    + Handles<DeleteGroup>
+    + Targets<DeleteGroup>
+    + Handles<DeleteGroupPolicy>
+    + Targets<DeleteGroupPolicy>
+    + Handles<DeleteInstanceProfile>
+    + Targets<DeleteInstanceProfile>
+    + Handles<DeleteLoginProfile>
+    + Targets<DeleteLoginProfile>
     + Handles<stoa_models_iam::operations::DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
     + Targets<DeleteRole>
+    + Handles<DeleteRolePermissionsBoundary>
+    + Targets<DeleteRolePermissionsBoundary>
     + Handles<DeleteRolePolicy>
     + Targets<DeleteRolePolicy>
+    + Handles<DeleteServiceLinkedRole>
+    + Targets<DeleteServiceLinkedRole>
     + Handles<DeleteUser>
     + Targets<DeleteUser>
+    + Handles<DeleteUserPermissionsBoundary>
+    + Targets<DeleteUserPermissionsBoundary>
     + Handles<DeleteUserPolicy>
     + Targets<DeleteUserPolicy>
     + Handles<DeleteVirtualMFADevice>
+    + Handles<DetachGroupPolicy>
+    + Targets<DetachGroupPolicy>
     + Handles<DetachRolePolicy>
     + Targets<DetachRolePolicy>
     + Handles<DetachUserPolicy>
     + Targets<DetachUserPolicy>
     + Handles<EnableMFADevice>
     + Targets<EnableMFADevice>
+    + Handles<GenerateCredentialReport>
+    + Handles<GenerateServiceLastAccessedDetails>
     + Handles<GetAccessKeyLastUsed>
     + Targets<GetAccessKeyLastUsed>
+    + Handles<GetAccountAuthorizationDetails>
+    + Handles<GetAccountPasswordPolicy>
+    + Handles<GetAccountSummary>
+    + Handles<GetContextKeysForCustomPolicy>
+    + Handles<GetContextKeysForPrincipalPolicy>
+    + Handles<GetCredentialReport>
+    + Handles<GetGroup>
+    + Targets<GetGroup>
+    + Handles<GetGroupPolicy>
+    + Targets<GetGroupPolicy>
+    + Handles<GetInstanceProfile>
+    + Targets<GetInstanceProfile>
+    + Handles<GetLoginProfile>
+    + Targets<GetLoginProfile>
     + Handles<GetMFADevice>
     + Targets<GetMFADevice>
     + Handles<GetPolicy>
@@ -57,6 +107,10 @@ pub trait IamOperations:
     + Targets<GetRole>
     + Handles<GetRolePolicy>
     + Targets<GetRolePolicy>
+    + Handles<GetServiceLastAccessedDetails>
+    + Handles<GetServiceLastAccessedDetailsWithEntities>
+    + Handles<GetServiceLinkedRoleDeletionStatus>
+    + Targets<GetServiceLinkedRoleDeletionStatus>
     + Handles<GetUser>
     + Targets<GetUser>
     + Handles<GetUserPolicy>
@@ -64,14 +118,29 @@ pub trait IamOperations:
     + Handles<ListAccessKeys>
     + Targets<ListAccessKeys>
     + Handles<ListAccountAliases>
+    + Handles<ListAttachedGroupPolicies>
+    + Targets<ListAttachedGroupPolicies>
     + Handles<ListAttachedRolePolicies>
     + Targets<ListAttachedRolePolicies>
     + Handles<ListAttachedUserPolicies>
     + Targets<ListAttachedUserPolicies>
+    + Handles<ListEntitiesForPolicy>
+    + Handles<ListGroupPolicies>
+    + Targets<ListGroupPolicies>
+    + Handles<ListGroups>
+    + Handles<ListGroupsForUser>
+    + Targets<ListGroupsForUser>
+    + Handles<ListInstanceProfileTags>
+    + Targets<ListInstanceProfileTags>
+    + Handles<ListInstanceProfiles>
+    + Handles<ListInstanceProfilesForRole>
+    + Targets<ListInstanceProfilesForRole>
     + Handles<ListMFADeviceTags>
     + Handles<ListMFADevices>
     + Targets<ListMFADevices>
     + Handles<stoa_models_iam::operations::ListPolicies>
+    + Handles<ListPoliciesGrantingServiceAccess>
+    + Handles<ListPolicyTags>
     + Handles<ListPolicyVersions>
     + Handles<ListRolePolicies>
     + Targets<ListRolePolicies>
@@ -80,30 +149,60 @@ pub trait IamOperations:
     + Handles<ListRoles>
     + Handles<ListUserPolicies>
     + Targets<ListUserPolicies>
+    + Handles<ListUserTags>
+    + Targets<ListUserTags>
     + Handles<ListUsers>
     + Handles<ListVirtualMFADevices>
+    + Handles<PutGroupPolicy>
+    + Targets<PutGroupPolicy>
+    + Handles<PutRolePermissionsBoundary>
+    + Targets<PutRolePermissionsBoundary>
     + Handles<PutRolePolicy>
     + Targets<PutRolePolicy>
+    + Handles<PutUserPermissionsBoundary>
+    + Targets<PutUserPermissionsBoundary>
     + Handles<PutUserPolicy>
     + Targets<PutUserPolicy>
+    + Handles<RemoveRoleFromInstanceProfile>
+    + Targets<RemoveRoleFromInstanceProfile>
+    + Handles<RemoveUserFromGroup>
+    + Targets<RemoveUserFromGroup>
     + Handles<ResyncMFADevice>
     + Targets<ResyncMFADevice>
     + Handles<SetDefaultPolicyVersion>
+    + Handles<SimulateCustomPolicy>
     + Handles<SimulatePrincipalPolicy>
+    + Handles<TagInstanceProfile>
+    + Targets<TagInstanceProfile>
     + Handles<TagMFADevice>
+    + Handles<TagPolicy>
     + Handles<TagRole>
     + Targets<TagRole>
     + Handles<TagUser>
     + Targets<TagUser>
+    + Handles<UntagInstanceProfile>
+    + Targets<UntagInstanceProfile>
     + Handles<UntagMFADevice>
+    + Handles<UntagPolicy>
     + Handles<UntagRole>
     + Targets<UntagRole>
+    + Handles<UntagUser>
+    + Targets<UntagUser>
     + Handles<UpdateAccessKey>
     + Targets<UpdateAccessKey>
+    + Handles<UpdateAccountPasswordPolicy>
     + Handles<UpdateAssumeRolePolicy>
     + Targets<UpdateAssumeRolePolicy>
+    + Handles<UpdateGroup>
+    + Targets<UpdateGroup>
+    + Handles<UpdateLoginProfile>
+    + Targets<UpdateLoginProfile>
     + Handles<UpdateRole>
     + Targets<UpdateRole>
+    + Handles<UpdateRoleDescription>
+    + Targets<UpdateRoleDescription>
+    + Handles<UpdateUser>
+    + Targets<UpdateUser>
     + Handles<AttachPolicy>
     + Targets<AttachPolicy>
     + Handles<CloseAccount>
@@ -202,18 +301,34 @@ pub trait IamOperations:
 }
 
 impl<S> IamOperations for S where S:
-    Handles<AttachRolePolicy>
+    Handles<AddRoleToInstanceProfile>
+    + Targets<AddRoleToInstanceProfile>
+    + Handles<AddUserToGroup>
+    + Targets<AddUserToGroup>
+    + Handles<AttachGroupPolicy>
+    + Targets<AttachGroupPolicy>
+    + Handles<AttachRolePolicy>
     + Targets<AttachRolePolicy>
     + Handles<AttachUserPolicy>
     + Targets<AttachUserPolicy>
+    + Handles<ChangePassword>
+    + Targets<ChangePassword>
     + Handles<CreateAccessKey>
     + Targets<CreateAccessKey>
     + Handles<CreateAccountAlias>
+    + Handles<CreateGroup>
+    + Targets<CreateGroup>
+    + Handles<CreateInstanceProfile>
+    + Targets<CreateInstanceProfile>
+    + Handles<CreateLoginProfile>
+    + Targets<CreateLoginProfile>
     + Handles<stoa_models_iam::operations::CreatePolicy>
     + Targets<stoa_models_iam::operations::CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
+    + Handles<CreateServiceLinkedRole>
+    + Targets<CreateServiceLinkedRole>
     + Handles<CreateUser>
     + Targets<CreateUser>
     + Handles<CreateVirtualMFADevice>
@@ -222,25 +337,59 @@ impl<S> IamOperations for S where S:
     + Targets<DeactivateMFADevice>
     + Handles<DeleteAccessKey>
     + Targets<DeleteAccessKey>
+    + Handles<DeleteAccountAlias>
+    + Handles<DeleteAccountPasswordPolicy>
+    + Handles<DeleteGroup>
+    + Targets<DeleteGroup>
+    + Handles<DeleteGroupPolicy>
+    + Targets<DeleteGroupPolicy>
+    + Handles<DeleteInstanceProfile>
+    + Targets<DeleteInstanceProfile>
+    + Handles<DeleteLoginProfile>
+    + Targets<DeleteLoginProfile>
     + Handles<stoa_models_iam::operations::DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
     + Targets<DeleteRole>
+    + Handles<DeleteRolePermissionsBoundary>
+    + Targets<DeleteRolePermissionsBoundary>
     + Handles<DeleteRolePolicy>
     + Targets<DeleteRolePolicy>
+    + Handles<DeleteServiceLinkedRole>
+    + Targets<DeleteServiceLinkedRole>
     + Handles<DeleteUser>
     + Targets<DeleteUser>
+    + Handles<DeleteUserPermissionsBoundary>
+    + Targets<DeleteUserPermissionsBoundary>
     + Handles<DeleteUserPolicy>
     + Targets<DeleteUserPolicy>
     + Handles<DeleteVirtualMFADevice>
+    + Handles<DetachGroupPolicy>
+    + Targets<DetachGroupPolicy>
     + Handles<DetachRolePolicy>
     + Targets<DetachRolePolicy>
     + Handles<DetachUserPolicy>
     + Targets<DetachUserPolicy>
     + Handles<EnableMFADevice>
     + Targets<EnableMFADevice>
+    + Handles<GenerateCredentialReport>
+    + Handles<GenerateServiceLastAccessedDetails>
     + Handles<GetAccessKeyLastUsed>
     + Targets<GetAccessKeyLastUsed>
+    + Handles<GetAccountAuthorizationDetails>
+    + Handles<GetAccountPasswordPolicy>
+    + Handles<GetAccountSummary>
+    + Handles<GetContextKeysForCustomPolicy>
+    + Handles<GetContextKeysForPrincipalPolicy>
+    + Handles<GetCredentialReport>
+    + Handles<GetGroup>
+    + Targets<GetGroup>
+    + Handles<GetGroupPolicy>
+    + Targets<GetGroupPolicy>
+    + Handles<GetInstanceProfile>
+    + Targets<GetInstanceProfile>
+    + Handles<GetLoginProfile>
+    + Targets<GetLoginProfile>
     + Handles<GetMFADevice>
     + Targets<GetMFADevice>
     + Handles<GetPolicy>
@@ -249,6 +398,10 @@ impl<S> IamOperations for S where S:
     + Targets<GetRole>
     + Handles<GetRolePolicy>
     + Targets<GetRolePolicy>
+    + Handles<GetServiceLastAccessedDetails>
+    + Handles<GetServiceLastAccessedDetailsWithEntities>
+    + Handles<GetServiceLinkedRoleDeletionStatus>
+    + Targets<GetServiceLinkedRoleDeletionStatus>
     + Handles<GetUser>
     + Targets<GetUser>
     + Handles<GetUserPolicy>
@@ -256,14 +409,29 @@ impl<S> IamOperations for S where S:
     + Handles<ListAccessKeys>
     + Targets<ListAccessKeys>
     + Handles<ListAccountAliases>
+    + Handles<ListAttachedGroupPolicies>
+    + Targets<ListAttachedGroupPolicies>
     + Handles<ListAttachedRolePolicies>
     + Targets<ListAttachedRolePolicies>
     + Handles<ListAttachedUserPolicies>
     + Targets<ListAttachedUserPolicies>
+    + Handles<ListEntitiesForPolicy>
+    + Handles<ListGroupPolicies>
+    + Targets<ListGroupPolicies>
+    + Handles<ListGroups>
+    + Handles<ListGroupsForUser>
+    + Targets<ListGroupsForUser>
+    + Handles<ListInstanceProfileTags>
+    + Targets<ListInstanceProfileTags>
+    + Handles<ListInstanceProfiles>
+    + Handles<ListInstanceProfilesForRole>
+    + Targets<ListInstanceProfilesForRole>
     + Handles<ListMFADeviceTags>
     + Handles<ListMFADevices>
     + Targets<ListMFADevices>
     + Handles<stoa_models_iam::operations::ListPolicies>
+    + Handles<ListPoliciesGrantingServiceAccess>
+    + Handles<ListPolicyTags>
     + Handles<ListPolicyVersions>
     + Handles<ListRolePolicies>
     + Targets<ListRolePolicies>
@@ -272,30 +440,60 @@ impl<S> IamOperations for S where S:
     + Handles<ListRoles>
     + Handles<ListUserPolicies>
     + Targets<ListUserPolicies>
+    + Handles<ListUserTags>
+    + Targets<ListUserTags>
     + Handles<ListUsers>
     + Handles<ListVirtualMFADevices>
+    + Handles<PutGroupPolicy>
+    + Targets<PutGroupPolicy>
+    + Handles<PutRolePermissionsBoundary>
+    + Targets<PutRolePermissionsBoundary>
     + Handles<PutRolePolicy>
     + Targets<PutRolePolicy>
+    + Handles<PutUserPermissionsBoundary>
+    + Targets<PutUserPermissionsBoundary>
     + Handles<PutUserPolicy>
     + Targets<PutUserPolicy>
+    + Handles<RemoveRoleFromInstanceProfile>
+    + Targets<RemoveRoleFromInstanceProfile>
+    + Handles<RemoveUserFromGroup>
+    + Targets<RemoveUserFromGroup>
     + Handles<ResyncMFADevice>
     + Targets<ResyncMFADevice>
     + Handles<SetDefaultPolicyVersion>
+    + Handles<SimulateCustomPolicy>
     + Handles<SimulatePrincipalPolicy>
+    + Handles<TagInstanceProfile>
+    + Targets<TagInstanceProfile>
     + Handles<TagMFADevice>
+    + Handles<TagPolicy>
     + Handles<TagRole>
     + Targets<TagRole>
     + Handles<TagUser>
     + Targets<TagUser>
+    + Handles<UntagInstanceProfile>
+    + Targets<UntagInstanceProfile>
     + Handles<UntagMFADevice>
+    + Handles<UntagPolicy>
     + Handles<UntagRole>
     + Targets<UntagRole>
+    + Handles<UntagUser>
+    + Targets<UntagUser>
     + Handles<UpdateAccessKey>
     + Targets<UpdateAccessKey>
+    + Handles<UpdateAccountPasswordPolicy>
     + Handles<UpdateAssumeRolePolicy>
     + Targets<UpdateAssumeRolePolicy>
+    + Handles<UpdateGroup>
+    + Targets<UpdateGroup>
+    + Handles<UpdateLoginProfile>
+    + Targets<UpdateLoginProfile>
     + Handles<UpdateRole>
     + Targets<UpdateRole>
+    + Handles<UpdateRoleDescription>
+    + Targets<UpdateRoleDescription>
+    + Handles<UpdateUser>
+    + Targets<UpdateUser>
     + Handles<AttachPolicy>
     + Targets<AttachPolicy>
     + Handles<CloseAccount>
@@ -396,62 +594,122 @@ impl<S> IamOperations for S where S:
 /// The routes of all of them.
 pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
     vec![
+        stoa_kernel::route_with_targets::<AddRoleToInstanceProfile, S>(service),
+        stoa_kernel::route_with_targets::<AddUserToGroup, S>(service),
+        stoa_kernel::route_with_targets::<AttachGroupPolicy, S>(service),
         stoa_kernel::route_with_targets::<AttachRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<AttachUserPolicy, S>(service),
+        stoa_kernel::route_with_targets::<ChangePassword, S>(service),
         stoa_kernel::route_with_targets::<CreateAccessKey, S>(service),
         stoa_kernel::route::<CreateAccountAlias, S>(service),
+        stoa_kernel::route_with_targets::<CreateGroup, S>(service),
+        stoa_kernel::route_with_targets::<CreateInstanceProfile, S>(service),
+        stoa_kernel::route_with_targets::<CreateLoginProfile, S>(service),
         stoa_kernel::route_with_targets::<stoa_models_iam::operations::CreatePolicy, S>(service),
         stoa_kernel::route::<CreatePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<CreateRole, S>(service),
+        stoa_kernel::route_with_targets::<CreateServiceLinkedRole, S>(service),
         stoa_kernel::route_with_targets::<CreateUser, S>(service),
         stoa_kernel::route_with_targets::<CreateVirtualMFADevice, S>(service),
         stoa_kernel::route_with_targets::<DeactivateMFADevice, S>(service),
         stoa_kernel::route_with_targets::<DeleteAccessKey, S>(service),
+        stoa_kernel::route::<DeleteAccountAlias, S>(service),
+        stoa_kernel::route::<DeleteAccountPasswordPolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteGroup, S>(service),
+        stoa_kernel::route_with_targets::<DeleteGroupPolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteInstanceProfile, S>(service),
+        stoa_kernel::route_with_targets::<DeleteLoginProfile, S>(service),
         stoa_kernel::route::<stoa_models_iam::operations::DeletePolicy, S>(service),
         stoa_kernel::route::<DeletePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<DeleteRole, S>(service),
+        stoa_kernel::route_with_targets::<DeleteRolePermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<DeleteRolePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteServiceLinkedRole, S>(service),
         stoa_kernel::route_with_targets::<DeleteUser, S>(service),
+        stoa_kernel::route_with_targets::<DeleteUserPermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<DeleteUserPolicy, S>(service),
         stoa_kernel::route::<DeleteVirtualMFADevice, S>(service),
+        stoa_kernel::route_with_targets::<DetachGroupPolicy, S>(service),
         stoa_kernel::route_with_targets::<DetachRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<DetachUserPolicy, S>(service),
         stoa_kernel::route_with_targets::<EnableMFADevice, S>(service),
+        stoa_kernel::route::<GenerateCredentialReport, S>(service),
+        stoa_kernel::route::<GenerateServiceLastAccessedDetails, S>(service),
         stoa_kernel::route_with_targets::<GetAccessKeyLastUsed, S>(service),
+        stoa_kernel::route::<GetAccountAuthorizationDetails, S>(service),
+        stoa_kernel::route::<GetAccountPasswordPolicy, S>(service),
+        stoa_kernel::route::<GetAccountSummary, S>(service),
+        stoa_kernel::route::<GetContextKeysForCustomPolicy, S>(service),
+        stoa_kernel::route::<GetContextKeysForPrincipalPolicy, S>(service),
+        stoa_kernel::route::<GetCredentialReport, S>(service),
+        stoa_kernel::route_with_targets::<GetGroup, S>(service),
+        stoa_kernel::route_with_targets::<GetGroupPolicy, S>(service),
+        stoa_kernel::route_with_targets::<GetInstanceProfile, S>(service),
+        stoa_kernel::route_with_targets::<GetLoginProfile, S>(service),
         stoa_kernel::route_with_targets::<GetMFADevice, S>(service),
         stoa_kernel::route::<GetPolicy, S>(service),
         stoa_kernel::route::<GetPolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<GetRole, S>(service),
         stoa_kernel::route_with_targets::<GetRolePolicy, S>(service),
+        stoa_kernel::route::<GetServiceLastAccessedDetails, S>(service),
+        stoa_kernel::route::<GetServiceLastAccessedDetailsWithEntities, S>(service),
+        stoa_kernel::route_with_targets::<GetServiceLinkedRoleDeletionStatus, S>(service),
         stoa_kernel::route_with_targets::<GetUser, S>(service),
         stoa_kernel::route_with_targets::<GetUserPolicy, S>(service),
         stoa_kernel::route_with_targets::<ListAccessKeys, S>(service),
         stoa_kernel::route::<ListAccountAliases, S>(service),
+        stoa_kernel::route_with_targets::<ListAttachedGroupPolicies, S>(service),
         stoa_kernel::route_with_targets::<ListAttachedRolePolicies, S>(service),
         stoa_kernel::route_with_targets::<ListAttachedUserPolicies, S>(service),
+        stoa_kernel::route::<ListEntitiesForPolicy, S>(service),
+        stoa_kernel::route_with_targets::<ListGroupPolicies, S>(service),
+        stoa_kernel::route::<ListGroups, S>(service),
+        stoa_kernel::route_with_targets::<ListGroupsForUser, S>(service),
+        stoa_kernel::route_with_targets::<ListInstanceProfileTags, S>(service),
+        stoa_kernel::route::<ListInstanceProfiles, S>(service),
+        stoa_kernel::route_with_targets::<ListInstanceProfilesForRole, S>(service),
         stoa_kernel::route::<ListMFADeviceTags, S>(service),
         stoa_kernel::route_with_targets::<ListMFADevices, S>(service),
         stoa_kernel::route::<stoa_models_iam::operations::ListPolicies, S>(service),
+        stoa_kernel::route::<ListPoliciesGrantingServiceAccess, S>(service),
+        stoa_kernel::route::<ListPolicyTags, S>(service),
         stoa_kernel::route::<ListPolicyVersions, S>(service),
         stoa_kernel::route_with_targets::<ListRolePolicies, S>(service),
         stoa_kernel::route_with_targets::<ListRoleTags, S>(service),
         stoa_kernel::route::<ListRoles, S>(service),
         stoa_kernel::route_with_targets::<ListUserPolicies, S>(service),
+        stoa_kernel::route_with_targets::<ListUserTags, S>(service),
         stoa_kernel::route::<ListUsers, S>(service),
         stoa_kernel::route::<ListVirtualMFADevices, S>(service),
+        stoa_kernel::route_with_targets::<PutGroupPolicy, S>(service),
+        stoa_kernel::route_with_targets::<PutRolePermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<PutRolePolicy, S>(service),
+        stoa_kernel::route_with_targets::<PutUserPermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<PutUserPolicy, S>(service),
+        stoa_kernel::route_with_targets::<RemoveRoleFromInstanceProfile, S>(service),
+        stoa_kernel::route_with_targets::<RemoveUserFromGroup, S>(service),
         stoa_kernel::route_with_targets::<ResyncMFADevice, S>(service),
         stoa_kernel::route::<SetDefaultPolicyVersion, S>(service),
+        stoa_kernel::route::<SimulateCustomPolicy, S>(service),
         stoa_kernel::route::<SimulatePrincipalPolicy, S>(service),
+        stoa_kernel::route_with_targets::<TagInstanceProfile, S>(service),
         stoa_kernel::route::<TagMFADevice, S>(service),
+        stoa_kernel::route::<TagPolicy, S>(service),
         stoa_kernel::route_with_targets::<TagRole, S>(service),
         stoa_kernel::route_with_targets::<TagUser, S>(service),
+        stoa_kernel::route_with_targets::<UntagInstanceProfile, S>(service),
         stoa_kernel::route::<UntagMFADevice, S>(service),
+        stoa_kernel::route::<UntagPolicy, S>(service),
         stoa_kernel::route_with_targets::<UntagRole, S>(service),
+        stoa_kernel::route_with_targets::<UntagUser, S>(service),
         stoa_kernel::route_with_targets::<UpdateAccessKey, S>(service),
+        stoa_kernel::route::<UpdateAccountPasswordPolicy, S>(service),
         stoa_kernel::route_with_targets::<UpdateAssumeRolePolicy, S>(service),
+        stoa_kernel::route_with_targets::<UpdateGroup, S>(service),
+        stoa_kernel::route_with_targets::<UpdateLoginProfile, S>(service),
         stoa_kernel::route_with_targets::<UpdateRole, S>(service),
+        stoa_kernel::route_with_targets::<UpdateRoleDescription, S>(service),
+        stoa_kernel::route_with_targets::<UpdateUser, S>(service),
         stoa_kernel::route_with_targets::<AttachPolicy, S>(service),
         stoa_kernel::route_with_targets::<CloseAccount, S>(service),
         stoa_kernel::route_with_targets::<CreateAccount, S>(service),

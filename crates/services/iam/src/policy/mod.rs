@@ -1,7 +1,12 @@
 //! Managed policies: customers' own, and AWS's, which cannot be changed. Their versions are in `versions`.
 
+mod entities;
+mod granting;
 mod list;
+mod tags;
 mod versions;
+
+pub(crate) use versions::{MAX_VERSIONS, wire_managed_version, wire_version};
 
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_iam::operations as op;
@@ -18,9 +23,10 @@ use crate::authority::policy_key_of;
 use crate::documents::{add_tags, check, size, wire_tags};
 use crate::error::{already_exists, delete_conflict, invalid_input, limit_exceeded, no_such_policy, store_failed};
 use crate::managed::{self, Managed};
+use crate::quotas::POLICIES;
 use crate::state::{Loaded, PolicyRecord, PolicyVersionRecord, load, policy_key, tag_list};
 
-const MAX_BYTES: usize = 6144;
+pub(crate) const MAX_BYTES: usize = 6144;
 
 /// A customer policy as the API has it; listings leave out tags and description.
 fn wire_policy(policy: &PolicyRecord, whole: bool) -> Policy {
@@ -68,7 +74,7 @@ fn check_managed(text: &str) -> Result<(), ApiError> {
 
 impl Iam {
     /// The customer policy with this ARN, in the caller's account.
-    async fn own_policy(&self, account: &AccountId, arn: &str) -> Result<Loaded<PolicyRecord>, ApiError> {
+    pub(crate) async fn own_policy(&self, account: &AccountId, arn: &str) -> Result<Loaded<PolicyRecord>, ApiError> {
         if managed::find(arn).is_some() {
             return Err(ApiError::access_denied(format!("AWS managed policies cannot be changed: {arn}")));
         }
@@ -85,6 +91,7 @@ impl Handles<op::CreatePolicy> for Iam {
         let input = input.into_inner();
         let account = self.account(cx);
         check_managed(&input.policy_document)?;
+        self.room_for(POLICIES, account).await?;
         let path = input.path.unwrap_or_else(|| "/".to_owned());
         let version = PolicyVersionRecord { number: 1, document: input.policy_document, created: cx.now };
         let mut policy = PolicyRecord {

@@ -18,9 +18,9 @@ use crate::managed::{self, Managed};
 use crate::paging::Paging;
 use crate::state::{PolicyRecord, PolicyVersionRecord};
 
-const MAX_VERSIONS: usize = 5;
+pub(crate) const MAX_VERSIONS: usize = 5;
 
-fn wire_version(policy: &PolicyRecord, version: &PolicyVersionRecord, document: bool) -> PolicyVersion {
+pub(crate) fn wire_version(policy: &PolicyRecord, version: &PolicyVersionRecord, document: bool) -> PolicyVersion {
     PolicyVersion {
         document: document.then(|| encoded(&version.document)),
         version_id: Some(format!("v{}", version.number)),
@@ -29,7 +29,7 @@ fn wire_version(policy: &PolicyRecord, version: &PolicyVersionRecord, document: 
     }
 }
 
-fn wire_managed_version(policy: &Managed, document: bool) -> PolicyVersion {
+pub(crate) fn wire_managed_version(policy: &Managed, document: bool) -> PolicyVersion {
     PolicyVersion {
         document: document.then(|| encoded(policy.document)),
         version_id: Some(policy.version.to_owned()),

@@ -3,14 +3,27 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod accounts;
+mod boundaries;
 mod decisions;
 mod federation_token;
 mod mfa;
 mod organizations;
 mod organizations_delegation;
+mod groups;
+mod instance_profiles;
+mod last_accessed;
+mod mfa;
+mod organizations;
+mod organizations_delegation;
+mod passwords;
 mod policies;
+mod quotas;
+mod renames;
+mod reports;
 mod roles;
+mod service_linked;
 mod sessions;
 mod simulate;
+mod slots;
 mod support;
 mod users;

@@ -127,6 +127,38 @@ impl World {
         Ok(Op::Output::from_value(output).unwrap())
     }
 
+    /// A call with its input as AWS writes it.
+    pub async fn ask<Op>(&self, cx: &Cx, input: serde_json::Value) -> Result<Op::Output, ApiError>
+    where
+        Op: Operation,
+        Op::Input: ToValue + serde::de::DeserializeOwned,
+        Op::Output: FromValue,
+    {
+        self.call::<Op>(cx, serde_json::from_value(input).unwrap()).await
+    }
+
+    /// A call by the management account's root user that must succeed.
+    pub async fn root_does<Op>(&self, input: serde_json::Value) -> Op::Output
+    where
+        Op: Operation,
+        Op::Input: ToValue + serde::de::DeserializeOwned,
+        Op::Output: FromValue,
+    {
+        self.ask::<Op>(&self.admin(), input).await.unwrap()
+    }
+
+    /// The code and message of a refusal of the management account's root user.
+    pub async fn root_refused<Op>(&self, input: serde_json::Value) -> (String, String)
+    where
+        Op: Operation,
+        Op::Input: ToValue + serde::de::DeserializeOwned,
+        Op::Output: FromValue,
+    {
+        let refused = self.ask::<Op>(&self.admin(), input).await.map(|_| ());
+        let error = refused.expect_err("an error");
+        (error.code().to_owned(), error.message().to_owned())
+    }
+
     pub async fn decide(&self, principal: &Principal, action: &str, resource: &str) -> Verdict {
         let context = MapContext::new();
         self.iam.decide(principal, action, resource, &context).await.unwrap()

@@ -1,7 +1,9 @@
-//! When, for what and where long-term access keys were last used.
+//! When, for what and where long-term access keys were last used; what principals used is in `principals`.
 //!
 //! Uses are noted in memory on the way of every request and written by [`Iam::flush_key_uses`], which the app calls
 //! every few minutes and at shutdown. A crash loses the notes since the last flush, nothing else.
+
+mod principals;
 
 use std::collections::HashMap;
 
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use stoa_kernel::ApiError;
 use stoa_store::{Document, Key, Transaction};
 use stoa_types::{AccountId, Timestamp};
+
+pub(crate) use principals::{PrincipalUse, PrincipalUses, Use, principal_use_key};
 
 use crate::Iam;
 use crate::error::store_failed;
@@ -74,7 +78,7 @@ pub(crate) fn use_key(access_key_id: &str) -> Key {
 }
 
 impl Iam {
-    /// Writes down what access keys were used for since the last time.
+    /// Writes down what access keys and principals were used for since the last time.
     ///
     /// # Errors
     /// The store's. What was not written is noted again with the key's next use.
@@ -87,7 +91,7 @@ impl Iam {
             }
             self.commit(transaction).await?;
         }
-        Ok(())
+        self.flush_principal_uses().await
     }
 
     /// When this key was last used.
