@@ -8,7 +8,6 @@ pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod ecr;
 pub mod events;
-pub mod kms;
 pub mod logs;
 pub mod pricing;
 pub mod ram;
@@ -18,4 +17,4 @@ pub mod sagemaker_metrics;
 pub mod servicecatalog;
 
 /// All of these services.
-pub static SERVICES: &[&ServiceSpec] = &[&cloudformation::SERVICE, &cloudtrail::SERVICE, &cloudwatch::SERVICE, &ecr::SERVICE, &events::SERVICE, &kms::SERVICE, &logs::SERVICE, &pricing::SERVICE, &ram::SERVICE, &s3::SERVICE, &sagemaker_featurestore_runtime::SERVICE, &sagemaker_metrics::SERVICE, &servicecatalog::SERVICE];
+pub static SERVICES: &[&ServiceSpec] = &[&cloudformation::SERVICE, &cloudtrail::SERVICE, &cloudwatch::SERVICE, &ecr::SERVICE, &events::SERVICE, &logs::SERVICE, &pricing::SERVICE, &ram::SERVICE, &s3::SERVICE, &sagemaker_featurestore_runtime::SERVICE, &sagemaker_metrics::SERVICE, &servicecatalog::SERVICE];
