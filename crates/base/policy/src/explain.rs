@@ -157,7 +157,7 @@ fn failures(statement: &Statement, slot: Slot, prepared: &Prepared<'_>) -> Vec<F
     if !statement.resources.cover(prepared) {
         let patterns = statement.resources.patterns();
         failed.push(Failed::Resource {
-            wanted: patterns.iter().map(|pattern| pattern.text().to_owned()).collect(),
+            wanted: patterns.iter().map(|pattern| pattern.text()).collect(),
             unresolved: patterns.iter().flat_map(|pattern| pattern.unresolved(request.context)).collect(),
         });
     }
@@ -168,12 +168,12 @@ fn failures(statement: &Statement, slot: Slot, prepared: &Prepared<'_>) -> Vec<F
     for condition in &statement.conditions {
         if !condition.holds(request.context) {
             failed.push(Failed::Condition {
-                operator: condition.operator.to_string(),
-                key: condition.key.to_string(),
-                name: condition.name.to_string(),
+                operator: condition.operator().to_string(),
+                key: condition.key().to_string(),
+                name: condition.name().to_owned(),
                 wanted: condition.wanted_texts(),
                 unresolved: condition.unresolved(request.context),
-                values: request.context.get(&condition.key).map(|values| values.to_strings()),
+                values: request.context.get(condition.key()).map(|values| values.to_strings()),
             });
         }
     }

@@ -16,7 +16,7 @@ use crate::SealingKey;
 use crate::authority::{CachedCredential, Member, Rights, Trust};
 use crate::cache::Cache;
 use crate::error::store_failed;
-use crate::organizations::{At, Level, Place};
+use crate::organizations::{At, Delegation, Level, Place};
 use crate::usage::{KeyUses, PrincipalUses};
 
 /// IAM and STS of one installation.
@@ -48,6 +48,7 @@ impl fmt::Debug for Iam {
 impl Iam {
     /// The service over this store, with the master key that seals its secrets.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>, key: SealingKey) -> Arc<Iam> {
+        let delegation = Delegation::new(Arc::clone(&store));
         let page_tokens = PageTokens::new(key.derive(b"stoa/iam/page-tokens/v1"));
         Arc::new(Iam {
             store,
@@ -63,14 +64,15 @@ impl Iam {
             uses: KeyUses::default(),
             principal_uses: PrincipalUses::default(),
             page_tokens,
-            resource_policies: ArcSwap::default(),
+            resource_policies: ArcSwap::from_pointee(vec![Arc::new(delegation) as Arc<dyn ResourcePolicies>]),
             vpc_endpoints: ArcSwap::default(),
             account_data: ArcSwap::default(),
         })
     }
 
-    /// Sets who knows the policies of resources. Called once by `app`, before the first request.
-    pub fn set_resource_policies(&self, sources: Vec<Arc<dyn ResourcePolicies>>) {
+    /// Sets who knows the policies of resources, besides this service itself. Called once by `app`, before the first request.
+    pub fn set_resource_policies(&self, mut sources: Vec<Arc<dyn ResourcePolicies>>) {
+        sources.push(Arc::new(Delegation::new(Arc::clone(&self.store))));
         self.resource_policies.store(Arc::new(sources));
     }
 

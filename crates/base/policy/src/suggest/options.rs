@@ -57,7 +57,7 @@ fn against_deny(world: &World<'_>, slot: Slot, request: &Request<'_>) -> Vec<Ste
     let (Some(statement), Some(named)) = (set.statement(id), set.reference(id)) else { return Vec::new() };
     let mut steps = Vec::new();
     for condition in &statement.conditions {
-        let source = KeySource::of(&condition.key);
+        let source = KeySource::of(condition.key());
         if source == KeySource::Identity {
             continue;
         }
@@ -170,14 +170,14 @@ fn met(statement: &Statement, named: StatementRef<'_>, slot: Slot, prepared: &Pr
         if condition.holds(&overlay) {
             continue;
         }
-        let source = KeySource::of(&condition.key);
+        let source = KeySource::of(condition.key());
         if source == KeySource::Identity {
             return None;
         }
         let values = condition.settings(&overlay, true).into_iter().next()?;
         changes.push(set_key(condition, request.context, values.clone(), true, named));
         cost += cost_of(source);
-        overlay.changed.set_many(&condition.key, values);
+        overlay.changed.set_many(condition.key(), values);
     }
     let all = !changes.is_empty() && statement.conditions.iter().all(|condition| condition.holds(&overlay));
     all.then_some(Step { cost, changes_policy: false, changes })
@@ -191,13 +191,13 @@ fn set_key(
     named: StatementRef<'_>,
 ) -> Change {
     Change::SetKey {
-        key: condition.name.to_string(),
-        source: KeySource::of(&condition.key),
+        key: condition.name().to_owned(),
+        source: KeySource::of(condition.key()),
         values,
         holds,
-        operator: condition.operator.to_string(),
+        operator: condition.operator().to_string(),
         wanted: condition.wanted_texts(),
-        absent: context.get(&condition.key).is_none_or(|values| values.is_empty()),
+        absent: context.get(condition.key()).is_none_or(|values| values.is_empty()),
         policy: named.policy.to_owned(),
         sid: named.sid.map(str::to_owned),
         index: named.index,

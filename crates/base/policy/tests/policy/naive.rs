@@ -84,6 +84,23 @@ fn list(value: &Value) -> Vec<Value> {
     }
 }
 
+/// `arn:aws:sqs` is `arn:aws:sqs:*:*:*`.
+fn whole_arn(mut arn: String) -> String {
+    let mut colons = 0;
+    for piece in arn.split('}') {
+        let outside = piece.split("${").next().unwrap();
+        if outside.contains('*') {
+            return arn;
+        }
+        colons += outside.matches(':').count();
+    }
+    while colons < 5 {
+        arn.push_str(":*");
+        colons += 1;
+    }
+    arn
+}
+
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -107,7 +124,7 @@ impl Ask<'_> {
                 .any(|pattern| glob(&tokens(&text(pattern).to_lowercase(), true), &self.action))
         };
         let resource = |name: &str| {
-            list(&statement[name]).iter().any(|pattern| self.like(&text(pattern), self.resource, new, true))
+            list(&statement[name]).iter().any(|pattern| self.like(&whole_arn(text(pattern)), self.resource, new, true))
         };
         let has = |name: &str| !statement[name].is_null();
         if has("Action") && !action("Action") || has("NotAction") && action("NotAction") {

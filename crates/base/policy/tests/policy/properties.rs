@@ -59,6 +59,9 @@ const RESOURCES: &[&str] = &[
     "arn:aws:s3:::a?*/x",
     "arn:aws:s3:::a*-c/x",
     "arn:aws:s3:::${x:t}b/x",
+    "arn:aws:sagemaker",
+    "arn:aws:s3",
+    "arn:aws:${x:t}",
 ];
 const ASKED_ACTIONS: &[&str] = &[
     "sagemaker:CreateModel",
@@ -296,7 +299,7 @@ proptest! {
 }
 
 proptest! {
-    // Enough statements that every kind of bucket is in use.
+    // Enough statements that every kind of bucket and of anchor is in use.
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
-use stoa_models_iam::operations::{AddRoleToInstanceProfile, AddUserToGroup, AttachGroupPolicy, AttachRolePolicy, AttachUserPolicy, ChangePassword, CreateAccessKey, CreateAccountAlias, CreateGroup, CreateInstanceProfile, CreateLoginProfile, CreatePolicy, CreatePolicyVersion, CreateRole, CreateServiceLinkedRole, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeleteAccountAlias, DeleteAccountPasswordPolicy, DeleteGroup, DeleteGroupPolicy, DeleteInstanceProfile, DeleteLoginProfile, DeletePolicy, DeletePolicyVersion, DeleteRole, DeleteRolePermissionsBoundary, DeleteRolePolicy, DeleteServiceLinkedRole, DeleteUser, DeleteUserPermissionsBoundary, DeleteUserPolicy, DeleteVirtualMFADevice, DetachGroupPolicy, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GenerateCredentialReport, GenerateServiceLastAccessedDetails, GetAccessKeyLastUsed, GetAccountAuthorizationDetails, GetAccountPasswordPolicy, GetAccountSummary, GetContextKeysForCustomPolicy, GetContextKeysForPrincipalPolicy, GetCredentialReport, GetGroup, GetGroupPolicy, GetInstanceProfile, GetLoginProfile, GetMFADevice, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetServiceLastAccessedDetails, GetServiceLastAccessedDetailsWithEntities, GetServiceLinkedRoleDeletionStatus, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedGroupPolicies, ListAttachedRolePolicies, ListAttachedUserPolicies, ListEntitiesForPolicy, ListGroupPolicies, ListGroups, ListGroupsForUser, ListInstanceProfileTags, ListInstanceProfiles, ListInstanceProfilesForRole, ListMFADeviceTags, ListMFADevices, ListPolicies, ListPoliciesGrantingServiceAccess, ListPolicyTags, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUserTags, ListUsers, ListVirtualMFADevices, PutGroupPolicy, PutRolePermissionsBoundary, PutRolePolicy, PutUserPermissionsBoundary, PutUserPolicy, RemoveRoleFromInstanceProfile, RemoveUserFromGroup, ResyncMFADevice, SetDefaultPolicyVersion, SimulateCustomPolicy, SimulatePrincipalPolicy, TagInstanceProfile, TagMFADevice, TagPolicy, TagRole, TagUser, UntagInstanceProfile, UntagMFADevice, UntagPolicy, UntagRole, UntagUser, UpdateAccessKey, UpdateAccountPasswordPolicy, UpdateAssumeRolePolicy, UpdateGroup, UpdateLoginProfile, UpdateRole, UpdateRoleDescription, UpdateUser};
+use stoa_models_iam::operations::{AddRoleToInstanceProfile, AddUserToGroup, AttachGroupPolicy, AttachRolePolicy, AttachUserPolicy, ChangePassword, CreateAccessKey, CreateAccountAlias, CreateGroup, CreateInstanceProfile, CreateLoginProfile, CreatePolicyVersion, CreateRole, CreateServiceLinkedRole, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeleteAccountAlias, DeleteAccountPasswordPolicy, DeleteGroup, DeleteGroupPolicy, DeleteInstanceProfile, DeleteLoginProfile, DeletePolicyVersion, DeleteRole, DeleteRolePermissionsBoundary, DeleteRolePolicy, DeleteServiceLinkedRole, DeleteUser, DeleteUserPermissionsBoundary, DeleteUserPolicy, DeleteVirtualMFADevice, DetachGroupPolicy, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GenerateCredentialReport, GenerateServiceLastAccessedDetails, GetAccessKeyLastUsed, GetAccountAuthorizationDetails, GetAccountPasswordPolicy, GetAccountSummary, GetContextKeysForCustomPolicy, GetContextKeysForPrincipalPolicy, GetCredentialReport, GetGroup, GetGroupPolicy, GetInstanceProfile, GetLoginProfile, GetMFADevice, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetServiceLastAccessedDetails, GetServiceLastAccessedDetailsWithEntities, GetServiceLinkedRoleDeletionStatus, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedGroupPolicies, ListAttachedRolePolicies, ListAttachedUserPolicies, ListEntitiesForPolicy, ListGroupPolicies, ListGroups, ListGroupsForUser, ListInstanceProfileTags, ListInstanceProfiles, ListInstanceProfilesForRole, ListMFADeviceTags, ListMFADevices, ListPoliciesGrantingServiceAccess, ListPolicyTags, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUserTags, ListUsers, ListVirtualMFADevices, PutGroupPolicy, PutRolePermissionsBoundary, PutRolePolicy, PutUserPermissionsBoundary, PutUserPolicy, RemoveRoleFromInstanceProfile, RemoveUserFromGroup, ResyncMFADevice, SetDefaultPolicyVersion, SimulateCustomPolicy, SimulatePrincipalPolicy, TagInstanceProfile, TagMFADevice, TagPolicy, TagRole, TagUser, UntagInstanceProfile, UntagMFADevice, UntagPolicy, UntagRole, UntagUser, UpdateAccessKey, UpdateAccountPasswordPolicy, UpdateAssumeRolePolicy, UpdateGroup, UpdateLoginProfile, UpdateRole, UpdateRoleDescription, UpdateUser};
+use stoa_models_organizations::operations::{AttachPolicy, CloseAccount, CreateAccount, CreateOrganization, CreateOrganizationalUnit, DeleteOrganizationalUnit, DeleteResourcePolicy, DeregisterDelegatedAdministrator, DescribeAccount, DescribeCreateAccountStatus, DescribeEffectivePolicy, DescribeOrganization, DescribeOrganizationalUnit, DescribePolicy, DescribeResourcePolicy, DetachPolicy, DisableAWSServiceAccess, DisablePolicyType, EnableAWSServiceAccess, EnablePolicyType, LeaveOrganization, ListAWSServiceAccessForOrganization, ListAccounts, ListAccountsForParent, ListChildren, ListCreateAccountStatus, ListDelegatedAdministrators, ListDelegatedServicesForAccount, ListOrganizationalUnitsForParent, ListParents, ListPoliciesForTarget, ListRoots, ListTagsForResource, ListTargetsForPolicy, MoveAccount, PutResourcePolicy, RegisterDelegatedAdministrator, RemoveAccountFromOrganization, TagResource, UntagResource, UpdateOrganizationalUnit, UpdatePolicy};
 use stoa_models_sts::operations::{AssumeRole, DecodeAuthorizationMessage, GetAccessKeyInfo, GetCallerIdentity, GetFederationToken, GetSessionToken};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
@@ -30,8 +31,8 @@ pub trait IamOperations:
     + Targets<CreateInstanceProfile>
     + Handles<CreateLoginProfile>
     + Targets<CreateLoginProfile>
-    + Handles<CreatePolicy>
-    + Targets<CreatePolicy>
+    + Handles<stoa_models_iam::operations::CreatePolicy>
+    + Targets<stoa_models_iam::operations::CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
@@ -55,7 +56,7 @@ pub trait IamOperations:
     + Targets<DeleteInstanceProfile>
     + Handles<DeleteLoginProfile>
     + Targets<DeleteLoginProfile>
-    + Handles<DeletePolicy>
+    + Handles<stoa_models_iam::operations::DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
     + Targets<DeleteRole>
@@ -137,7 +138,7 @@ pub trait IamOperations:
     + Handles<ListMFADeviceTags>
     + Handles<ListMFADevices>
     + Targets<ListMFADevices>
-    + Handles<ListPolicies>
+    + Handles<stoa_models_iam::operations::ListPolicies>
     + Handles<ListPoliciesGrantingServiceAccess>
     + Handles<ListPolicyTags>
     + Handles<ListPolicyVersions>
@@ -202,6 +203,93 @@ pub trait IamOperations:
     + Targets<UpdateRoleDescription>
     + Handles<UpdateUser>
     + Targets<UpdateUser>
+    + Handles<AttachPolicy>
+    + Targets<AttachPolicy>
+    + Handles<CloseAccount>
+    + Targets<CloseAccount>
+    + Handles<CreateAccount>
+    + Targets<CreateAccount>
+    + Handles<CreateOrganization>
+    + Handles<CreateOrganizationalUnit>
+    + Targets<CreateOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::CreatePolicy>
+    + Targets<stoa_models_organizations::operations::CreatePolicy>
+    + Handles<DeleteOrganizationalUnit>
+    + Targets<DeleteOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::DeletePolicy>
+    + Targets<stoa_models_organizations::operations::DeletePolicy>
+    + Handles<DeleteResourcePolicy>
+    + Targets<DeleteResourcePolicy>
+    + Handles<DeregisterDelegatedAdministrator>
+    + Targets<DeregisterDelegatedAdministrator>
+    + Handles<DescribeAccount>
+    + Targets<DescribeAccount>
+    + Handles<DescribeCreateAccountStatus>
+    + Targets<DescribeCreateAccountStatus>
+    + Handles<DescribeEffectivePolicy>
+    + Targets<DescribeEffectivePolicy>
+    + Handles<DescribeOrganization>
+    + Handles<DescribeOrganizationalUnit>
+    + Targets<DescribeOrganizationalUnit>
+    + Handles<DescribePolicy>
+    + Targets<DescribePolicy>
+    + Handles<DescribeResourcePolicy>
+    + Targets<DescribeResourcePolicy>
+    + Handles<DetachPolicy>
+    + Targets<DetachPolicy>
+    + Handles<DisableAWSServiceAccess>
+    + Targets<DisableAWSServiceAccess>
+    + Handles<DisablePolicyType>
+    + Targets<DisablePolicyType>
+    + Handles<EnableAWSServiceAccess>
+    + Targets<EnableAWSServiceAccess>
+    + Handles<EnablePolicyType>
+    + Targets<EnablePolicyType>
+    + Handles<LeaveOrganization>
+    + Handles<ListAWSServiceAccessForOrganization>
+    + Targets<ListAWSServiceAccessForOrganization>
+    + Handles<ListAccounts>
+    + Targets<ListAccounts>
+    + Handles<ListAccountsForParent>
+    + Targets<ListAccountsForParent>
+    + Handles<ListChildren>
+    + Targets<ListChildren>
+    + Handles<ListCreateAccountStatus>
+    + Targets<ListCreateAccountStatus>
+    + Handles<ListDelegatedAdministrators>
+    + Targets<ListDelegatedAdministrators>
+    + Handles<ListDelegatedServicesForAccount>
+    + Targets<ListDelegatedServicesForAccount>
+    + Handles<ListOrganizationalUnitsForParent>
+    + Targets<ListOrganizationalUnitsForParent>
+    + Handles<ListParents>
+    + Targets<ListParents>
+    + Handles<stoa_models_organizations::operations::ListPolicies>
+    + Targets<stoa_models_organizations::operations::ListPolicies>
+    + Handles<ListPoliciesForTarget>
+    + Targets<ListPoliciesForTarget>
+    + Handles<ListRoots>
+    + Targets<ListRoots>
+    + Handles<ListTagsForResource>
+    + Targets<ListTagsForResource>
+    + Handles<ListTargetsForPolicy>
+    + Targets<ListTargetsForPolicy>
+    + Handles<MoveAccount>
+    + Targets<MoveAccount>
+    + Handles<PutResourcePolicy>
+    + Targets<PutResourcePolicy>
+    + Handles<RegisterDelegatedAdministrator>
+    + Targets<RegisterDelegatedAdministrator>
+    + Handles<RemoveAccountFromOrganization>
+    + Targets<RemoveAccountFromOrganization>
+    + Handles<TagResource>
+    + Targets<TagResource>
+    + Handles<UntagResource>
+    + Targets<UntagResource>
+    + Handles<UpdateOrganizationalUnit>
+    + Targets<UpdateOrganizationalUnit>
+    + Handles<UpdatePolicy>
+    + Targets<UpdatePolicy>
     + Handles<AssumeRole>
     + Targets<AssumeRole>
     + Handles<DecodeAuthorizationMessage>
@@ -234,8 +322,8 @@ impl<S> IamOperations for S where S:
     + Targets<CreateInstanceProfile>
     + Handles<CreateLoginProfile>
     + Targets<CreateLoginProfile>
-    + Handles<CreatePolicy>
-    + Targets<CreatePolicy>
+    + Handles<stoa_models_iam::operations::CreatePolicy>
+    + Targets<stoa_models_iam::operations::CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
@@ -259,7 +347,7 @@ impl<S> IamOperations for S where S:
     + Targets<DeleteInstanceProfile>
     + Handles<DeleteLoginProfile>
     + Targets<DeleteLoginProfile>
-    + Handles<DeletePolicy>
+    + Handles<stoa_models_iam::operations::DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
     + Targets<DeleteRole>
@@ -341,7 +429,7 @@ impl<S> IamOperations for S where S:
     + Handles<ListMFADeviceTags>
     + Handles<ListMFADevices>
     + Targets<ListMFADevices>
-    + Handles<ListPolicies>
+    + Handles<stoa_models_iam::operations::ListPolicies>
     + Handles<ListPoliciesGrantingServiceAccess>
     + Handles<ListPolicyTags>
     + Handles<ListPolicyVersions>
@@ -406,6 +494,93 @@ impl<S> IamOperations for S where S:
     + Targets<UpdateRoleDescription>
     + Handles<UpdateUser>
     + Targets<UpdateUser>
+    + Handles<AttachPolicy>
+    + Targets<AttachPolicy>
+    + Handles<CloseAccount>
+    + Targets<CloseAccount>
+    + Handles<CreateAccount>
+    + Targets<CreateAccount>
+    + Handles<CreateOrganization>
+    + Handles<CreateOrganizationalUnit>
+    + Targets<CreateOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::CreatePolicy>
+    + Targets<stoa_models_organizations::operations::CreatePolicy>
+    + Handles<DeleteOrganizationalUnit>
+    + Targets<DeleteOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::DeletePolicy>
+    + Targets<stoa_models_organizations::operations::DeletePolicy>
+    + Handles<DeleteResourcePolicy>
+    + Targets<DeleteResourcePolicy>
+    + Handles<DeregisterDelegatedAdministrator>
+    + Targets<DeregisterDelegatedAdministrator>
+    + Handles<DescribeAccount>
+    + Targets<DescribeAccount>
+    + Handles<DescribeCreateAccountStatus>
+    + Targets<DescribeCreateAccountStatus>
+    + Handles<DescribeEffectivePolicy>
+    + Targets<DescribeEffectivePolicy>
+    + Handles<DescribeOrganization>
+    + Handles<DescribeOrganizationalUnit>
+    + Targets<DescribeOrganizationalUnit>
+    + Handles<DescribePolicy>
+    + Targets<DescribePolicy>
+    + Handles<DescribeResourcePolicy>
+    + Targets<DescribeResourcePolicy>
+    + Handles<DetachPolicy>
+    + Targets<DetachPolicy>
+    + Handles<DisableAWSServiceAccess>
+    + Targets<DisableAWSServiceAccess>
+    + Handles<DisablePolicyType>
+    + Targets<DisablePolicyType>
+    + Handles<EnableAWSServiceAccess>
+    + Targets<EnableAWSServiceAccess>
+    + Handles<EnablePolicyType>
+    + Targets<EnablePolicyType>
+    + Handles<LeaveOrganization>
+    + Handles<ListAWSServiceAccessForOrganization>
+    + Targets<ListAWSServiceAccessForOrganization>
+    + Handles<ListAccounts>
+    + Targets<ListAccounts>
+    + Handles<ListAccountsForParent>
+    + Targets<ListAccountsForParent>
+    + Handles<ListChildren>
+    + Targets<ListChildren>
+    + Handles<ListCreateAccountStatus>
+    + Targets<ListCreateAccountStatus>
+    + Handles<ListDelegatedAdministrators>
+    + Targets<ListDelegatedAdministrators>
+    + Handles<ListDelegatedServicesForAccount>
+    + Targets<ListDelegatedServicesForAccount>
+    + Handles<ListOrganizationalUnitsForParent>
+    + Targets<ListOrganizationalUnitsForParent>
+    + Handles<ListParents>
+    + Targets<ListParents>
+    + Handles<stoa_models_organizations::operations::ListPolicies>
+    + Targets<stoa_models_organizations::operations::ListPolicies>
+    + Handles<ListPoliciesForTarget>
+    + Targets<ListPoliciesForTarget>
+    + Handles<ListRoots>
+    + Targets<ListRoots>
+    + Handles<ListTagsForResource>
+    + Targets<ListTagsForResource>
+    + Handles<ListTargetsForPolicy>
+    + Targets<ListTargetsForPolicy>
+    + Handles<MoveAccount>
+    + Targets<MoveAccount>
+    + Handles<PutResourcePolicy>
+    + Targets<PutResourcePolicy>
+    + Handles<RegisterDelegatedAdministrator>
+    + Targets<RegisterDelegatedAdministrator>
+    + Handles<RemoveAccountFromOrganization>
+    + Targets<RemoveAccountFromOrganization>
+    + Handles<TagResource>
+    + Targets<TagResource>
+    + Handles<UntagResource>
+    + Targets<UntagResource>
+    + Handles<UpdateOrganizationalUnit>
+    + Targets<UpdateOrganizationalUnit>
+    + Handles<UpdatePolicy>
+    + Targets<UpdatePolicy>
     + Handles<AssumeRole>
     + Targets<AssumeRole>
     + Handles<DecodeAuthorizationMessage>
@@ -430,7 +605,7 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<CreateGroup, S>(service),
         stoa_kernel::route_with_targets::<CreateInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<CreateLoginProfile, S>(service),
-        stoa_kernel::route_with_targets::<CreatePolicy, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_iam::operations::CreatePolicy, S>(service),
         stoa_kernel::route::<CreatePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<CreateRole, S>(service),
         stoa_kernel::route_with_targets::<CreateServiceLinkedRole, S>(service),
@@ -444,7 +619,7 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<DeleteGroupPolicy, S>(service),
         stoa_kernel::route_with_targets::<DeleteInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<DeleteLoginProfile, S>(service),
-        stoa_kernel::route::<DeletePolicy, S>(service),
+        stoa_kernel::route::<stoa_models_iam::operations::DeletePolicy, S>(service),
         stoa_kernel::route::<DeletePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<DeleteRole, S>(service),
         stoa_kernel::route_with_targets::<DeleteRolePermissionsBoundary, S>(service),
@@ -495,7 +670,7 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<ListInstanceProfilesForRole, S>(service),
         stoa_kernel::route::<ListMFADeviceTags, S>(service),
         stoa_kernel::route_with_targets::<ListMFADevices, S>(service),
-        stoa_kernel::route::<ListPolicies, S>(service),
+        stoa_kernel::route::<stoa_models_iam::operations::ListPolicies, S>(service),
         stoa_kernel::route::<ListPoliciesGrantingServiceAccess, S>(service),
         stoa_kernel::route::<ListPolicyTags, S>(service),
         stoa_kernel::route::<ListPolicyVersions, S>(service),
@@ -535,6 +710,51 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<UpdateRole, S>(service),
         stoa_kernel::route_with_targets::<UpdateRoleDescription, S>(service),
         stoa_kernel::route_with_targets::<UpdateUser, S>(service),
+        stoa_kernel::route_with_targets::<AttachPolicy, S>(service),
+        stoa_kernel::route_with_targets::<CloseAccount, S>(service),
+        stoa_kernel::route_with_targets::<CreateAccount, S>(service),
+        stoa_kernel::route::<CreateOrganization, S>(service),
+        stoa_kernel::route_with_targets::<CreateOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_organizations::operations::CreatePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_organizations::operations::DeletePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteResourcePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeregisterDelegatedAdministrator, S>(service),
+        stoa_kernel::route_with_targets::<DescribeAccount, S>(service),
+        stoa_kernel::route_with_targets::<DescribeCreateAccountStatus, S>(service),
+        stoa_kernel::route_with_targets::<DescribeEffectivePolicy, S>(service),
+        stoa_kernel::route::<DescribeOrganization, S>(service),
+        stoa_kernel::route_with_targets::<DescribeOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<DescribePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DescribeResourcePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DetachPolicy, S>(service),
+        stoa_kernel::route_with_targets::<DisableAWSServiceAccess, S>(service),
+        stoa_kernel::route_with_targets::<DisablePolicyType, S>(service),
+        stoa_kernel::route_with_targets::<EnableAWSServiceAccess, S>(service),
+        stoa_kernel::route_with_targets::<EnablePolicyType, S>(service),
+        stoa_kernel::route::<LeaveOrganization, S>(service),
+        stoa_kernel::route_with_targets::<ListAWSServiceAccessForOrganization, S>(service),
+        stoa_kernel::route_with_targets::<ListAccounts, S>(service),
+        stoa_kernel::route_with_targets::<ListAccountsForParent, S>(service),
+        stoa_kernel::route_with_targets::<ListChildren, S>(service),
+        stoa_kernel::route_with_targets::<ListCreateAccountStatus, S>(service),
+        stoa_kernel::route_with_targets::<ListDelegatedAdministrators, S>(service),
+        stoa_kernel::route_with_targets::<ListDelegatedServicesForAccount, S>(service),
+        stoa_kernel::route_with_targets::<ListOrganizationalUnitsForParent, S>(service),
+        stoa_kernel::route_with_targets::<ListParents, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_organizations::operations::ListPolicies, S>(service),
+        stoa_kernel::route_with_targets::<ListPoliciesForTarget, S>(service),
+        stoa_kernel::route_with_targets::<ListRoots, S>(service),
+        stoa_kernel::route_with_targets::<ListTagsForResource, S>(service),
+        stoa_kernel::route_with_targets::<ListTargetsForPolicy, S>(service),
+        stoa_kernel::route_with_targets::<MoveAccount, S>(service),
+        stoa_kernel::route_with_targets::<PutResourcePolicy, S>(service),
+        stoa_kernel::route_with_targets::<RegisterDelegatedAdministrator, S>(service),
+        stoa_kernel::route_with_targets::<RemoveAccountFromOrganization, S>(service),
+        stoa_kernel::route_with_targets::<TagResource, S>(service),
+        stoa_kernel::route_with_targets::<UntagResource, S>(service),
+        stoa_kernel::route_with_targets::<UpdateOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<UpdatePolicy, S>(service),
         stoa_kernel::route_with_targets::<AssumeRole, S>(service),
         stoa_kernel::route::<DecodeAuthorizationMessage, S>(service),
         stoa_kernel::route::<GetAccessKeyInfo, S>(service),

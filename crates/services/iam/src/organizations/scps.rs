@@ -18,31 +18,41 @@ impl Iam {
         self.attach_control(PolicyType::ServiceControl, target, name, document).await
     }
 
-    /// Puts a resource control policy on a node, likewise.
+    /// Takes it off again. `FullAWSAccess` is a name too.
     ///
     /// # Errors
-    /// As `CreatePolicy` and `AttachPolicy`; a policy that is attached already is none.
+    /// As `DetachPolicy`.
+    pub async fn detach_scp(&self, target: &str, name: &str) -> Result<(), ApiError> {
+        self.detach_control(PolicyType::ServiceControl, target, name).await
+    }
+
+    /// As [`Iam::attach_scp`], a resource control policy.
+    ///
+    /// # Errors
+    /// As `CreatePolicy` and `AttachPolicy`.
     pub async fn attach_rcp(&self, target: &str, name: &str, document: &str) -> Result<(), ApiError> {
         self.attach_control(PolicyType::ResourceControl, target, name, document).await
     }
 
-    async fn attach_control(
-        &self,
-        policy_type: PolicyType,
-        target: &str,
-        name: &str,
-        document: &str,
-    ) -> Result<(), ApiError> {
-        if !self.organization().await?.policy_types.contains(&policy_type) {
-            self.enable_policy_type(policy_type).await?;
+    /// As [`Iam::detach_scp`], a resource control policy.
+    ///
+    /// # Errors
+    /// As `DetachPolicy`.
+    pub async fn detach_rcp(&self, target: &str, name: &str) -> Result<(), ApiError> {
+        self.detach_control(PolicyType::ResourceControl, target, name).await
+    }
+
+    async fn attach_control(&self, of: PolicyType, target: &str, name: &str, document: &str) -> Result<(), ApiError> {
+        if !self.organization().await?.policy_types.contains(&of) {
+            self.enable_policy_type(of).await?;
         }
-        let id = match self.control_named(policy_type, name).await? {
+        let id = match self.control_named(of, name).await? {
             Some(id) => {
                 self.change_policy(&id, None, None, Some(document)).await?;
                 id
             }
             None => {
-                let new = NewPolicy { policy_type, name, description: "", content: document, tags: Vec::new() };
+                let new = NewPolicy { policy_type: of, name, description: "", content: document, tags: Vec::new() };
                 self.make_policy(&new).await?.id
             }
         };
@@ -52,32 +62,16 @@ impl Iam {
         }
     }
 
-    /// Takes it off again. `FullAWSAccess` is a name too.
-    ///
-    /// # Errors
-    /// As `DetachPolicy`.
-    pub async fn detach_scp(&self, target: &str, name: &str) -> Result<(), ApiError> {
-        self.detach_control(PolicyType::ServiceControl, target, name).await
-    }
-
-    /// Takes a resource control policy off again.
-    ///
-    /// # Errors
-    /// As `DetachPolicy`.
-    pub async fn detach_rcp(&self, target: &str, name: &str) -> Result<(), ApiError> {
-        self.detach_control(PolicyType::ResourceControl, target, name).await
-    }
-
-    async fn detach_control(&self, policy_type: PolicyType, target: &str, name: &str) -> Result<(), ApiError> {
+    async fn detach_control(&self, of: PolicyType, target: &str, name: &str) -> Result<(), ApiError> {
         let id = match super::aws_policies::AWS_POLICIES.iter().find(|policy| policy.name == name) {
             Some(policy) => policy.id.to_owned(),
-            None => self.control_named(policy_type, name).await?.ok_or_else(no_such_policy)?,
+            None => self.control_named(of, name).await?.ok_or_else(no_such_policy)?,
         };
         self.detach_organization_policy(&id, target).await
     }
 
-    async fn control_named(&self, policy_type: PolicyType, name: &str) -> Result<Option<String>, ApiError> {
-        let key = organization_policy_name_key(policy_type, name);
+    async fn control_named(&self, of: PolicyType, name: &str) -> Result<Option<String>, ApiError> {
+        let key = organization_policy_name_key(of, name);
         Ok(load::<String>(&*self.store, &key).await?.map(|found| found.record))
     }
 }

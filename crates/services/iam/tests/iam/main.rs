@@ -10,6 +10,8 @@ mod groups;
 mod instance_profiles;
 mod last_accessed;
 mod mfa;
+mod organizations;
+mod organizations_delegation;
 mod passwords;
 mod policies;
 mod quotas;

@@ -131,7 +131,8 @@ async fn resource_control_policies_bind_members_resources_whoever_calls() {
     assert_eq!(read(&world.management, &anna).await.effect, Effect::Allow);
     // Services that AWS has no resource control for are out of reach, and so are calls of service-linked roles.
     let hub = format!("arn:aws:sagemaker:us-west-2:{two}:hub/h");
-    let all = open("Deny", r#""*""#, "*", "");
+    let all = open("Deny", r#""*""#, r#"kms:*","sagemaker:*"#, "")
+        .replace(r#""kms:*","sagemaker:*""#, r#"["kms:*","sagemaker:*"]"#);
     world.iam.attach_rcp(two.as_str(), "nothing", &all).await.unwrap();
     assert_ne!(decide(&world, &anna, "sagemaker:DescribeHub", &hub, &MapContext::new()).await.slot, Slot::Rcp);
     let key = format!("arn:aws:kms:us-west-2:{two}:key/k");
@@ -189,7 +190,7 @@ async fn service_linked_roles_are_exempt_from_control_policies() {
     world.store.commit(stoa_store::Transaction::new().put(linked)).await.unwrap();
     let after = session(&role, "after").await;
     world.iam.attach_scp(one.as_str(), "nothing", &statement("Deny", "*", "*")).await.unwrap();
-    world.iam.attach_rcp(one.as_str(), "nothing", &open("Deny", r#""*""#, "*", "")).await.unwrap();
+    world.iam.attach_rcp(one.as_str(), "nothing", &open("Deny", r#""*""#, "kms:*", "")).await.unwrap();
     let key = format!("arn:aws:kms:us-west-2:{one}:key/k");
     assert_eq!(decide(&world, &before, "kms:Decrypt", &key, &MapContext::new()).await.slot, Slot::Scp);
     assert_eq!(decide(&world, &after, "kms:Decrypt", &key, &MapContext::new()).await.effect, Effect::Allow);
