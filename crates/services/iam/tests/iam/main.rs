@@ -9,6 +9,7 @@ mod federation_token;
 mod groups;
 mod idp;
 mod instance_profiles;
+mod keys;
 mod last_accessed;
 mod mfa;
 mod organizations;
