@@ -1,7 +1,7 @@
 //! From the overlay's authorisation entry to checked targets.
 //!
-//! INVARIANT: an operation in the overlay has exactly one of resource, targets, derived, custom and none; every action,
-//! resource type, condition key and member path named is known to the facts. So a typing error never opens a door.
+//! INVARIANT: an operation in the overlay has exactly one of resource, targets, derived, custom, none and unsigned; every
+//! action, resource type, condition key and member path named is known to the facts. So a typing error never opens a door.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ use crate::paths;
 #[derive(Debug, Clone)]
 pub enum Authz {
     None { reason: String },
+    Unsigned { reason: String },
     Custom,
     Targets(Vec<Target>),
 }
@@ -167,16 +168,27 @@ pub fn resolve(
         return Err("an operation in the overlay has either a family or `decided = true`".to_owned());
     }
     let derived = ours.derived || !ours.resources.is_empty();
-    let given =
-        [ours.resource.is_some(), !ours.targets.is_empty(), derived, ours.custom.is_some(), ours.none.is_some()];
+    let given = [
+        ours.resource.is_some(),
+        !ours.targets.is_empty(),
+        derived,
+        ours.custom.is_some(),
+        ours.none.is_some(),
+        ours.unsigned.is_some(),
+    ];
     if given.iter().filter(|given| **given).count() != 1 {
-        return Err("an operation needs exactly one of resource, targets, derived, custom, none".to_owned());
+        return Err("an operation needs exactly one of resource, targets, derived, custom, none, unsigned".to_owned());
     }
-    if let Some(reason) = ours.custom.as_ref().or(ours.none.as_ref()) {
+    if let Some(reason) = ours.custom.as_ref().or(ours.none.as_ref()).or(ours.unsigned.as_ref()) {
         if reason.trim().is_empty() {
-            return Err("`custom` and `none` need a reason".to_owned());
+            return Err("`custom`, `none` and `unsigned` need a reason".to_owned());
         }
-        return Ok(if ours.none.is_some() { Authz::None { reason: reason.clone() } } else { Authz::Custom });
+        let reason = reason.clone();
+        return Ok(match (&ours.none, &ours.unsigned) {
+            (Some(_), _) => Authz::None { reason },
+            (None, Some(_)) => Authz::Unsigned { reason },
+            (None, None) => Authz::Custom,
+        });
     }
     let targets = match &ours.resource {
         _ if derived => deriver.derive(operation, input, Some(ours))?,

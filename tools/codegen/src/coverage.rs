@@ -36,7 +36,7 @@ pub fn of(service: &Service, operation: &Operation, known: &KnownActions) -> Vec
     let facts = |action: &str| action.split_once(':').and_then(|(prefix, name)| known.action(prefix, name));
     let mut rows = Vec::new();
     let targets = match &operation.authz {
-        Authz::None { .. } => return rows,
+        Authz::None { .. } | Authz::Unsigned { .. } => return rows,
         Authz::Targets(targets) => targets.as_slice(),
         Authz::Custom => &[],
     };

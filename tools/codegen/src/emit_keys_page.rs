@@ -89,6 +89,7 @@ fn emit_served(out: &mut String, plan: &Plan, service: &Service) {
 fn targets(service: &Service, operation: &Operation) -> String {
     match &operation.authz {
         Authz::None { reason } => format!("nothing: {reason}"),
+        Authz::Unsigned { reason } => format!("unsigned: {reason}"),
         Authz::Custom => {
             let own = service.overlay.operations.get(&operation.name);
             let why = own.and_then(|own| own.custom.as_deref()).unwrap_or_default();

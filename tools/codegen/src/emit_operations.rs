@@ -159,6 +159,7 @@ fn emit_service(out: &mut String, service: &Service, rows: &Names) -> Result<(),
 
 fn authz(authz: &Authz) -> String {
     match authz {
+        Authz::Unsigned { reason } => format!("Authz::Unsigned {{ reason: {reason:?} }}"),
         Authz::None { reason } => format!("Authz::None {{ reason: {reason:?} }}"),
         Authz::Custom => "Authz::Custom".to_owned(),
         Authz::Targets(targets) => {

@@ -160,6 +160,8 @@ pub struct Operation {
     pub absent: BTreeMap<String, String>,
     /// Nothing is decided, because …
     pub none: Option<String>,
+    /// Callers need no signature, and the handler decides, because …
+    pub unsigned: Option<String>,
     /// Overrides the access level of the facts.
     pub access: Option<String>,
     /// `management` (the default) or `data`.

@@ -162,6 +162,8 @@ fn an_entry_that_could_open_a_door_is_refused() {
         ("", "exactly one of"),
         ("resource = \"*\"\ncustom = \"x\"", "exactly one of"),
         ("none = \" \"", "need a reason"),
+        ("unsigned = \"\"", "need a reason"),
+        ("unsigned = \"x\"\nnone = \"y\"", "exactly one of"),
         ("resource = \"thingy\"", "does not apply to"),
         ("resource = \"{Nmae}\"", "has no `Nmae`"),
         ("resource = \"{Name\"", "without"),

@@ -11,6 +11,7 @@ mod compose;
 mod config;
 mod data_dir;
 mod images;
+mod master_key;
 mod presign;
 mod s3_front;
 mod serve;

@@ -14,7 +14,7 @@ use stoa_policy::{Context, Document, PolicyError, PolicySet, PrincipalRef};
 use stoa_sigv4::{Signer, presign};
 use stoa_types::{AccountId, Secret};
 
-use crate::data_dir::MasterKey;
+use crate::master_key::MasterKey;
 
 /// What SigV4 leaves as it is in a path.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');

@@ -94,6 +94,7 @@ fn identity(principal: &Principal, claimed_key: &str) -> UserIdentity {
         access_key_id: principal.access_key_id.clone(),
         user_name,
         session_context: session(principal),
+        identity_provider: None,
     }
 }
 

@@ -60,6 +60,30 @@ impl Cx {
         self.decide_with(&principal, target, &keys, true).await
     }
 
+    /// Decides for whom a verified assertion speaks: the request is its own, from where it came. A refusal does not name
+    /// the resource, since the caller belongs to no account.
+    pub async fn authorize_federated(&self, principal: &Principal, targets: &[Target]) -> Result<(), ApiError> {
+        let mut keys = Cx::global_keys(principal, &self.region, self.now, &self.connection);
+        for key in ["aws:UserAgent", "aws:referer"] {
+            if let Some(Values::One(value)) = self.global_keys.get(&key.to_ascii_lowercase()) {
+                keys.set(key, value);
+            }
+        }
+        for target in targets {
+            let verdict = self.decide_with(principal, target, &keys, true).await?;
+            if verdict.effect != Effect::Allow {
+                let message = format!("Not authorized to perform {}", target.action);
+                let refused = self.refused(target, &verdict);
+                let denied = ApiError::access_denied(message);
+                return Err(match refused.refusal() {
+                    Some(refusal) => denied.with_refusal(refusal.clone()),
+                    None => denied,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Whether some principal (an execution role, say) may do this.
     pub async fn allows(&self, principal: &Principal, target: &Target) -> Result<bool, ApiError> {
         Ok(self.decide_as(principal, target).await?.effect == Effect::Allow)

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use stoa_kernel::ports::{DeleteAccountData, ResourcePolicies};
+use stoa_kernel::ports::{DeleteAccountData, IssuerKeys, ResourcePolicies};
 use stoa_kernel::{ApiError, Cx, VpcEndpoint};
 use stoa_store::{Key, PageTokens, Store, StoreError, Transaction};
 use stoa_types::{AccountId, Clock, IdSource};
@@ -16,7 +16,7 @@ use crate::SealingKey;
 use crate::authority::{CachedCredential, Member, Rights, Trust};
 use crate::cache::Cache;
 use crate::error::store_failed;
-use crate::organizations::{At, Level, Place};
+use crate::organizations::{At, Delegation, Level, Place};
 use crate::usage::{KeyUses, PrincipalUses};
 
 /// IAM and STS of one installation.
@@ -37,6 +37,7 @@ pub struct Iam {
     pub(crate) resource_policies: ArcSwap<Vec<Arc<dyn ResourcePolicies>>>,
     pub(crate) vpc_endpoints: ArcSwap<HashMap<String, Arc<VpcEndpoint>>>,
     pub(crate) account_data: ArcSwap<Vec<Arc<dyn DeleteAccountData>>>,
+    issuer_keys: ArcSwap<Option<Arc<dyn IssuerKeys>>>,
 }
 
 impl fmt::Debug for Iam {
@@ -48,6 +49,7 @@ impl fmt::Debug for Iam {
 impl Iam {
     /// The service over this store, with the master key that seals its secrets.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>, key: SealingKey) -> Arc<Iam> {
+        let delegation = Delegation::new(Arc::clone(&store));
         let page_tokens = PageTokens::new(key.derive(b"stoa/iam/page-tokens/v1"));
         Arc::new(Iam {
             store,
@@ -63,14 +65,27 @@ impl Iam {
             uses: KeyUses::default(),
             principal_uses: PrincipalUses::default(),
             page_tokens,
-            resource_policies: ArcSwap::default(),
+            resource_policies: ArcSwap::from_pointee(vec![Arc::new(delegation) as Arc<dyn ResourcePolicies>]),
             vpc_endpoints: ArcSwap::default(),
             account_data: ArcSwap::default(),
+            issuer_keys: ArcSwap::default(),
         })
     }
 
-    /// Sets who knows the policies of resources. Called once by `app`, before the first request.
-    pub fn set_resource_policies(&self, sources: Vec<Arc<dyn ResourcePolicies>>) {
+    /// Sets where the keys of OpenID Connect issuers come from. Called once by `app`, before the first request; without
+    /// it no web identity token can be verified.
+    pub fn set_issuer_keys(&self, source: Arc<dyn IssuerKeys>) {
+        self.issuer_keys.store(Arc::new(Some(source)));
+    }
+
+    /// Where the keys of issuers come from.
+    pub(crate) fn issuer_keys(&self) -> Option<Arc<dyn IssuerKeys>> {
+        (**self.issuer_keys.load()).clone()
+    }
+
+    /// Sets who knows the policies of resources, besides this service itself. Called once by `app`, before the first request.
+    pub fn set_resource_policies(&self, mut sources: Vec<Arc<dyn ResourcePolicies>>) {
+        sources.push(Arc::new(Delegation::new(Arc::clone(&self.store))));
         self.resource_policies.store(Arc::new(sources));
     }
 

@@ -80,6 +80,10 @@ pub struct OperationSpec {
 }
 
 impl OperationSpec {
+    /// Whether the operation can be called without a signature.
+    pub const fn takes_unsigned(&self) -> bool {
+        matches!(self.authz, Authz::Unsigned { .. })
+    }
     /// The row of an operation that is modelled and not implemented.
     pub const fn not_implemented(
         service: &'static str,
@@ -170,6 +174,12 @@ pub enum AuditKind {
 pub enum Authz {
     /// Every authenticated caller; the reason is written down.
     None {
+        /// Why.
+        reason: &'static str,
+    },
+    /// Also callers without a signature: what the request carries is its credential, and the handler verifies it and
+    /// decides by it.
+    Unsigned {
         /// Why.
         reason: &'static str,
     },

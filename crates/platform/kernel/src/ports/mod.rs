@@ -4,7 +4,9 @@ mod account_data;
 mod authority;
 mod bucket_settings;
 mod buckets;
+mod data_keys;
 mod hub_access;
+mod issuer_keys;
 mod objects;
 mod presign;
 mod resolve_image;
@@ -19,7 +21,9 @@ pub use buckets::{
     ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, PartRecord, UploadName, UploadRecord, Uploads,
     WriteCondition, WriteObject,
 };
+pub use data_keys::{DataKey, DataKeyCall, DataKeys};
 pub use hub_access::{HubAccess, ModelAccessRequest};
+pub use issuer_keys::{IssuerKeys, IssuerKeysError};
 pub use objects::{ObjectEntry, ObjectSource};
 pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};
 pub use resolve_image::{ImageCommand, ResolveImage};

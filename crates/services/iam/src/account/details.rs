@@ -16,9 +16,9 @@ use crate::Iam;
 use crate::documents::{encoded, wire_tags};
 use crate::error::store_failed;
 use crate::holder::path_and_name;
-use crate::managed::{self, MANAGED};
+use crate::managed;
 use crate::paging::Paging;
-use crate::policy::{managed_id, wire_managed_version, wire_version};
+use crate::policy::{wire_managed_version, wire_version};
 use crate::state::{GroupRecord, Loaded, PolicyRecord, RoleRecord, UserRecord, kind};
 use crate::user::wire_boundary;
 
@@ -75,19 +75,19 @@ fn policy_detail(policy: &PolicyRecord) -> ManagedPolicyDetail {
 }
 
 fn managed_detail(policy: &managed::Managed, attachments: i64, boundaries: i64) -> ManagedPolicyDetail {
-    let version = wire_managed_version(Some(policy.document));
+    let version = wire_managed_version(policy, true);
     ManagedPolicyDetail {
         policy_name: Some(policy.name.to_owned()),
-        policy_id: Some(managed_id(policy)),
+        policy_id: Some(policy.id.to_owned()),
         arn: Some(policy.arn()),
         path: Some(policy.path.to_owned()),
         default_version_id: version.version_id.clone(),
         attachment_count: Some(attachments),
         permissions_boundary_usage_count: Some(boundaries),
-        is_attachable: Some(policy.path != "/aws-service-role/"),
+        is_attachable: Some(true),
         description: None,
-        create_date: None,
-        update_date: None,
+        create_date: policy.created,
+        update_date: policy.updated,
         policy_version_list: Some(vec![version]),
     }
 }
@@ -160,7 +160,7 @@ impl Iam {
 
     async fn managed_details(&self, account: &AccountId) -> Result<Vec<(String, Detail)>, ApiError> {
         let uses = self.managed_uses(account).await?;
-        let used = MANAGED.iter().filter_map(|policy| uses.get(&policy.arn()).map(|uses| (policy, *uses)));
+        let used = managed::all().iter().filter_map(|policy| uses.get(&policy.arn()).map(|uses| (policy, *uses)));
         let detail = |(policy, (attachments, boundaries)): (&managed::Managed, (i64, i64))| {
             (format!("5/{}", policy.arn()), Detail::Policy(managed_detail(policy, attachments, boundaries)))
         };

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
-use stoa_models_iam::operations::{AddRoleToInstanceProfile, AddUserToGroup, AttachGroupPolicy, AttachRolePolicy, AttachUserPolicy, ChangePassword, CreateAccessKey, CreateAccountAlias, CreateGroup, CreateInstanceProfile, CreateLoginProfile, CreatePolicy, CreatePolicyVersion, CreateRole, CreateServiceLinkedRole, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeleteAccountAlias, DeleteAccountPasswordPolicy, DeleteGroup, DeleteGroupPolicy, DeleteInstanceProfile, DeleteLoginProfile, DeletePolicy, DeletePolicyVersion, DeleteRole, DeleteRolePermissionsBoundary, DeleteRolePolicy, DeleteServiceLinkedRole, DeleteUser, DeleteUserPermissionsBoundary, DeleteUserPolicy, DeleteVirtualMFADevice, DetachGroupPolicy, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GenerateCredentialReport, GenerateServiceLastAccessedDetails, GetAccessKeyLastUsed, GetAccountAuthorizationDetails, GetAccountPasswordPolicy, GetAccountSummary, GetContextKeysForCustomPolicy, GetContextKeysForPrincipalPolicy, GetCredentialReport, GetGroup, GetGroupPolicy, GetInstanceProfile, GetLoginProfile, GetMFADevice, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetServiceLastAccessedDetails, GetServiceLastAccessedDetailsWithEntities, GetServiceLinkedRoleDeletionStatus, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedGroupPolicies, ListAttachedRolePolicies, ListAttachedUserPolicies, ListEntitiesForPolicy, ListGroupPolicies, ListGroups, ListGroupsForUser, ListInstanceProfileTags, ListInstanceProfiles, ListInstanceProfilesForRole, ListMFADeviceTags, ListMFADevices, ListPolicies, ListPoliciesGrantingServiceAccess, ListPolicyTags, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUserTags, ListUsers, ListVirtualMFADevices, PutGroupPolicy, PutRolePermissionsBoundary, PutRolePolicy, PutUserPermissionsBoundary, PutUserPolicy, RemoveRoleFromInstanceProfile, RemoveUserFromGroup, ResyncMFADevice, SetDefaultPolicyVersion, SimulateCustomPolicy, SimulatePrincipalPolicy, TagInstanceProfile, TagMFADevice, TagPolicy, TagRole, TagUser, UntagInstanceProfile, UntagMFADevice, UntagPolicy, UntagRole, UntagUser, UpdateAccessKey, UpdateAccountPasswordPolicy, UpdateAssumeRolePolicy, UpdateGroup, UpdateLoginProfile, UpdateRole, UpdateRoleDescription, UpdateUser};
-use stoa_models_sts::operations::{AssumeRole, DecodeAuthorizationMessage, GetAccessKeyInfo, GetCallerIdentity, GetFederationToken, GetSessionToken};
+use stoa_models_iam::operations::{AddClientIDToOpenIDConnectProvider, AddRoleToInstanceProfile, AddUserToGroup, AttachGroupPolicy, AttachRolePolicy, AttachUserPolicy, ChangePassword, CreateAccessKey, CreateAccountAlias, CreateGroup, CreateInstanceProfile, CreateLoginProfile, CreateOpenIDConnectProvider, CreatePolicyVersion, CreateRole, CreateSAMLProvider, CreateServiceLinkedRole, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeleteAccountAlias, DeleteAccountPasswordPolicy, DeleteGroup, DeleteGroupPolicy, DeleteInstanceProfile, DeleteLoginProfile, DeleteOpenIDConnectProvider, DeletePolicyVersion, DeleteRole, DeleteRolePermissionsBoundary, DeleteRolePolicy, DeleteSAMLProvider, DeleteServiceLinkedRole, DeleteUser, DeleteUserPermissionsBoundary, DeleteUserPolicy, DeleteVirtualMFADevice, DetachGroupPolicy, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GenerateCredentialReport, GenerateServiceLastAccessedDetails, GetAccessKeyLastUsed, GetAccountAuthorizationDetails, GetAccountPasswordPolicy, GetAccountSummary, GetContextKeysForCustomPolicy, GetContextKeysForPrincipalPolicy, GetCredentialReport, GetGroup, GetGroupPolicy, GetInstanceProfile, GetLoginProfile, GetMFADevice, GetOpenIDConnectProvider, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetSAMLProvider, GetServiceLastAccessedDetails, GetServiceLastAccessedDetailsWithEntities, GetServiceLinkedRoleDeletionStatus, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedGroupPolicies, ListAttachedRolePolicies, ListAttachedUserPolicies, ListEntitiesForPolicy, ListGroupPolicies, ListGroups, ListGroupsForUser, ListInstanceProfileTags, ListInstanceProfiles, ListInstanceProfilesForRole, ListMFADeviceTags, ListMFADevices, ListOpenIDConnectProviderTags, ListOpenIDConnectProviders, ListPoliciesGrantingServiceAccess, ListPolicyTags, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListSAMLProviderTags, ListSAMLProviders, ListUserPolicies, ListUserTags, ListUsers, ListVirtualMFADevices, PutGroupPolicy, PutRolePermissionsBoundary, PutRolePolicy, PutUserPermissionsBoundary, PutUserPolicy, RemoveClientIDFromOpenIDConnectProvider, RemoveRoleFromInstanceProfile, RemoveUserFromGroup, ResyncMFADevice, SetDefaultPolicyVersion, SimulateCustomPolicy, SimulatePrincipalPolicy, TagInstanceProfile, TagMFADevice, TagOpenIDConnectProvider, TagPolicy, TagRole, TagSAMLProvider, TagUser, UntagInstanceProfile, UntagMFADevice, UntagOpenIDConnectProvider, UntagPolicy, UntagRole, UntagSAMLProvider, UntagUser, UpdateAccessKey, UpdateAccountPasswordPolicy, UpdateAssumeRolePolicy, UpdateGroup, UpdateLoginProfile, UpdateOpenIDConnectProviderThumbprint, UpdateRole, UpdateRoleDescription, UpdateSAMLProvider, UpdateUser};
+use stoa_models_organizations::operations::{AttachPolicy, CloseAccount, CreateAccount, CreateOrganization, CreateOrganizationalUnit, DeleteOrganizationalUnit, DeleteResourcePolicy, DeregisterDelegatedAdministrator, DescribeAccount, DescribeCreateAccountStatus, DescribeEffectivePolicy, DescribeOrganization, DescribeOrganizationalUnit, DescribePolicy, DescribeResourcePolicy, DetachPolicy, DisableAWSServiceAccess, DisablePolicyType, EnableAWSServiceAccess, EnablePolicyType, LeaveOrganization, ListAWSServiceAccessForOrganization, ListAccounts, ListAccountsForParent, ListChildren, ListCreateAccountStatus, ListDelegatedAdministrators, ListDelegatedServicesForAccount, ListOrganizationalUnitsForParent, ListParents, ListPoliciesForTarget, ListRoots, ListTagsForResource, ListTargetsForPolicy, MoveAccount, PutResourcePolicy, RegisterDelegatedAdministrator, RemoveAccountFromOrganization, TagResource, UntagResource, UpdateOrganizationalUnit, UpdatePolicy};
+use stoa_models_sts::operations::{AssumeRole, AssumeRoleWithSAML, AssumeRoleWithWebIdentity, DecodeAuthorizationMessage, GetAccessKeyInfo, GetCallerIdentity, GetFederationToken, GetSessionToken};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
 pub trait IamOperations:
-    Handles<AddRoleToInstanceProfile>
+    Handles<AddClientIDToOpenIDConnectProvider>
+    + Handles<AddRoleToInstanceProfile>
     + Targets<AddRoleToInstanceProfile>
     + Handles<AddUserToGroup>
     + Targets<AddUserToGroup>
@@ -30,11 +32,14 @@ pub trait IamOperations:
     + Targets<CreateInstanceProfile>
     + Handles<CreateLoginProfile>
     + Targets<CreateLoginProfile>
-    + Handles<CreatePolicy>
-    + Targets<CreatePolicy>
+    + Handles<CreateOpenIDConnectProvider>
+    + Targets<CreateOpenIDConnectProvider>
+    + Handles<stoa_models_iam::operations::CreatePolicy>
+    + Targets<stoa_models_iam::operations::CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
+    + Handles<CreateSAMLProvider>
     + Handles<CreateServiceLinkedRole>
     + Targets<CreateServiceLinkedRole>
     + Handles<CreateUser>
@@ -55,7 +60,8 @@ pub trait IamOperations:
     + Targets<DeleteInstanceProfile>
     + Handles<DeleteLoginProfile>
     + Targets<DeleteLoginProfile>
-    + Handles<DeletePolicy>
+    + Handles<DeleteOpenIDConnectProvider>
+    + Handles<stoa_models_iam::operations::DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
     + Targets<DeleteRole>
@@ -63,6 +69,7 @@ pub trait IamOperations:
     + Targets<DeleteRolePermissionsBoundary>
     + Handles<DeleteRolePolicy>
     + Targets<DeleteRolePolicy>
+    + Handles<DeleteSAMLProvider>
     + Handles<DeleteServiceLinkedRole>
     + Targets<DeleteServiceLinkedRole>
     + Handles<DeleteUser>
@@ -100,12 +107,14 @@ pub trait IamOperations:
     + Targets<GetLoginProfile>
     + Handles<GetMFADevice>
     + Targets<GetMFADevice>
+    + Handles<GetOpenIDConnectProvider>
     + Handles<GetPolicy>
     + Handles<GetPolicyVersion>
     + Handles<GetRole>
     + Targets<GetRole>
     + Handles<GetRolePolicy>
     + Targets<GetRolePolicy>
+    + Handles<GetSAMLProvider>
     + Handles<GetServiceLastAccessedDetails>
     + Handles<GetServiceLastAccessedDetailsWithEntities>
     + Handles<GetServiceLinkedRoleDeletionStatus>
@@ -137,7 +146,9 @@ pub trait IamOperations:
     + Handles<ListMFADeviceTags>
     + Handles<ListMFADevices>
     + Targets<ListMFADevices>
-    + Handles<ListPolicies>
+    + Handles<ListOpenIDConnectProviderTags>
+    + Handles<ListOpenIDConnectProviders>
+    + Handles<stoa_models_iam::operations::ListPolicies>
     + Handles<ListPoliciesGrantingServiceAccess>
     + Handles<ListPolicyTags>
     + Handles<ListPolicyVersions>
@@ -146,6 +157,8 @@ pub trait IamOperations:
     + Handles<ListRoleTags>
     + Targets<ListRoleTags>
     + Handles<ListRoles>
+    + Handles<ListSAMLProviderTags>
+    + Handles<ListSAMLProviders>
     + Handles<ListUserPolicies>
     + Targets<ListUserPolicies>
     + Handles<ListUserTags>
@@ -162,6 +175,7 @@ pub trait IamOperations:
     + Targets<PutUserPermissionsBoundary>
     + Handles<PutUserPolicy>
     + Targets<PutUserPolicy>
+    + Handles<RemoveClientIDFromOpenIDConnectProvider>
     + Handles<RemoveRoleFromInstanceProfile>
     + Targets<RemoveRoleFromInstanceProfile>
     + Handles<RemoveUserFromGroup>
@@ -174,17 +188,21 @@ pub trait IamOperations:
     + Handles<TagInstanceProfile>
     + Targets<TagInstanceProfile>
     + Handles<TagMFADevice>
+    + Handles<TagOpenIDConnectProvider>
     + Handles<TagPolicy>
     + Handles<TagRole>
     + Targets<TagRole>
+    + Handles<TagSAMLProvider>
     + Handles<TagUser>
     + Targets<TagUser>
     + Handles<UntagInstanceProfile>
     + Targets<UntagInstanceProfile>
     + Handles<UntagMFADevice>
+    + Handles<UntagOpenIDConnectProvider>
     + Handles<UntagPolicy>
     + Handles<UntagRole>
     + Targets<UntagRole>
+    + Handles<UntagSAMLProvider>
     + Handles<UntagUser>
     + Targets<UntagUser>
     + Handles<UpdateAccessKey>
@@ -196,14 +214,105 @@ pub trait IamOperations:
     + Targets<UpdateGroup>
     + Handles<UpdateLoginProfile>
     + Targets<UpdateLoginProfile>
+    + Handles<UpdateOpenIDConnectProviderThumbprint>
     + Handles<UpdateRole>
     + Targets<UpdateRole>
     + Handles<UpdateRoleDescription>
     + Targets<UpdateRoleDescription>
+    + Handles<UpdateSAMLProvider>
     + Handles<UpdateUser>
     + Targets<UpdateUser>
+    + Handles<AttachPolicy>
+    + Targets<AttachPolicy>
+    + Handles<CloseAccount>
+    + Targets<CloseAccount>
+    + Handles<CreateAccount>
+    + Targets<CreateAccount>
+    + Handles<CreateOrganization>
+    + Handles<CreateOrganizationalUnit>
+    + Targets<CreateOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::CreatePolicy>
+    + Targets<stoa_models_organizations::operations::CreatePolicy>
+    + Handles<DeleteOrganizationalUnit>
+    + Targets<DeleteOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::DeletePolicy>
+    + Targets<stoa_models_organizations::operations::DeletePolicy>
+    + Handles<DeleteResourcePolicy>
+    + Targets<DeleteResourcePolicy>
+    + Handles<DeregisterDelegatedAdministrator>
+    + Targets<DeregisterDelegatedAdministrator>
+    + Handles<DescribeAccount>
+    + Targets<DescribeAccount>
+    + Handles<DescribeCreateAccountStatus>
+    + Targets<DescribeCreateAccountStatus>
+    + Handles<DescribeEffectivePolicy>
+    + Targets<DescribeEffectivePolicy>
+    + Handles<DescribeOrganization>
+    + Handles<DescribeOrganizationalUnit>
+    + Targets<DescribeOrganizationalUnit>
+    + Handles<DescribePolicy>
+    + Targets<DescribePolicy>
+    + Handles<DescribeResourcePolicy>
+    + Targets<DescribeResourcePolicy>
+    + Handles<DetachPolicy>
+    + Targets<DetachPolicy>
+    + Handles<DisableAWSServiceAccess>
+    + Targets<DisableAWSServiceAccess>
+    + Handles<DisablePolicyType>
+    + Targets<DisablePolicyType>
+    + Handles<EnableAWSServiceAccess>
+    + Targets<EnableAWSServiceAccess>
+    + Handles<EnablePolicyType>
+    + Targets<EnablePolicyType>
+    + Handles<LeaveOrganization>
+    + Handles<ListAWSServiceAccessForOrganization>
+    + Targets<ListAWSServiceAccessForOrganization>
+    + Handles<ListAccounts>
+    + Targets<ListAccounts>
+    + Handles<ListAccountsForParent>
+    + Targets<ListAccountsForParent>
+    + Handles<ListChildren>
+    + Targets<ListChildren>
+    + Handles<ListCreateAccountStatus>
+    + Targets<ListCreateAccountStatus>
+    + Handles<ListDelegatedAdministrators>
+    + Targets<ListDelegatedAdministrators>
+    + Handles<ListDelegatedServicesForAccount>
+    + Targets<ListDelegatedServicesForAccount>
+    + Handles<ListOrganizationalUnitsForParent>
+    + Targets<ListOrganizationalUnitsForParent>
+    + Handles<ListParents>
+    + Targets<ListParents>
+    + Handles<stoa_models_organizations::operations::ListPolicies>
+    + Targets<stoa_models_organizations::operations::ListPolicies>
+    + Handles<ListPoliciesForTarget>
+    + Targets<ListPoliciesForTarget>
+    + Handles<ListRoots>
+    + Targets<ListRoots>
+    + Handles<ListTagsForResource>
+    + Targets<ListTagsForResource>
+    + Handles<ListTargetsForPolicy>
+    + Targets<ListTargetsForPolicy>
+    + Handles<MoveAccount>
+    + Targets<MoveAccount>
+    + Handles<PutResourcePolicy>
+    + Targets<PutResourcePolicy>
+    + Handles<RegisterDelegatedAdministrator>
+    + Targets<RegisterDelegatedAdministrator>
+    + Handles<RemoveAccountFromOrganization>
+    + Targets<RemoveAccountFromOrganization>
+    + Handles<TagResource>
+    + Targets<TagResource>
+    + Handles<UntagResource>
+    + Targets<UntagResource>
+    + Handles<UpdateOrganizationalUnit>
+    + Targets<UpdateOrganizationalUnit>
+    + Handles<UpdatePolicy>
+    + Targets<UpdatePolicy>
     + Handles<AssumeRole>
     + Targets<AssumeRole>
+    + Handles<AssumeRoleWithSAML>
+    + Handles<AssumeRoleWithWebIdentity>
     + Handles<DecodeAuthorizationMessage>
     + Handles<GetAccessKeyInfo>
     + Handles<GetCallerIdentity>
@@ -213,7 +322,8 @@ pub trait IamOperations:
 }
 
 impl<S> IamOperations for S where S:
-    Handles<AddRoleToInstanceProfile>
+    Handles<AddClientIDToOpenIDConnectProvider>
+    + Handles<AddRoleToInstanceProfile>
     + Targets<AddRoleToInstanceProfile>
     + Handles<AddUserToGroup>
     + Targets<AddUserToGroup>
@@ -234,11 +344,14 @@ impl<S> IamOperations for S where S:
     + Targets<CreateInstanceProfile>
     + Handles<CreateLoginProfile>
     + Targets<CreateLoginProfile>
-    + Handles<CreatePolicy>
-    + Targets<CreatePolicy>
+    + Handles<CreateOpenIDConnectProvider>
+    + Targets<CreateOpenIDConnectProvider>
+    + Handles<stoa_models_iam::operations::CreatePolicy>
+    + Targets<stoa_models_iam::operations::CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
+    + Handles<CreateSAMLProvider>
     + Handles<CreateServiceLinkedRole>
     + Targets<CreateServiceLinkedRole>
     + Handles<CreateUser>
@@ -259,7 +372,8 @@ impl<S> IamOperations for S where S:
     + Targets<DeleteInstanceProfile>
     + Handles<DeleteLoginProfile>
     + Targets<DeleteLoginProfile>
-    + Handles<DeletePolicy>
+    + Handles<DeleteOpenIDConnectProvider>
+    + Handles<stoa_models_iam::operations::DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
     + Targets<DeleteRole>
@@ -267,6 +381,7 @@ impl<S> IamOperations for S where S:
     + Targets<DeleteRolePermissionsBoundary>
     + Handles<DeleteRolePolicy>
     + Targets<DeleteRolePolicy>
+    + Handles<DeleteSAMLProvider>
     + Handles<DeleteServiceLinkedRole>
     + Targets<DeleteServiceLinkedRole>
     + Handles<DeleteUser>
@@ -304,12 +419,14 @@ impl<S> IamOperations for S where S:
     + Targets<GetLoginProfile>
     + Handles<GetMFADevice>
     + Targets<GetMFADevice>
+    + Handles<GetOpenIDConnectProvider>
     + Handles<GetPolicy>
     + Handles<GetPolicyVersion>
     + Handles<GetRole>
     + Targets<GetRole>
     + Handles<GetRolePolicy>
     + Targets<GetRolePolicy>
+    + Handles<GetSAMLProvider>
     + Handles<GetServiceLastAccessedDetails>
     + Handles<GetServiceLastAccessedDetailsWithEntities>
     + Handles<GetServiceLinkedRoleDeletionStatus>
@@ -341,7 +458,9 @@ impl<S> IamOperations for S where S:
     + Handles<ListMFADeviceTags>
     + Handles<ListMFADevices>
     + Targets<ListMFADevices>
-    + Handles<ListPolicies>
+    + Handles<ListOpenIDConnectProviderTags>
+    + Handles<ListOpenIDConnectProviders>
+    + Handles<stoa_models_iam::operations::ListPolicies>
     + Handles<ListPoliciesGrantingServiceAccess>
     + Handles<ListPolicyTags>
     + Handles<ListPolicyVersions>
@@ -350,6 +469,8 @@ impl<S> IamOperations for S where S:
     + Handles<ListRoleTags>
     + Targets<ListRoleTags>
     + Handles<ListRoles>
+    + Handles<ListSAMLProviderTags>
+    + Handles<ListSAMLProviders>
     + Handles<ListUserPolicies>
     + Targets<ListUserPolicies>
     + Handles<ListUserTags>
@@ -366,6 +487,7 @@ impl<S> IamOperations for S where S:
     + Targets<PutUserPermissionsBoundary>
     + Handles<PutUserPolicy>
     + Targets<PutUserPolicy>
+    + Handles<RemoveClientIDFromOpenIDConnectProvider>
     + Handles<RemoveRoleFromInstanceProfile>
     + Targets<RemoveRoleFromInstanceProfile>
     + Handles<RemoveUserFromGroup>
@@ -378,17 +500,21 @@ impl<S> IamOperations for S where S:
     + Handles<TagInstanceProfile>
     + Targets<TagInstanceProfile>
     + Handles<TagMFADevice>
+    + Handles<TagOpenIDConnectProvider>
     + Handles<TagPolicy>
     + Handles<TagRole>
     + Targets<TagRole>
+    + Handles<TagSAMLProvider>
     + Handles<TagUser>
     + Targets<TagUser>
     + Handles<UntagInstanceProfile>
     + Targets<UntagInstanceProfile>
     + Handles<UntagMFADevice>
+    + Handles<UntagOpenIDConnectProvider>
     + Handles<UntagPolicy>
     + Handles<UntagRole>
     + Targets<UntagRole>
+    + Handles<UntagSAMLProvider>
     + Handles<UntagUser>
     + Targets<UntagUser>
     + Handles<UpdateAccessKey>
@@ -400,14 +526,105 @@ impl<S> IamOperations for S where S:
     + Targets<UpdateGroup>
     + Handles<UpdateLoginProfile>
     + Targets<UpdateLoginProfile>
+    + Handles<UpdateOpenIDConnectProviderThumbprint>
     + Handles<UpdateRole>
     + Targets<UpdateRole>
     + Handles<UpdateRoleDescription>
     + Targets<UpdateRoleDescription>
+    + Handles<UpdateSAMLProvider>
     + Handles<UpdateUser>
     + Targets<UpdateUser>
+    + Handles<AttachPolicy>
+    + Targets<AttachPolicy>
+    + Handles<CloseAccount>
+    + Targets<CloseAccount>
+    + Handles<CreateAccount>
+    + Targets<CreateAccount>
+    + Handles<CreateOrganization>
+    + Handles<CreateOrganizationalUnit>
+    + Targets<CreateOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::CreatePolicy>
+    + Targets<stoa_models_organizations::operations::CreatePolicy>
+    + Handles<DeleteOrganizationalUnit>
+    + Targets<DeleteOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::DeletePolicy>
+    + Targets<stoa_models_organizations::operations::DeletePolicy>
+    + Handles<DeleteResourcePolicy>
+    + Targets<DeleteResourcePolicy>
+    + Handles<DeregisterDelegatedAdministrator>
+    + Targets<DeregisterDelegatedAdministrator>
+    + Handles<DescribeAccount>
+    + Targets<DescribeAccount>
+    + Handles<DescribeCreateAccountStatus>
+    + Targets<DescribeCreateAccountStatus>
+    + Handles<DescribeEffectivePolicy>
+    + Targets<DescribeEffectivePolicy>
+    + Handles<DescribeOrganization>
+    + Handles<DescribeOrganizationalUnit>
+    + Targets<DescribeOrganizationalUnit>
+    + Handles<DescribePolicy>
+    + Targets<DescribePolicy>
+    + Handles<DescribeResourcePolicy>
+    + Targets<DescribeResourcePolicy>
+    + Handles<DetachPolicy>
+    + Targets<DetachPolicy>
+    + Handles<DisableAWSServiceAccess>
+    + Targets<DisableAWSServiceAccess>
+    + Handles<DisablePolicyType>
+    + Targets<DisablePolicyType>
+    + Handles<EnableAWSServiceAccess>
+    + Targets<EnableAWSServiceAccess>
+    + Handles<EnablePolicyType>
+    + Targets<EnablePolicyType>
+    + Handles<LeaveOrganization>
+    + Handles<ListAWSServiceAccessForOrganization>
+    + Targets<ListAWSServiceAccessForOrganization>
+    + Handles<ListAccounts>
+    + Targets<ListAccounts>
+    + Handles<ListAccountsForParent>
+    + Targets<ListAccountsForParent>
+    + Handles<ListChildren>
+    + Targets<ListChildren>
+    + Handles<ListCreateAccountStatus>
+    + Targets<ListCreateAccountStatus>
+    + Handles<ListDelegatedAdministrators>
+    + Targets<ListDelegatedAdministrators>
+    + Handles<ListDelegatedServicesForAccount>
+    + Targets<ListDelegatedServicesForAccount>
+    + Handles<ListOrganizationalUnitsForParent>
+    + Targets<ListOrganizationalUnitsForParent>
+    + Handles<ListParents>
+    + Targets<ListParents>
+    + Handles<stoa_models_organizations::operations::ListPolicies>
+    + Targets<stoa_models_organizations::operations::ListPolicies>
+    + Handles<ListPoliciesForTarget>
+    + Targets<ListPoliciesForTarget>
+    + Handles<ListRoots>
+    + Targets<ListRoots>
+    + Handles<ListTagsForResource>
+    + Targets<ListTagsForResource>
+    + Handles<ListTargetsForPolicy>
+    + Targets<ListTargetsForPolicy>
+    + Handles<MoveAccount>
+    + Targets<MoveAccount>
+    + Handles<PutResourcePolicy>
+    + Targets<PutResourcePolicy>
+    + Handles<RegisterDelegatedAdministrator>
+    + Targets<RegisterDelegatedAdministrator>
+    + Handles<RemoveAccountFromOrganization>
+    + Targets<RemoveAccountFromOrganization>
+    + Handles<TagResource>
+    + Targets<TagResource>
+    + Handles<UntagResource>
+    + Targets<UntagResource>
+    + Handles<UpdateOrganizationalUnit>
+    + Targets<UpdateOrganizationalUnit>
+    + Handles<UpdatePolicy>
+    + Targets<UpdatePolicy>
     + Handles<AssumeRole>
     + Targets<AssumeRole>
+    + Handles<AssumeRoleWithSAML>
+    + Handles<AssumeRoleWithWebIdentity>
     + Handles<DecodeAuthorizationMessage>
     + Handles<GetAccessKeyInfo>
     + Handles<GetCallerIdentity>
@@ -419,6 +636,7 @@ impl<S> IamOperations for S where S:
 /// The routes of all of them.
 pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
     vec![
+        stoa_kernel::route::<AddClientIDToOpenIDConnectProvider, S>(service),
         stoa_kernel::route_with_targets::<AddRoleToInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<AddUserToGroup, S>(service),
         stoa_kernel::route_with_targets::<AttachGroupPolicy, S>(service),
@@ -430,9 +648,11 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<CreateGroup, S>(service),
         stoa_kernel::route_with_targets::<CreateInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<CreateLoginProfile, S>(service),
-        stoa_kernel::route_with_targets::<CreatePolicy, S>(service),
+        stoa_kernel::route_with_targets::<CreateOpenIDConnectProvider, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_iam::operations::CreatePolicy, S>(service),
         stoa_kernel::route::<CreatePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<CreateRole, S>(service),
+        stoa_kernel::route::<CreateSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<CreateServiceLinkedRole, S>(service),
         stoa_kernel::route_with_targets::<CreateUser, S>(service),
         stoa_kernel::route_with_targets::<CreateVirtualMFADevice, S>(service),
@@ -444,11 +664,13 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<DeleteGroupPolicy, S>(service),
         stoa_kernel::route_with_targets::<DeleteInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<DeleteLoginProfile, S>(service),
-        stoa_kernel::route::<DeletePolicy, S>(service),
+        stoa_kernel::route::<DeleteOpenIDConnectProvider, S>(service),
+        stoa_kernel::route::<stoa_models_iam::operations::DeletePolicy, S>(service),
         stoa_kernel::route::<DeletePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<DeleteRole, S>(service),
         stoa_kernel::route_with_targets::<DeleteRolePermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<DeleteRolePolicy, S>(service),
+        stoa_kernel::route::<DeleteSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<DeleteServiceLinkedRole, S>(service),
         stoa_kernel::route_with_targets::<DeleteUser, S>(service),
         stoa_kernel::route_with_targets::<DeleteUserPermissionsBoundary, S>(service),
@@ -472,10 +694,12 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<GetInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<GetLoginProfile, S>(service),
         stoa_kernel::route_with_targets::<GetMFADevice, S>(service),
+        stoa_kernel::route::<GetOpenIDConnectProvider, S>(service),
         stoa_kernel::route::<GetPolicy, S>(service),
         stoa_kernel::route::<GetPolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<GetRole, S>(service),
         stoa_kernel::route_with_targets::<GetRolePolicy, S>(service),
+        stoa_kernel::route::<GetSAMLProvider, S>(service),
         stoa_kernel::route::<GetServiceLastAccessedDetails, S>(service),
         stoa_kernel::route::<GetServiceLastAccessedDetailsWithEntities, S>(service),
         stoa_kernel::route_with_targets::<GetServiceLinkedRoleDeletionStatus, S>(service),
@@ -495,13 +719,17 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<ListInstanceProfilesForRole, S>(service),
         stoa_kernel::route::<ListMFADeviceTags, S>(service),
         stoa_kernel::route_with_targets::<ListMFADevices, S>(service),
-        stoa_kernel::route::<ListPolicies, S>(service),
+        stoa_kernel::route::<ListOpenIDConnectProviderTags, S>(service),
+        stoa_kernel::route::<ListOpenIDConnectProviders, S>(service),
+        stoa_kernel::route::<stoa_models_iam::operations::ListPolicies, S>(service),
         stoa_kernel::route::<ListPoliciesGrantingServiceAccess, S>(service),
         stoa_kernel::route::<ListPolicyTags, S>(service),
         stoa_kernel::route::<ListPolicyVersions, S>(service),
         stoa_kernel::route_with_targets::<ListRolePolicies, S>(service),
         stoa_kernel::route_with_targets::<ListRoleTags, S>(service),
         stoa_kernel::route::<ListRoles, S>(service),
+        stoa_kernel::route::<ListSAMLProviderTags, S>(service),
+        stoa_kernel::route::<ListSAMLProviders, S>(service),
         stoa_kernel::route_with_targets::<ListUserPolicies, S>(service),
         stoa_kernel::route_with_targets::<ListUserTags, S>(service),
         stoa_kernel::route::<ListUsers, S>(service),
@@ -511,6 +739,7 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<PutRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<PutUserPermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<PutUserPolicy, S>(service),
+        stoa_kernel::route::<RemoveClientIDFromOpenIDConnectProvider, S>(service),
         stoa_kernel::route_with_targets::<RemoveRoleFromInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<RemoveUserFromGroup, S>(service),
         stoa_kernel::route_with_targets::<ResyncMFADevice, S>(service),
@@ -519,23 +748,76 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route::<SimulatePrincipalPolicy, S>(service),
         stoa_kernel::route_with_targets::<TagInstanceProfile, S>(service),
         stoa_kernel::route::<TagMFADevice, S>(service),
+        stoa_kernel::route::<TagOpenIDConnectProvider, S>(service),
         stoa_kernel::route::<TagPolicy, S>(service),
         stoa_kernel::route_with_targets::<TagRole, S>(service),
+        stoa_kernel::route::<TagSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<TagUser, S>(service),
         stoa_kernel::route_with_targets::<UntagInstanceProfile, S>(service),
         stoa_kernel::route::<UntagMFADevice, S>(service),
+        stoa_kernel::route::<UntagOpenIDConnectProvider, S>(service),
         stoa_kernel::route::<UntagPolicy, S>(service),
         stoa_kernel::route_with_targets::<UntagRole, S>(service),
+        stoa_kernel::route::<UntagSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<UntagUser, S>(service),
         stoa_kernel::route_with_targets::<UpdateAccessKey, S>(service),
         stoa_kernel::route::<UpdateAccountPasswordPolicy, S>(service),
         stoa_kernel::route_with_targets::<UpdateAssumeRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<UpdateGroup, S>(service),
         stoa_kernel::route_with_targets::<UpdateLoginProfile, S>(service),
+        stoa_kernel::route::<UpdateOpenIDConnectProviderThumbprint, S>(service),
         stoa_kernel::route_with_targets::<UpdateRole, S>(service),
         stoa_kernel::route_with_targets::<UpdateRoleDescription, S>(service),
+        stoa_kernel::route::<UpdateSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<UpdateUser, S>(service),
+        stoa_kernel::route_with_targets::<AttachPolicy, S>(service),
+        stoa_kernel::route_with_targets::<CloseAccount, S>(service),
+        stoa_kernel::route_with_targets::<CreateAccount, S>(service),
+        stoa_kernel::route::<CreateOrganization, S>(service),
+        stoa_kernel::route_with_targets::<CreateOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_organizations::operations::CreatePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_organizations::operations::DeletePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteResourcePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeregisterDelegatedAdministrator, S>(service),
+        stoa_kernel::route_with_targets::<DescribeAccount, S>(service),
+        stoa_kernel::route_with_targets::<DescribeCreateAccountStatus, S>(service),
+        stoa_kernel::route_with_targets::<DescribeEffectivePolicy, S>(service),
+        stoa_kernel::route::<DescribeOrganization, S>(service),
+        stoa_kernel::route_with_targets::<DescribeOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<DescribePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DescribeResourcePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DetachPolicy, S>(service),
+        stoa_kernel::route_with_targets::<DisableAWSServiceAccess, S>(service),
+        stoa_kernel::route_with_targets::<DisablePolicyType, S>(service),
+        stoa_kernel::route_with_targets::<EnableAWSServiceAccess, S>(service),
+        stoa_kernel::route_with_targets::<EnablePolicyType, S>(service),
+        stoa_kernel::route::<LeaveOrganization, S>(service),
+        stoa_kernel::route_with_targets::<ListAWSServiceAccessForOrganization, S>(service),
+        stoa_kernel::route_with_targets::<ListAccounts, S>(service),
+        stoa_kernel::route_with_targets::<ListAccountsForParent, S>(service),
+        stoa_kernel::route_with_targets::<ListChildren, S>(service),
+        stoa_kernel::route_with_targets::<ListCreateAccountStatus, S>(service),
+        stoa_kernel::route_with_targets::<ListDelegatedAdministrators, S>(service),
+        stoa_kernel::route_with_targets::<ListDelegatedServicesForAccount, S>(service),
+        stoa_kernel::route_with_targets::<ListOrganizationalUnitsForParent, S>(service),
+        stoa_kernel::route_with_targets::<ListParents, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_organizations::operations::ListPolicies, S>(service),
+        stoa_kernel::route_with_targets::<ListPoliciesForTarget, S>(service),
+        stoa_kernel::route_with_targets::<ListRoots, S>(service),
+        stoa_kernel::route_with_targets::<ListTagsForResource, S>(service),
+        stoa_kernel::route_with_targets::<ListTargetsForPolicy, S>(service),
+        stoa_kernel::route_with_targets::<MoveAccount, S>(service),
+        stoa_kernel::route_with_targets::<PutResourcePolicy, S>(service),
+        stoa_kernel::route_with_targets::<RegisterDelegatedAdministrator, S>(service),
+        stoa_kernel::route_with_targets::<RemoveAccountFromOrganization, S>(service),
+        stoa_kernel::route_with_targets::<TagResource, S>(service),
+        stoa_kernel::route_with_targets::<UntagResource, S>(service),
+        stoa_kernel::route_with_targets::<UpdateOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<UpdatePolicy, S>(service),
         stoa_kernel::route_with_targets::<AssumeRole, S>(service),
+        stoa_kernel::route::<AssumeRoleWithSAML, S>(service),
+        stoa_kernel::route::<AssumeRoleWithWebIdentity, S>(service),
         stoa_kernel::route::<DecodeAuthorizationMessage, S>(service),
         stoa_kernel::route::<GetAccessKeyInfo, S>(service),
         stoa_kernel::route::<GetCallerIdentity, S>(service),

@@ -10,7 +10,7 @@ use stoa_types::AccountId;
 use super::{wire_managed, wire_policy};
 use crate::Iam;
 use crate::error::store_failed;
-use crate::managed::MANAGED;
+use crate::managed;
 use crate::paging::Paging;
 use crate::state::{GroupRecord, PolicyRecord, RoleRecord, UserRecord, kind};
 
@@ -64,7 +64,7 @@ impl Handles<op::ListPolicies> for Iam {
         let mut policies = Vec::new();
         if scope != PolicyScopeType::Local {
             let uses = self.managed_uses(account).await?;
-            for policy in MANAGED {
+            for policy in managed::all() {
                 let (attachments, boundaries) = uses.get(&policy.arn()).copied().unwrap_or_default();
                 policies.push(wire_managed(policy, attachments, boundaries));
             }

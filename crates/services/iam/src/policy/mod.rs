@@ -46,28 +46,20 @@ fn wire_policy(policy: &PolicyRecord, whole: bool) -> Policy {
     }
 }
 
-/// The unique id of one of AWS's policies: always the same, made of its name.
-pub(crate) fn managed_id(policy: &Managed) -> String {
-    use sha2::Digest;
-    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let digest = sha2::Sha256::digest(policy.arn().as_bytes());
-    let letter = |byte: &u8| LETTERS.get(usize::from(*byte) % LETTERS.len()).map(|letter| char::from(*letter));
-    format!("ANPA{}", digest.iter().take(17).filter_map(letter).collect::<String>())
-}
-
 fn wire_managed(policy: &Managed, attachments: i64, boundaries: i64) -> Policy {
     Policy {
         policy_name: Some(policy.name.to_owned()),
-        policy_id: Some(managed_id(policy)),
+        policy_id: Some(policy.id.to_owned()),
         arn: Some(policy.arn()),
         path: Some(policy.path.to_owned()),
-        default_version_id: Some("v1".to_owned()),
+        default_version_id: Some(policy.version.to_owned()),
         attachment_count: Some(attachments),
         permissions_boundary_usage_count: Some(boundaries),
-        is_attachable: Some(policy.path != "/aws-service-role/"),
+        // AWS says so of the policies of its services' roles too, and refuses to attach them.
+        is_attachable: Some(true),
         description: None,
-        create_date: None,
-        update_date: None,
+        create_date: policy.created,
+        update_date: policy.updated,
         tags: None,
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use stoa_kernel::{ApiError, Principal};
+use stoa_kernel::{ApiError, Principal, PrincipalIdentity};
 use stoa_models_iam::types::RoleLastUsed;
 use stoa_policy::Context;
 use stoa_store::{Document, Key, Transaction};
@@ -84,9 +84,14 @@ impl Default for PrincipalUses {
     }
 }
 
-/// The unique id that outlives sessions and names: of a role session that of its role.
-fn unique_id(principal: &Principal) -> &str {
-    principal.principal_id.split(':').next().unwrap_or_default()
+/// The unique id that outlives sessions and names: of a role session that of its role. None for services and for
+/// federated users, whose sessions do not carry the id of the user behind them.
+fn unique_id(principal: &Principal) -> Option<&str> {
+    match principal.identity {
+        PrincipalIdentity::Root | PrincipalIdentity::User { .. } => Some(&principal.principal_id),
+        PrincipalIdentity::AssumedRole { .. } => principal.principal_id.split(':').next(),
+        _ => None,
+    }
 }
 
 impl PrincipalUses {
@@ -116,7 +121,8 @@ pub(crate) fn principal_use_key(account: &AccountId, id: &str) -> Key {
 impl Iam {
     /// Notes an allowed call.
     pub(crate) fn note_principal_use(&self, principal: &Principal, action: &str, context: &dyn Context) {
-        let (id, now) = (unique_id(principal), self.clock.now());
+        let Some(id) = unique_id(principal) else { return };
+        let now = self.clock.now();
         if self.principal_uses.is_recent(id, action, now) {
             return;
         }

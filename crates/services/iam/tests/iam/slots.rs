@@ -131,7 +131,8 @@ async fn resource_control_policies_bind_members_resources_whoever_calls() {
     assert_eq!(read(&world.management, &anna).await.effect, Effect::Allow);
     // Services that AWS has no resource control for are out of reach, and so are calls of service-linked roles.
     let hub = format!("arn:aws:sagemaker:us-west-2:{two}:hub/h");
-    let all = open("Deny", r#""*""#, "*", "");
+    let all = open("Deny", r#""*""#, r#"kms:*","sagemaker:*"#, "")
+        .replace(r#""kms:*","sagemaker:*""#, r#"["kms:*","sagemaker:*"]"#);
     world.iam.attach_rcp(two.as_str(), "nothing", &all).await.unwrap();
     assert_ne!(decide(&world, &anna, "sagemaker:DescribeHub", &hub, &MapContext::new()).await.slot, Slot::Rcp);
     let key = format!("arn:aws:kms:us-west-2:{two}:key/k");
@@ -165,7 +166,7 @@ async fn resource_control_policies_reach_roles_that_are_assumed() {
     world.iam.attach_rcp(one.as_str(), "r", &open("Deny", r#""*""#, "sts:AssumeRole", not_services)).await.unwrap();
     assert_eq!(assume().await.effect, Effect::Allow);
     assert!(asks().await.is_none(), "the service's own request is bound too");
-    world.iam.attach_rcp(one.as_str(), "r", &open("Deny", r#""*""#, "sts:*", "")).await.unwrap();
+    world.iam.attach_rcp(one.as_str(), "r2", &open("Deny", r#""*""#, "sts:*", "")).await.unwrap();
     assert_eq!(assume().await.slot, Slot::Rcp);
 }
 
@@ -177,18 +178,19 @@ async fn service_linked_roles_are_exempt_from_control_policies() {
         "arn:aws:iam::ACCOUNT:role/aws-service-role/sagemaker.amazonaws.com/StoaAdmin".replace("ACCOUNT", one.as_str());
     let key = stoa_store::Key { kind: "iam:role", account: one.clone(), region: None, id: "stoaadmin".to_owned() };
     let ordinary = format!("arn:aws:iam::{one}:role/StoaAdmin");
-    let session =
-        async |arn: &str| world.iam.service_session(arn, "sagemaker.amazonaws.com", "s").await.unwrap().unwrap();
-    let before = session(&ordinary).await;
+    let session = async |arn: &str, name: &str| {
+        world.iam.service_session(arn, "sagemaker.amazonaws.com", name).await.unwrap().unwrap()
+    };
+    let before = session(&ordinary, "before").await;
     let document = world.store.get(&key).await.unwrap().unwrap();
     let mut record: serde_json::Value = document.decode().unwrap();
     record["arn"] = role.as_str().into();
     record["path"] = "/aws-service-role/sagemaker.amazonaws.com/".into();
     let linked = document.with_body(start(), &record).unwrap();
     world.store.commit(stoa_store::Transaction::new().put(linked)).await.unwrap();
-    let after = session(&role).await;
+    let after = session(&role, "after").await;
     world.iam.attach_scp(one.as_str(), "nothing", &statement("Deny", "*", "*")).await.unwrap();
-    world.iam.attach_rcp(one.as_str(), "nothing", &open("Deny", r#""*""#, "*", "")).await.unwrap();
+    world.iam.attach_rcp(one.as_str(), "nothing", &open("Deny", r#""*""#, "kms:*", "")).await.unwrap();
     let key = format!("arn:aws:kms:us-west-2:{one}:key/k");
     assert_eq!(decide(&world, &before, "kms:Decrypt", &key, &MapContext::new()).await.slot, Slot::Scp);
     assert_eq!(decide(&world, &after, "kms:Decrypt", &key, &MapContext::new()).await.effect, Effect::Allow);
@@ -200,26 +202,22 @@ async fn every_level_on_the_way_to_the_account_must_allow() {
     let one = member(&world, "one").await;
     let organization = world.iam.organization().await.unwrap();
     let root = world.root(&one).principal;
-    let key = stoa_store::Key { kind: "iam:account", account: one.clone(), region: None, id: one.to_string() };
-    let document = world.store.get(&key).await.unwrap().unwrap();
-    let mut record: serde_json::Value = document.decode().unwrap();
-    record["path"] = serde_json::json!([organization.root_id, "ou-1", "ou-2", one.as_str()]);
-    let moved = document.with_body(start(), &record).unwrap();
-    world.store.commit(stoa_store::Transaction::new().put(moved)).await.unwrap();
     let place = world.iam.account_place(one.as_str()).await.unwrap().unwrap();
     assert_eq!(place.organization, organization.id);
-    assert_eq!(place.paths, [format!("{}/{}/ou-1/ou-2/", organization.id, organization.root_id)]);
-    let full = statement("Allow", "*", "*");
-    for target in [&*organization.root_id, "ou-1", "ou-2", one.as_str()] {
-        world.iam.attach_scp(target, "full", &full).await.unwrap();
+    assert_eq!(place.paths, [format!("{}/{}/", organization.id, organization.root_id)]);
+    let way = [organization.root_id.clone(), one.to_string()];
+    for target in &way {
+        world.iam.attach_scp(target, "full", &statement("Allow", "*", "*")).await.unwrap();
+        world.iam.attach_scp(target, "s3", &statement("Allow", "s3:*", "*")).await.unwrap();
+        world.iam.detach_scp(target, "FullAWSAccess").await.unwrap();
     }
     let act = async || world.decide(&root, "sagemaker:CreateHub", "*").await;
     assert_eq!(act().await.effect, Effect::Allow);
-    for target in [&*organization.root_id, "ou-1", "ou-2", one.as_str()] {
-        world.iam.attach_scp(target, "full", &statement("Allow", "s3:*", "*")).await.unwrap();
+    for target in &way {
+        world.iam.detach_scp(target, "full").await.unwrap();
         let words = "because no service control policy allows the sagemaker:CreateHub action";
         assert_eq!(told(&act().await), (Effect::ImplicitDeny, Slot::Scp, words), "{target}");
-        world.iam.attach_scp(target, "full", &full).await.unwrap();
+        world.iam.attach_scp(target, "full", &statement("Allow", "*", "*")).await.unwrap();
     }
     assert_eq!(act().await.effect, Effect::Allow);
 }
