@@ -93,6 +93,7 @@ impl World {
             connection,
             user_agent: "test".to_owned(),
             platform: Arc::clone(&self.platform),
+            trace: Default::default(),
         }
     }
 
