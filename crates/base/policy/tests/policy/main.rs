@@ -1,9 +1,15 @@
 //! The scenario tests of the crate, one binary: case files, comparison with the naive evaluator, composition, wording.
 
 #[cfg(test)]
+mod applying;
+#[cfg(test)]
+mod bounded;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod composition;
+#[cfg(test)]
+mod driving;
 #[cfg(test)]
 mod explaining;
 #[cfg(test)]
