@@ -1,7 +1,7 @@
 //! The engines behind one trait; only Stoa's compile step is timed apart from its parsing. Requests are built beforehand for all of them.
 //!
 //! Cedar gets one policy a statement: wildcard actions are action groups, ARNs are matched by `like` on an attribute, and
-//! `${aws:username}` in a resource is put in beforehand, because Cedar cannot put a variable in a `like` (which favours it).
+//! variables in a resource are put in beforehand, because Cedar cannot put a variable in a `like` (which favours it).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 use cedar_policy as cedar;
 use serde_json::{Value, json};
 
-use crate::workload::{Ask, Have, PRINCIPAL, USERNAME, Verdict, Workload};
+use stoa_policy::PolicySet;
+
+use crate::memory;
+use crate::workload::{Ask, Have, Policies, USERNAME, Verdict, Workload};
 
 /// An engine with the workload loaded.
 pub trait Engine {
@@ -26,46 +29,81 @@ pub trait Engine {
 
 /// Stoa's engine.
 pub struct Stoa {
-    set: stoa_policy::PolicySet,
+    identity: PolicySet,
+    resource: Option<PolicySet>,
+    boundary: Option<PolicySet>,
+    session: Option<PolicySet>,
+    endpoint: Option<PolicySet>,
+    scp: Vec<PolicySet>,
     parse: Duration,
     compile: Duration,
     principal: stoa_policy::PrincipalRef,
     requests: Vec<(&'static str, String, stoa_policy::MapContext)>,
 }
 
-impl Stoa {
-    pub fn new(workload: &Workload) -> Stoa {
-        let mut parsed = Duration::ZERO;
-        let mut documents = Vec::with_capacity(workload.policies.len());
-        for policy in &workload.policies {
+/// Times of parsing and compiling, and the documents so far.
+#[derive(Default)]
+struct Loader {
+    parse: Duration,
+    compile: Duration,
+}
+
+impl Loader {
+    fn set(&mut self, policies: &[Value]) -> PolicySet {
+        let mut documents = Vec::with_capacity(policies.len());
+        for policy in policies {
             let text = policy.to_string();
             let begun = Instant::now();
             documents.push(stoa_policy::Document::parse(&text).expect("parses"));
-            parsed += begun.elapsed();
+            self.parse += begun.elapsed();
         }
         let named = documents.iter().enumerate().map(|(at, document)| (Arc::from(format!("policy{at}")), document));
         let begun = Instant::now();
-        let set = stoa_policy::PolicySet::compile(named);
-        let compile = begun.elapsed();
-        let requests = workload.requests.iter().map(|ask| (ask.action, ask.resource.clone(), context(ask))).collect();
-        Stoa { set, parse: parsed, compile, principal: stoa_policy::PrincipalRef::parse(PRINCIPAL), requests }
+        let set = PolicySet::compile(named);
+        self.compile += begun.elapsed();
+        set
+    }
+
+    fn some(&mut self, policies: &[Value]) -> Option<PolicySet> {
+        (!policies.is_empty()).then(|| self.set(policies))
     }
 }
 
-/// Bytes that Stoa keeps for each statement, parsed and compiled. The first copies only use up what was freed before.
-pub fn bytes_a_statement(workload: &Workload) -> usize {
-    let first: Vec<Stoa> = (0..3).map(|_| Stoa::new(workload)).collect();
-    let before = resident_bytes();
-    let more: Vec<Stoa> = (0..4).map(|_| Stoa::new(workload)).collect();
-    let bytes = resident_bytes().saturating_sub(before);
-    drop(first);
-    bytes / more.iter().map(|made| made.set.len()).sum::<usize>().max(1)
+impl Stoa {
+    pub fn new(workload: &Workload) -> Stoa {
+        let mut loader = Loader::default();
+        let policies = &workload.policies;
+        let requests = workload.requests.iter().map(|ask| (ask.action, ask.resource.clone(), context(ask))).collect();
+        Stoa {
+            identity: loader.set(&policies.identity),
+            resource: loader.some(&policies.resource),
+            boundary: loader.some(&policies.boundary),
+            session: loader.some(&policies.session),
+            endpoint: loader.some(&policies.endpoint),
+            scp: policies.scp.iter().map(|level| loader.set(level)).collect(),
+            parse: loader.parse,
+            compile: loader.compile,
+            principal: stoa_policy::PrincipalRef::parse(workload.principal),
+            requests,
+        }
+    }
+
+    /// How many statements it holds.
+    fn statements(&self) -> usize {
+        let single = [&self.resource, &self.boundary, &self.session, &self.endpoint];
+        let single: usize = single.iter().filter_map(|set| set.as_ref()).map(PolicySet::len).sum();
+        self.identity.len() + single + self.scp.iter().map(PolicySet::len).sum::<usize>()
+    }
 }
 
-/// Memory in use by this process; 0 where the kernel does not say.
-fn resident_bytes() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    pages.split_whitespace().nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+/// Bytes that Stoa keeps for each statement, parsed and compiled, requests not counted.
+pub fn bytes_a_statement(workload: &Workload) -> usize {
+    let empty = Workload { policies: Policies::default(), requests: Vec::new(), ..*workload };
+    let _warm = Stoa::new(&empty);
+    let before = memory::live();
+    let made = Stoa::new(&Workload { requests: Vec::new(), policies: workload.policies.clone(), ..*workload });
+    let bytes = memory::live().saturating_sub(before);
+    bytes / made.statements().max(1)
 }
 
 fn context(ask: &Ask) -> stoa_policy::MapContext {
@@ -90,7 +128,20 @@ impl Engine for Stoa {
             management_account: false,
             context,
         };
-        let slots = stoa_policy::Slots { identity: &[&self.set], ..stoa_policy::Slots::default() };
+        let session = self.session.as_ref();
+        let mut levels = [&self.identity; 5];
+        for (place, level) in levels.iter_mut().zip(&self.scp) {
+            *place = level;
+        }
+        let slots = stoa_policy::Slots {
+            identity: &[&self.identity],
+            resource: self.resource.as_ref(),
+            boundary: self.boundary.as_ref(),
+            session: session.is_some().then_some(session.as_slice()),
+            scp: &levels[..self.scp.len()],
+            endpoint: self.endpoint.as_ref(),
+            ..stoa_policy::Slots::default()
+        };
         match stoa_policy::decide(&slots, &request).effect {
             stoa_policy::Effect::Allow => Verdict::Allow,
             stoa_policy::Effect::ExplicitDeny => Verdict::ExplicitDeny,
@@ -113,6 +164,7 @@ impl IamRs {
     pub fn new(workload: &Workload) -> IamRs {
         let policies: Vec<iam_rs::IAMPolicy> = workload
             .policies
+            .identity
             .iter()
             .map(|policy| serde_json::from_value(policy.clone()).expect("iam-rs reads the policy"))
             .collect();
@@ -130,7 +182,7 @@ impl IamRs {
                     };
                     context.insert((*key).to_owned(), value);
                 }
-                let principal = iam_rs::Principal::Aws(iam_rs::PrincipalId::String(PRINCIPAL.to_owned()));
+                let principal = iam_rs::Principal::Aws(iam_rs::PrincipalId::String(workload.principal.to_owned()));
                 let resource = iam_rs::Arn::parse(&ask.resource).expect("an ARN");
                 iam_rs::IAMRequest::new_with_context(principal, ask.action, resource, context)
             })
@@ -158,15 +210,19 @@ pub struct Cedar {
 
 impl Cedar {
     pub fn new(workload: &Workload) -> Cedar {
-        let statements: Vec<&Value> =
-            workload.policies.iter().flat_map(|policy| policy["Statement"].as_array().expect("a list")).collect();
+        let statements: Vec<&Value> = workload
+            .policies
+            .identity
+            .iter()
+            .flat_map(|policy| policy["Statement"].as_array().expect("a list"))
+            .collect();
         let mut groups = BTreeSet::new();
         let mut text = String::new();
         for statement in statements {
             text += &translate(statement, &mut groups);
         }
         let policies = cedar::PolicySet::from_str(&text).expect("cedar reads the policies");
-        let requests = workload.requests.iter().map(|ask| cedar_request(ask, &groups)).collect();
+        let requests = workload.requests.iter().map(|ask| cedar_request(ask, workload.principal, &groups)).collect();
         Cedar { policies, authorizer: cedar::Authorizer::new(), requests }
     }
 }
@@ -186,19 +242,44 @@ impl Engine for Cedar {
 /// One statement as one Cedar policy.
 fn translate(statement: &Value, groups: &mut BTreeSet<String>) -> String {
     let head = if statement["Effect"] == "Deny" { "forbid" } else { "permit" };
-    let actions: Vec<&str> = statement["Action"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
-    groups.extend(actions.iter().filter(|action| action.contains('*')).map(|action| (*action).to_owned()));
-    let names: Vec<String> = actions.iter().map(|action| format!("Action::{}", json!(action))).collect();
-    let resource = statement["Resource"].as_str().expect("one resource").replace("${aws:username}", USERNAME);
-    let mut when = format!("resource.arn like {}", json!(resource));
+    let list = |name: &str| -> Option<Vec<String>> {
+        match &statement[name] {
+            Value::Null => None,
+            Value::Array(list) => Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+            one => Some(vec![one.as_str().expect("text").to_owned()]),
+        }
+    };
+    let (actions, others) = (list("Action"), list("NotAction"));
+    let named = actions.iter().chain(&others).flatten();
+    groups.extend(named.filter(|action| action.contains('*')).cloned());
+    let names = |actions: &[String]| {
+        actions.iter().map(|action| format!("Action::{}", json!(action))).collect::<Vec<_>>().join(", ")
+    };
+    let like = |resources: &[String]| {
+        let put_in =
+            |text: &String| json!(text.replace("${aws:username}", USERNAME).replace("${aws:PrincipalTag/team}", TEAM));
+        resources.iter().map(|text| format!("resource.arn like {}", put_in(text))).collect::<Vec<_>>().join(" || ")
+    };
+    let scope = actions.map_or("action".to_owned(), |actions| format!("action in [{}]", names(&actions)));
+    let mut when = match (list("Resource"), list("NotResource")) {
+        (Some(resources), _) => format!("({})", like(&resources)),
+        (None, Some(resources)) => format!("!({})", like(&resources)),
+        (None, None) => "true".to_owned(),
+    };
+    if let Some(others) = others {
+        when += &format!(" && !(action in [{}])", names(&others));
+    }
     let operators = statement["Condition"].as_object().into_iter().flatten();
     for (operator, keys) in operators {
         for (key, wanted) in keys.as_object().expect("keys") {
             when += &format!(" && {}", condition(operator, key, wanted));
         }
     }
-    format!("{head}(principal, action in [{}], resource) when {{ {when} }};\n", names.join(", "))
+    format!("{head}(principal, {scope}, resource) when {{ {when} }};\n")
 }
+
+/// The team of every request, as a variable's value.
+const TEAM: &str = "team3";
 
 fn condition(operator: &str, key: &str, wanted: &Value) -> String {
     let key = json!(key);
@@ -218,6 +299,17 @@ fn condition(operator: &str, key: &str, wanted: &Value) -> String {
                 value => format!("{have} == {}", json!(value)),
             })
         ),
+        "StringNotEquals" => format!(
+            "(!(context has {key}) || !{})",
+            any(&|value| match value.as_str() {
+                "${aws:PrincipalTag/team}" => format!("{have} == context[\"aws:PrincipalTag/team\"]"),
+                value => format!("{have} == {}", json!(value)),
+            })
+        ),
+        // Nearly: Cedar's `like` does not keep wildcards within the components of an ARN.
+        "ArnNotLike" => {
+            format!("(!(context has {key}) || !{})", any(&|value| format!("{have} like {}", json!(value))))
+        }
         "StringLike" => format!("(context has {key} && {})", any(&|value| format!("{have} like {}", json!(value)))),
         "IpAddress" => format!("(context has {key} && {})", any(&in_range)),
         "NotIpAddress" => format!("(!(context has {key}) || !{})", any(&in_range)),
@@ -227,7 +319,7 @@ fn condition(operator: &str, key: &str, wanted: &Value) -> String {
     }
 }
 
-fn cedar_request(ask: &Ask, groups: &BTreeSet<String>) -> (cedar::Request, cedar::Entities) {
+fn cedar_request(ask: &Ask, principal: &str, groups: &BTreeSet<String>) -> (cedar::Request, cedar::Entities) {
     let action = json!({"type": "Action", "id": ask.action});
     let parents: Vec<Value> = groups
         .iter()
@@ -251,7 +343,7 @@ fn cedar_request(ask: &Ask, groups: &BTreeSet<String>) -> (cedar::Request, cedar
     }
     let context = cedar::Context::from_json_value(json!(values), None).expect("cedar reads the context");
     let uid = |value: Value| cedar::EntityUid::from_json(value).expect("an entity id");
-    let principal = uid(json!({"type": "User", "id": PRINCIPAL}));
+    let principal = uid(json!({"type": "User", "id": principal}));
     let request = cedar::Request::new(principal, uid(action), uid(resource), context, None).expect("a request");
     (request, entities)
 }

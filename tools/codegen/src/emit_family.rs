@@ -14,16 +14,23 @@ pub fn emit(family: &str, operations: &[(&Service, &Operation)]) -> String {
     let (mut bounds, mut routes) = (Vec::new(), String::new());
     let mut any_custom = false;
     for (service, operation) in operations {
-        let module = format!("stoa_models_{}", service.overlay.service.crate_name.replace('-', "_"));
-        imports.entry(module).or_default().push(&operation.name);
-        bounds.push(format!("Handles<{}>", operation.name));
+        let module = module_of(service);
+        // Two services may have an operation of the same name: each is then written with its path.
+        let same = operations.iter().filter(|(_, other)| other.name == operation.name).count();
+        let name = if same > 1 {
+            format!("{module}::operations::{}", operation.name)
+        } else {
+            imports.entry(module).or_default().push(&operation.name);
+            operation.name.clone()
+        };
+        bounds.push(format!("Handles<{name}>"));
         let custom = matches!(operation.authz, Authz::Custom);
         if custom {
             any_custom = true;
-            bounds.push(format!("Targets<{}>", operation.name));
+            bounds.push(format!("Targets<{name}>"));
         }
         let how = if custom { "route_with_targets" } else { "route" };
-        let _ = writeln!(routes, "        stoa_kernel::{how}::<{}, S>(service),", operation.name);
+        let _ = writeln!(routes, "        stoa_kernel::{how}::<{name}, S>(service),");
     }
     let bounds = bounds.join("\n    + ");
     let mut out =
@@ -43,6 +50,10 @@ pub fn emit(family: &str, operations: &[(&Service, &Operation)]) -> String {
          pub fn routes<S: {trait_name}>(service: &Arc<S>) -> Vec<Route> {{\n    vec![\n{routes}    ]\n}}"
     );
     out
+}
+
+fn module_of(service: &Service) -> String {
+    format!("stoa_models_{}", service.overlay.service.crate_name.replace('-', "_"))
 }
 
 fn camel(name: &str) -> String {

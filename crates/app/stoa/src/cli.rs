@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{account, audit, catalog, doctor, env, policy};
+use crate::commands::{account, audit, catalog, doctor, env, keys, policy};
 use crate::serve;
 
 /// What every command returns: its exit status, or an error for the person at the terminal.
@@ -37,6 +37,9 @@ enum Command {
     /// The audit journal.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// The master key.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Says what on this machine would keep Stoa from doing its work.
     Doctor(DataDirArgs),
 }
@@ -77,6 +80,7 @@ pub fn run() -> Outcome {
         Command::Catalog(command) => catalog::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Audit(command) => audit::run(&command),
+        Command::Keys(command) => keys::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use stoa_audit_journal::SegmentJournal;
 use stoa_blob::BlobStore;
 use stoa_blob_fs::FsBlobs;
 use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig};
-use stoa_iam::{Iam, SealingKey};
+use stoa_iam::Iam;
 use stoa_kernel::ports::{Authority, ObjectSource};
-use stoa_kernel::{Platform, Registry};
+use stoa_kernel::{Platform, Registry, VpcEndpoint};
+use stoa_kms::{KeyReconciler, Kms, KmsParts};
 use stoa_oidc_keys::OidcKeys;
 use stoa_runtime::Runtime;
 use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
@@ -21,6 +23,7 @@ use stoa_s3::{S3Service, S3Settings};
 use stoa_s3_objects::{CombinedSource, S3Objects};
 use stoa_sagemaker_hosting::{EndpointReconciler, Hosting, HostingParts};
 use stoa_sagemaker_hub::{Catalog, Hubs, HubsParts};
+use stoa_seal::SealingKey;
 use stoa_store::{PageTokens, Store};
 use stoa_store_sqlite::{Settings, SqliteStore};
 use stoa_types::{AccountId, Clock, IdSource};
@@ -28,8 +31,9 @@ use stoa_work::{Nudge, Worker};
 
 use crate::clock::{SystemClock, SystemIds};
 use crate::config::Config;
-use crate::data_dir::{DataDir, MasterKey};
+use crate::data_dir::DataDir;
 use crate::images::{INFERENCE, ImageMap};
+use crate::master_key::{self, MasterKey, MasterKeys};
 use crate::presign::{Presigner, ServiceAuthority};
 use crate::s3_front::S3Frontage;
 use crate::tags::StoredTags;
@@ -52,9 +56,12 @@ pub struct Stoa {
     pub journal: Arc<dyn Journal>,
     pub runtime: Arc<dyn Runtime>,
     pub endpoints: Worker,
+    pub keys: Worker,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdSource>,
     pub management_account: AccountId,
+    /// The VPC endpoints, each with the address it listens on.
+    pub vpc_endpoints: Vec<(SocketAddr, Arc<VpcEndpoint>)>,
 }
 
 /// The layers that others are made of.
@@ -62,6 +69,7 @@ struct Base {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     key: MasterKey,
+    sealing: SealingKey,
     store: Arc<dyn Store>,
     blobs: Arc<dyn BlobStore>,
     tokens: PageTokens,
@@ -69,17 +77,15 @@ struct Base {
 
 /// Opens everything in the data folder and wires it.
 pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dyn Error>> {
-    let base = open_base(data_dir)?;
+    let base = open_base(data_dir).await?;
     let journal: Arc<dyn Journal> = Arc::new(open_journal(data_dir)?);
-    let iam = Iam::new(
-        Arc::clone(&base.store),
-        Arc::clone(&base.clock),
-        Arc::clone(&base.ids),
-        SealingKey::new(base.key.bytes()),
-    );
+    let iam = Iam::new(Arc::clone(&base.store), Arc::clone(&base.clock), Arc::clone(&base.ids), base.sealing.clone());
     let organization = iam.bootstrap().await?;
-    let inner: Arc<dyn Authority> = Arc::clone(&iam) as Arc<dyn Authority>;
-    let authority: Arc<dyn Authority> = Arc::new(ServiceAuthority::new(inner, &base.key));
+    let authority: Arc<dyn Authority> = Arc::new(ServiceAuthority::new(Arc::clone(&iam), &base.key)?);
+    let management = &organization.management_account;
+    let vpc_endpoints: Vec<_> =
+        config.vpc_endpoints.iter().map(|endpoint| (endpoint.listen, endpoint.endpoint(management))).collect();
+    iam.set_vpc_endpoints(vpc_endpoints.iter().map(|(_, endpoint)| Arc::clone(endpoint)));
     let platform = Arc::new(Platform {
         clock: Arc::clone(&base.clock),
         ids: Arc::clone(&base.ids),
@@ -93,11 +99,17 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let sources = CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]);
     let runtime = runtime(data_dir)?;
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::new(sources), Arc::clone(&runtime));
-    iam.set_resource_policies(vec![Arc::clone(&objects) as _]);
+    let (kms, keys) = kms(&base);
+    iam.set_resource_policies(vec![Arc::clone(&objects) as _, Arc::clone(&kms) as _]);
+    iam.set_account_data(vec![
+        Arc::clone(&hosting) as _,
+        Arc::clone(&hubs) as _,
+        Arc::clone(&objects) as _,
+        Arc::clone(&kms) as _,
+    ]);
     iam.set_issuer_keys(Arc::new(OidcKeys::new(config.oidc_keys.clone(), Arc::clone(&base.clock))));
-    iam.set_account_data(vec![Arc::clone(&hosting) as _, Arc::clone(&hubs) as _, Arc::clone(&objects) as _]);
     iam.resume_deletions().await?;
-    let registry = registry(&iam, &hubs, &hosting)?;
+    let registry = registry(&iam, &hubs, &hosting, &kms)?;
     let s3 = s3_service(config, &platform, &journal, objects, &base)?;
     let gateway_config = GatewayConfig {
         allow_tunnel: config.allow_tunnel.clone(),
@@ -106,6 +118,12 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     };
     let gateway =
         Gateway::new(gateway_config, platform, registry, Arc::clone(&journal), Some(Arc::new(S3Frontage(s3.clone()))));
+    for (_, endpoint) in &vpc_endpoints {
+        let unknown = gateway.unknown_services(endpoint);
+        if !unknown.is_empty() {
+            return Err(format!("[[vpc_endpoints]] `{}`: no such services: {}", endpoint.id, unknown.join(", ")).into());
+        }
+    }
     let certificates = CertificateAuthority::open(data_dir.path(), Arc::clone(&base.clock))?;
     Ok(Stoa {
         gateway: Arc::new(gateway),
@@ -116,21 +134,25 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         journal,
         runtime,
         endpoints,
+        keys,
         clock: base.clock,
         ids: base.ids,
         management_account: organization.management_account,
+        vpc_endpoints,
     })
 }
 
-fn open_base(data_dir: &DataDir) -> Result<Base, Box<dyn Error>> {
+async fn open_base(data_dir: &DataDir) -> Result<Base, Box<dyn Error>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn IdSource> = Arc::new(SystemIds);
-    let key = data_dir.master_key(&*ids)?;
+    let keys = MasterKeys::load(data_dir, &*ids)?;
     let settings = Settings { cache_bytes: 32 << 20 };
     let store = SqliteStore::open(&data_dir.database(), Arc::clone(&clock), settings)?;
+    master_key::check(&store, &keys, &*clock).await?;
     let blobs = FsBlobs::open(data_dir.path())?;
+    let (key, sealing) = (keys.newest().clone(), keys.sealing_key());
     let tokens = PageTokens::new(key.derive("stoa/page-tokens/v1"));
-    Ok(Base { clock, ids, key, store: Arc::new(store), blobs: Arc::new(blobs), tokens })
+    Ok(Base { clock, ids, key, sealing, store: Arc::new(store), blobs: Arc::new(blobs), tokens })
 }
 
 fn open_journal(data_dir: &DataDir) -> Result<SegmentJournal, Box<dyn Error>> {
@@ -155,6 +177,19 @@ fn s3_service(
         body_idle: S3_BODY_IDLE,
     };
     Ok(S3Service::new(settings, Arc::clone(platform), Arc::clone(journal), objects, Arc::clone(&base.blobs)))
+}
+
+fn kms(base: &Base) -> (Arc<Kms>, Worker) {
+    let nudge = Nudge::new();
+    let kms = Kms::new(KmsParts {
+        store: Arc::clone(&base.store),
+        clock: Arc::clone(&base.clock),
+        ids: Arc::clone(&base.ids),
+        key: base.sealing.clone(),
+        nudge: nudge.clone(),
+    });
+    let reconciler = Arc::new(KeyReconciler::new(Arc::clone(&kms)));
+    (kms, Worker::new(reconciler, Arc::clone(&base.clock), Kms::PERIOD, nudge))
 }
 
 fn hubs(base: &Base) -> (Arc<Hubs>, Arc<Catalog>) {
@@ -206,16 +241,24 @@ fn hosting(
 }
 
 /// Every service that is spoken. Start-up refuses when a table calls an operation implemented that nothing handles.
-fn registry(iam: &Arc<Iam>, hubs: &Arc<Hubs>, hosting: &Arc<Hosting>) -> Result<Registry, Box<dyn Error>> {
+fn registry(
+    iam: &Arc<Iam>,
+    hubs: &Arc<Hubs>,
+    hosting: &Arc<Hosting>,
+    kms: &Arc<Kms>,
+) -> Result<Registry, Box<dyn Error>> {
     let mut services = vec![
         &stoa_models_sagemaker::SERVICE,
         &stoa_models_sagemaker_runtime::SERVICE,
         &stoa_models_iam::SERVICE,
         &stoa_models_sts::SERVICE,
+        &stoa_models_organizations::SERVICE,
+        &stoa_models_kms::SERVICE,
     ];
     services.extend(stoa_models_others::SERVICES);
     let registry = Registry::new(services)
         .with_routes(stoa_iam::routes(iam))
+        .with_routes(stoa_kms::routes(kms))
         .with_routes(stoa_sagemaker_hub::routes(hubs))
         .with_routes(stoa_sagemaker_hosting::routes(hosting));
     match registry.missing() {

@@ -11,6 +11,15 @@
 //!
 //! [images]                                  # image URIs of this site: exact, or up to a final *
 //! "123456789012.dkr.ecr.us-west-2.amazonaws.com/own:*" = "inference"
+//!
+//! [[vpc_endpoints]]                         # a listener of its own for each VPC endpoint
+//! id = "vpce-0a1b2c3d"
+//! vpc = "vpc-0a1b2c3d"
+//! listen = "10.0.0.5:4567"
+//! account = "123456789012"                  # whose it is; the management account's otherwise
+//! region = "us-west-2"                      # where it is; that of each call otherwise
+//! services = ["sagemaker.api", "s3"]        # where it leads to; everywhere otherwise
+//! policy = "endpoint.json"                  # beside this file; full access otherwise
 //! ```
 
 use std::collections::BTreeMap;
@@ -22,6 +31,7 @@ use stoa_oidc_keys::Pin;
 use stoa_types::Region;
 
 use crate::images::INFERENCE;
+use crate::vpc_endpoints::{EndpointConfig, RawEndpoint};
 
 /// The default when no `--region` is given.
 const DEFAULT_REGION: &str = "us-west-2";
@@ -32,6 +42,7 @@ const DEFAULT_REGION: &str = "us-west-2";
 struct RawConfig {
     allow_tunnel: Vec<String>,
     images: BTreeMap<String, String>,
+    vpc_endpoints: Vec<RawEndpoint>,
     oidc_discovery: Option<bool>,
     oidc_keys: Vec<RawIssuer>,
 }
@@ -54,6 +65,7 @@ pub struct Config {
     pub allow_tunnel: Vec<String>,
     pub images: BTreeMap<String, String>,
     pub sample_catalog: bool,
+    pub vpc_endpoints: Vec<EndpointConfig>,
     pub oidc_keys: stoa_oidc_keys::Settings,
 }
 
@@ -94,6 +106,7 @@ impl Config {
                     .push(format!("[images] `{image}`: there is no built-in image `{program}`; known: {INFERENCE}"));
             }
         }
+        let vpc_endpoints = endpoints(raw.vpc_endpoints, file, &mut problems);
         let oidc_keys = issuers(raw.oidc_discovery, raw.oidc_keys, &mut problems);
         match address {
             Some(listen) if problems.is_empty() => Ok(Config {
@@ -103,11 +116,25 @@ impl Config {
                 allow_tunnel: raw.allow_tunnel,
                 images: raw.images,
                 sample_catalog,
+                vpc_endpoints,
                 oidc_keys,
             }),
             _ => Err(ConfigError(problems)),
         }
     }
+}
+
+fn endpoints(raw: Vec<RawEndpoint>, file: Option<&Path>, problems: &mut Vec<String>) -> Vec<EndpointConfig> {
+    let beside = file.and_then(Path::parent).unwrap_or(Path::new(""));
+    let mut checked: Vec<EndpointConfig> = Vec::with_capacity(raw.len());
+    for endpoint in raw {
+        let Some(endpoint) = endpoint.check(beside, problems) else { continue };
+        if checked.iter().any(|other| other.id == endpoint.id) {
+            problems.push(format!("[[vpc_endpoints]] `{}` is there twice", endpoint.id));
+        }
+        checked.push(endpoint);
+    }
+    checked
 }
 
 /// Where the keys of OpenID Connect issuers come from.
@@ -182,6 +209,36 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is not in {text}");
         }
+    }
+
+    #[test]
+    fn endpoints_are_checked_and_a_bad_policy_is_told_with_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let load = |text: &str| {
+            let file = dir.path().join("stoa.toml");
+            std::fs::write(&file, text).unwrap();
+            Config::load(dir.path(), "127.0.0.1:0", &[], Some(&file), true)
+        };
+        std::fs::write(dir.path().join("bad.json"), r#"{"Statement":[{"Effect":"Allow","Principal":"*"}]}"#).unwrap();
+        let deny = r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}}"#;
+        std::fs::write(dir.path().join("deny.json"), deny).unwrap();
+        let table = |id: &str, more: &str| {
+            format!("[[vpc_endpoints]]\nid = \"{id}\"\nvpc = \"vpc-1\"\nlisten = \"127.0.0.1:0\"\n{more}\n")
+        };
+        let bad = table("x", "account = \"12\"\nregion = \"Mars\"\npolicy = \"bad.json\"");
+        let text = load(&bad).unwrap_err().to_string();
+        for part in ["4 problem", "id `x` is not `vpce-`", "`12`", "Mars", "bad.json is malformed", "$.Statement[0]"] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+        let twice = load(&format!("{0}{0}", table("vpce-1", ""))).unwrap_err().to_string();
+        assert!(twice.contains("`vpce-1` is there twice"), "{twice}");
+        let good = load(&table("vpce-1", "policy = \"deny.json\"\nservices = [\"s3\"]")).unwrap();
+        let endpoint = &good.vpc_endpoints[0];
+        assert!(endpoint.warning().unwrap().contains("allows nothing"));
+        let made = endpoint.endpoint(&"123456789012".parse().unwrap());
+        assert_eq!((&*made.vpc, made.account.as_str(), made.policy.is_some()), ("vpc-1", "123456789012", true));
+        std::fs::write(dir.path().join("deny.json"), "{").unwrap();
+        assert!(endpoint.reloaded().unwrap_err().contains("malformed"));
     }
 
     #[test]

@@ -11,10 +11,12 @@ mod compose;
 mod config;
 mod data_dir;
 mod images;
+mod master_key;
 mod presign;
 mod s3_front;
 mod serve;
 mod tags;
+mod vpc_endpoints;
 
 use std::process::ExitCode;
 

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use stoa_iam::{Gathered, Iam};
 use stoa_kernel::ports::{AccountPlace, Authority, Credential, PRESIGNING_PRINCIPAL, PresignObject, Verdict};
 use stoa_kernel::{ApiError, Cx, Principal, PrincipalIdentity};
-use stoa_policy::{Context, Effect, Slot};
+use stoa_policy::{Context, Document, PolicyError, PolicySet, PrincipalRef};
 use stoa_sigv4::{Signer, presign};
 use stoa_types::{AccountId, Secret};
 
-use crate::data_dir::MasterKey;
+use crate::master_key::MasterKey;
 
 /// What SigV4 leaves as it is in a path.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
@@ -69,16 +70,22 @@ impl PresignObject for Presigner {
 
 /// IAM's authority, and beside it the service that signs URLs: it may read objects and nothing else.
 pub struct ServiceAuthority {
-    inner: Arc<dyn Authority>,
+    inner: Arc<Iam>,
     access_key_id: String,
     credential: Arc<Credential>,
+    /// What it may do, as if every bucket's policy said so.
+    reads: Arc<PolicySet>,
 }
+
+const READS: &str = r#"{"Version":"2012-10-17","Statement":[
+    {"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"}]}"#;
 
 impl ServiceAuthority {
     /// Adds the service credential to an authority.
-    pub fn new(inner: Arc<dyn Authority>, key: &MasterKey) -> ServiceAuthority {
+    pub fn new(inner: Arc<Iam>, key: &MasterKey) -> Result<ServiceAuthority, PolicyError> {
         let (access_key_id, credential) = service_credential(key);
-        ServiceAuthority { inner, access_key_id, credential: Arc::new(credential) }
+        let reads = Arc::new(PolicySet::compile([(Arc::from("presigned"), &Document::parse(READS)?)]));
+        Ok(ServiceAuthority { inner, access_key_id, credential: Arc::new(credential), reads })
     }
 
     fn is_presigning(&self, principal: &Principal) -> bool {
@@ -109,13 +116,11 @@ impl Authority for ServiceAuthority {
         if !self.is_presigning(principal) {
             return self.inner.decide(principal, action, resource, context).await;
         }
-        let reads = action == "s3:GetObject";
-        Ok(Verdict {
-            effect: if reads { Effect::Allow } else { Effect::ImplicitDeny },
-            slot: Slot::Identity,
-            matched: None,
-            reason: (!reads).then(|| "because presigned downloads only read objects".to_owned()),
-        })
+        // The endpoint that the download comes through and control policies over the bucket bear on it like on any call.
+        let gathered = self.inner.gather(principal, action, resource, context).await?;
+        let gathered = gathered.unwrap_or_else(|| Gathered::of(Arc::new(PrincipalRef::parse(&principal.arn))));
+        let gathered = Gathered { resource: Some(Arc::clone(&self.reads)), ..gathered };
+        Ok(gathered.verdict(action, resource, context))
     }
 
     async fn service_session(

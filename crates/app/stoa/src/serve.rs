@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_gateway::Server;
+use stoa_kernel::VpcEndpoint;
 use stoa_work::TaskGroup;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,8 @@ use crate::admin::{AdminParts, AdminServer};
 use crate::cli::{Outcome, ServeArgs};
 use crate::compose::{Stoa, compose};
 use crate::config::Config;
-use crate::data_dir::{DataDir, ServerFile};
+use crate::data_dir::{DataDir, EndpointEntry, ServerFile};
+use crate::vpc_endpoints::EndpointConfig;
 
 /// For tasks of ours once requests are done.
 const SHUTDOWN: Duration = Duration::from_secs(15);
@@ -52,15 +54,19 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     write_credentials(&stoa, &data_dir).await?;
     let server = Server::bind(config.listen, Arc::clone(&stoa.gateway), Arc::clone(&stoa.certificates))?;
     let url = format!("http://{}", reachable(server.local_addr()));
+    let endpoints = bind_endpoints(&stoa)?;
     let tasks = TaskGroup::new();
     start_workers(&stoa, &config, &data_dir, &tasks)?;
-    write_server_file(&data_dir, &config, &url)?;
+    reload_on_hangup(&stoa, &config, &tasks)?;
+    let file = server_file(&config, &url, &endpoints);
+    data_dir.write_private(&data_dir.server_file(), &serde_json::to_string(&file)?)?;
     let stop = stop_on_signal()?;
-    let mut out = std::io::stdout().lock();
-    // A parent that closed our standard output still gets a server.
-    let _ = writeln!(out, "stoa ready on {url}").and_then(|()| out.flush());
-    drop(out);
-    server.run(stop).await;
+    announce(&file);
+    let mut servers = tokio::task::JoinSet::new();
+    for server in std::iter::once(server).chain(endpoints) {
+        servers.spawn(server.run(stop.clone()));
+    }
+    servers.join_all().await;
     tracing::info!("stopping");
     if tokio::time::timeout(SHUTDOWN, stoa.s3.wait_for_mutations()).await.is_err() {
         tracing::warn!("an S3 mutation outlived the shutdown limit");
@@ -80,6 +86,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
 
 fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskGroup) -> Result<(), Box<dyn Error>> {
     stoa.endpoints.start(tasks);
+    stoa.keys.start(tasks);
     let (iam, token) = (Arc::clone(&stoa.iam), tasks.token());
     tasks.spawn("iam-key-uses", async move {
         loop {
@@ -138,11 +145,75 @@ async fn write_credentials(stoa: &Stoa, data_dir: &DataDir) -> Result<(), Box<dy
     Ok(())
 }
 
-fn write_server_file(data_dir: &DataDir, config: &Config, url: &str) -> Result<(), Box<dyn Error>> {
-    let regions = config.regions.iter().map(ToString::to_string).collect();
-    let file = ServerFile { url: url.to_owned(), regions, pid: std::process::id() };
-    data_dir.write_private(&data_dir.server_file(), &serde_json::to_string(&file)?)?;
+/// The listeners of the VPC endpoints, before the same gateway.
+fn bind_endpoints(stoa: &Stoa) -> std::io::Result<Vec<Server>> {
+    let bind = |(address, endpoint): &(SocketAddr, Arc<VpcEndpoint>)| {
+        let server = Server::bind(*address, Arc::clone(&stoa.gateway), Arc::clone(&stoa.certificates));
+        let named = |error| std::io::Error::other(format!("cannot listen on {address} for {}: {error}", endpoint.id));
+        server.map(|server| server.for_endpoint(Arc::clone(endpoint))).map_err(named)
+    };
+    stoa.vpc_endpoints.iter().map(bind).collect()
+}
+
+/// Reads the endpoints' policies again on SIGHUP. One that cannot be read stays as it was.
+fn reload_on_hangup(stoa: &Stoa, config: &Config, tasks: &TaskGroup) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (iam, management, token) = (Arc::clone(&stoa.iam), stoa.management_account.clone(), tasks.token());
+    let mut endpoints = config.vpc_endpoints.clone();
+    tasks.spawn("vpc-endpoint-policies", async move {
+        loop {
+            tokio::select! {
+                () = token.cancelled() => return,
+                received = hangup.recv() => {
+                    if received.is_none() {
+                        return;
+                    }
+                }
+            }
+            for endpoint in &mut endpoints {
+                match endpoint.reloaded() {
+                    Ok(changed) => *endpoint = changed,
+                    Err(error) => tracing::error!(id = endpoint.id, error, "the endpoint keeps its former policy"),
+                }
+                warn_of(endpoint);
+            }
+            iam.set_vpc_endpoints(endpoints.iter().map(|endpoint| endpoint.endpoint(&management)));
+            tracing::info!(endpoints = endpoints.len(), "the policies of vpc endpoints were read again");
+        }
+    });
     Ok(())
+}
+
+fn warn_of(endpoint: &EndpointConfig) {
+    if let Some(warning) = endpoint.warning() {
+        tracing::warn!(id = endpoint.id, warning, "a vpc endpoint lets nothing through");
+    }
+}
+
+fn server_file(config: &Config, url: &str, endpoints: &[Server]) -> ServerFile {
+    let entry = |(server, endpoint): (&Server, &EndpointConfig)| {
+        warn_of(endpoint);
+        let url = format!("http://{}", reachable(server.local_addr()));
+        EndpointEntry { id: endpoint.id.clone(), url, warning: endpoint.warning() }
+    };
+    ServerFile {
+        url: url.to_owned(),
+        regions: config.regions.iter().map(ToString::to_string).collect(),
+        pid: std::process::id(),
+        vpc_endpoints: endpoints.iter().zip(&config.vpc_endpoints).map(entry).collect(),
+    }
+}
+
+/// Says where the server is; the last line says that it is ready.
+fn announce(file: &ServerFile) {
+    let mut out = std::io::stdout().lock();
+    let mut text = String::new();
+    for endpoint in &file.vpc_endpoints {
+        text.push_str(&format!("vpc endpoint {} on {}\n", endpoint.id, endpoint.url));
+    }
+    text.push_str(&format!("stoa ready on {}\n", file.url));
+    // A parent that closed our standard output still gets a server.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Cancelled by SIGTERM or SIGINT; a second one ends the process at once.

@@ -4,6 +4,8 @@
 //! operator over an absent key holds; `ForAllValues` over an absent key holds, `ForAnyValue` does not; `IfExists` makes
 //! any of them hold. A value of the request that is not of the operator's type matches nothing.
 
+use std::fmt;
+
 use crate::glob::{Pattern, Syntax};
 use crate::values::{self, Instant, Number, Range};
 use crate::{Context, Values};
@@ -11,18 +13,13 @@ use crate::{Context, Values};
 /// One operator applied to one key.
 #[derive(Debug, Clone)]
 pub(crate) struct Condition {
-    /// As written in the document, for explanations.
-    pub operator: Box<str>,
-    /// In lower case.
-    pub key: Box<str>,
-    /// As written in the document.
-    pub name: Box<str>,
+    /// The key in lower case, and as written where that differs.
+    key: Box<str>,
     /// The wanted values as written, where the parsed ones do not keep their text.
     texts: Box<[Box<str>]>,
-    quantifier: Quantifier,
-    if_exists: bool,
-    negated: bool,
     wanted: Wanted,
+    key_len: u32,
+    operator: Operator,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +74,8 @@ enum Kind {
     Bool,
     Binary,
     Ip,
-    Arn,
+    ArnEquals,
+    ArnLike,
     Null,
 }
 
@@ -88,9 +86,10 @@ enum BoolValue {
     Variable(Pattern),
 }
 
-/// A wanted ARN: six components compared one by one.
+/// A wanted ARN.
 #[derive(Debug, Clone)]
 enum ArnPattern {
+    /// Six components, compared one by one.
     Components(Box<[Pattern; 6]>),
     /// `*`, or a variable that stands for a whole ARN.
     Whole(Pattern),
@@ -124,15 +123,17 @@ fn base_operator(name: &str) -> Option<(Kind, bool)> {
         "binaryequals" => (Kind::Binary, false),
         "ipaddress" => (Kind::Ip, false),
         "notipaddress" => (Kind::Ip, true),
-        "arnequals" | "arnlike" => (Kind::Arn, false),
-        "arnnotequals" | "arnnotlike" => (Kind::Arn, true),
+        "arnequals" => (Kind::ArnEquals, false),
+        "arnnotequals" => (Kind::ArnEquals, true),
+        "arnlike" => (Kind::ArnLike, false),
+        "arnnotlike" => (Kind::ArnLike, true),
         "null" => (Kind::Null, false),
         _ => return None,
     })
 }
 
 /// An operator name, taken apart.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Operator {
     quantifier: Quantifier,
     kind: Kind,
@@ -162,34 +163,88 @@ impl Operator {
     }
 }
 
+/// As AWS writes it: `ForAnyValue:StringNotLikeIfExists`.
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = match self.quantifier {
+            Quantifier::None => "",
+            Quantifier::ForAllValues => "ForAllValues:",
+            Quantifier::ForAnyValue => "ForAnyValue:",
+        };
+        let compared = |how: Comparison| match how {
+            Comparison::Equal => "Equals",
+            Comparison::Less => "LessThan",
+            Comparison::LessOrEqual => "LessThanEquals",
+            Comparison::Greater => "GreaterThan",
+            Comparison::GreaterOrEqual => "GreaterThanEquals",
+        };
+        let (subject, test) = match self.kind {
+            Kind::Equals => ("String", "Equals"),
+            Kind::EqualsFold => ("String", "EqualsIgnoreCase"),
+            Kind::Like => ("String", "Like"),
+            Kind::Number(how) => ("Numeric", compared(how)),
+            Kind::Date(how) => ("Date", compared(how)),
+            Kind::Bool => ("Bool", ""),
+            Kind::Binary => ("Binary", "Equals"),
+            Kind::Ip => ("", "IpAddress"),
+            Kind::ArnEquals => ("Arn", "Equals"),
+            Kind::ArnLike => ("Arn", "Like"),
+            Kind::Null => ("Null", ""),
+        };
+        let not = if self.negated { "Not" } else { "" };
+        let if_exists = if self.if_exists { "IfExists" } else { "" };
+        write!(f, "{set}{subject}{not}{test}{if_exists}")
+    }
+}
+
 impl Condition {
     /// Parses the wanted values of one key; the error has the position of the bad value.
     pub fn parse(
-        name: &str,
         operator: Operator,
         key: &str,
-        texts: &[String],
+        texts: &[impl AsRef<str>],
         variables: bool,
     ) -> Result<Condition, (usize, String)> {
         let wanted = Wanted::parse(operator.kind, texts, variables)?;
-        let Operator { quantifier, negated, if_exists, .. } = operator;
-        let kept = if wanted.keeps_text() { &[] } else { texts };
-        Ok(Condition {
-            operator: name.into(),
-            key: key.to_ascii_lowercase().into(),
-            name: key.into(),
-            texts: kept.iter().map(|text| Box::from(text.as_str())).collect(),
-            quantifier,
-            if_exists,
-            negated,
-            wanted,
-        })
+        let kept: Box<[Box<str>]> =
+            if wanted.keeps_text() { Box::default() } else { texts.iter().map(|text| text.as_ref().into()).collect() };
+        let mut both = key.to_ascii_lowercase();
+        if both != key {
+            both.push_str(key);
+        }
+        Ok(Condition { key: both.into(), texts: kept, wanted, key_len: key.len() as u32, operator })
+    }
+
+    /// The key in lower case.
+    #[inline]
+    pub fn key(&self) -> &str {
+        self.key.get(..self.key_len as usize).unwrap_or("")
+    }
+
+    /// The key as written.
+    pub fn name(&self) -> &str {
+        self.key.get(self.key_len as usize..).filter(|name| !name.is_empty()).unwrap_or(self.key())
+    }
+
+    /// The operator.
+    pub fn operator(&self) -> Operator {
+        self.operator
+    }
+
+    /// The values of which the key must have one, where that is plain: the condition holds for no other request.
+    pub fn required_values(&self) -> Option<impl Iterator<Item = &str>> {
+        let Operator { quantifier, kind, negated, if_exists } = self.operator;
+        if kind != Kind::Equals || negated || if_exists || quantifier == Quantifier::ForAllValues {
+            return None;
+        }
+        let Wanted::Text(patterns) = &self.wanted else { return None };
+        patterns.iter().all(|pattern| pattern.plain().is_some()).then(|| patterns.iter().filter_map(Pattern::plain))
     }
 
     /// The wanted values as written.
     pub fn wanted_texts(&self) -> Vec<String> {
         match self.wanted.patterns() {
-            Some(patterns) => patterns.iter().map(|pattern| pattern.text().to_owned()).collect(),
+            Some(patterns) => patterns.iter().map(Pattern::text).collect(),
             None => self.texts.iter().map(ToString::to_string).collect(),
         }
     }
@@ -209,24 +264,25 @@ impl Condition {
     /// Whether the condition holds for a request.
     #[inline]
     pub fn holds(&self, context: &dyn Context) -> bool {
-        let have = context.get(&self.key).filter(|values| !values.is_empty());
+        let have = context.get(self.key()).filter(|values| !values.is_empty());
         if let Wanted::Null(wanted) = &self.wanted {
             return wanted.contains(&have.is_none());
         }
         match have {
             Some(values) => self.holds_for(values, context),
-            None if self.if_exists => true,
-            None => match self.quantifier {
+            None if self.operator.if_exists => true,
+            None => match self.operator.quantifier {
                 Quantifier::ForAllValues => true,
                 Quantifier::ForAnyValue => false,
-                Quantifier::None => self.negated,
+                Quantifier::None => self.operator.negated,
             },
         }
     }
 
     fn holds_for(&self, values: Values<'_>, context: &dyn Context) -> bool {
-        let one = |value: &str| self.wanted.matches(value, context) != self.negated;
-        match (self.quantifier, self.negated) {
+        let Operator { quantifier, negated, .. } = self.operator;
+        let one = |value: &str| self.wanted.matches(value, context) != negated;
+        match (quantifier, negated) {
             (Quantifier::ForAllValues, _) | (Quantifier::None, true) => values.all(one),
             (Quantifier::ForAnyValue, _) | (Quantifier::None, false) => values.any(one),
         }
@@ -234,7 +290,7 @@ impl Condition {
 }
 
 impl Wanted {
-    fn parse(kind: Kind, texts: &[String], variables: bool) -> Result<Wanted, (usize, String)> {
+    fn parse(kind: Kind, texts: &[impl AsRef<str>], variables: bool) -> Result<Wanted, (usize, String)> {
         let plain = Syntax { wildcards: false, variables };
         let glob = Syntax { wildcards: true, variables };
         Ok(match kind {
@@ -246,7 +302,7 @@ impl Wanted {
             Kind::Bool => Wanted::Bool(each(texts, |text| BoolValue::parse(text, plain))?),
             Kind::Binary => Wanted::Binary(each(texts, |text| typed(text, "base64", values::base64))?),
             Kind::Ip => Wanted::Ip(each(texts, |text| typed(text, "an IP address or CIDR range", values::range))?),
-            Kind::Arn => Wanted::Arn(each(texts, |text| ArnPattern::parse(text, glob))?),
+            Kind::ArnEquals | Kind::ArnLike => Wanted::Arn(each(texts, |text| ArnPattern::parse(text, glob))?),
             Kind::Null => Wanted::Null(each(texts, |text| typed(text, "`true` or `false`", values::boolean))?),
         })
     }
@@ -368,8 +424,8 @@ fn split_arn_pattern(text: &str, variables: bool) -> Vec<&str> {
     parts
 }
 
-fn each<T>(texts: &[String], parse: impl Fn(&str) -> Result<T, String>) -> Result<Box<[T]>, (usize, String)> {
-    texts.iter().enumerate().map(|(at, text)| parse(text).map_err(|problem| (at, problem))).collect()
+fn each<T>(texts: &[impl AsRef<str>], parse: impl Fn(&str) -> Result<T, String>) -> Result<Box<[T]>, (usize, String)> {
+    texts.iter().enumerate().map(|(at, text)| parse(text.as_ref()).map_err(|problem| (at, problem))).collect()
 }
 
 fn typed<T>(text: &str, what: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {

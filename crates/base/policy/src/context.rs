@@ -35,6 +35,15 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// Calls `use_it` with every value.
+    #[inline]
+    pub(crate) fn for_each(&self, mut use_it: impl FnMut(&'a str)) {
+        match self {
+            Values::One(value) => use_it(value),
+            Values::Many(list) => list.iter().for_each(|value| use_it(value)),
+        }
+    }
+
     /// Whether `test` holds for some value.
     pub(crate) fn any(&self, mut test: impl FnMut(&'a str) -> bool) -> bool {
         match self {

@@ -1,30 +1,47 @@
-//! Patterns of the policy language: literal text, `*`, `?`, and policy variables, parsed once and matched without
-//! allocation (up to four variables).
+//! Patterns of the policy language: literal text, `*`, `?`, and policy variables, parsed once into one small piece of code
+//! and matched without allocation (up to four variables).
 //!
-//! INVARIANT: matching restarts only at the last `*`, so it takes at most `subject × pattern` steps; nothing recurses.
-//! A variable's value is literal text, whatever it contains. A variable that the request cannot resolve and that has no
-//! default matches nothing.
+//! INVARIANT: matching restarts only at the last `*`, and a subject shorter than the pattern's literal text is refused
+//! at once, so a match takes at most `subject × subject` steps however long the pattern; nothing recurses. A variable's
+//! value is literal text, whatever it contains. A variable that the request cannot resolve and that has no default
+//! matches nothing.
 
 use std::borrow::Cow;
 
 use crate::Context;
 
-/// A piece of a pattern. Spans point into [`Pattern::text`].
+/// A piece of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum Part<'a> {
     /// Literal text.
-    Lit { start: u32, len: u32 },
+    Lit(&'a [u8]),
+    /// A character that was written as `${*}`, `${?}` or `${$}`.
+    Escaped(&'a [u8]),
     /// `?`: exactly one character.
     One,
     /// `*`: any text.
     Star,
     /// A policy variable, by its position in the pattern's list.
-    Var(u32),
+    Var(usize),
 }
+
+// The code: an operation a byte, with its operand after it.
+const STAR: u8 = 0;
+const ONE: u8 = 1;
+/// Followed by two bytes: the variable's position.
+const VAR: u8 = 2;
+/// Followed by two bytes of length, and the text. Longer literals are several.
+const LIT: u8 = 3;
+/// Followed by the character.
+const ESCAPED: u8 = 4;
+
+const MAX_LIT: usize = u16::MAX as usize;
 
 /// `${key}` or `${key, 'default'}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variable {
+    /// What is between the braces, as written.
+    written: Box<str>,
     key: Box<str>,
     default: Option<Box<str>>,
 }
@@ -41,68 +58,108 @@ pub(crate) struct Syntax {
 /// A parsed pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
-    text: Box<str>,
-    parts: Box<[Part]>,
-    variables: Box<[Variable]>,
+    code: Box<[u8]>,
+    // A boxed vector is one word in the many patterns that have no variable.
+    #[expect(clippy::box_collection, reason = "half the size where there are none, which is nearly always")]
+    variables: Option<Box<Vec<Variable>>>,
+    /// Bytes that a subject has at least.
+    least: u32,
 }
 
 impl Pattern {
     /// Parses a pattern; the error says what is wrong with a variable in it.
     pub fn parse(text: &str, syntax: Syntax) -> Result<Pattern, String> {
-        let mut parser = Parser { text, syntax, parts: Vec::new(), variables: Vec::new(), lit: 0 };
+        let mut parser =
+            Parser { text, syntax, code: Vec::with_capacity(text.len() + 4), variables: Vec::new(), least: 0, lit: 0 };
         parser.run()?;
-        Ok(Pattern { text: text.into(), parts: parser.parts.into(), variables: parser.variables.into() })
+        let Parser { code, variables, least, .. } = parser;
+        let variables = (!variables.is_empty()).then(|| Box::new(variables));
+        Ok(Pattern { code: code.into(), variables, least })
     }
 
-    pub fn parts(&self) -> &[Part] {
-        &self.parts
+    /// The pieces in order.
+    pub fn parts(&self) -> Parts<'_> {
+        Parts { code: &self.code }
     }
 
-    pub fn literal(&self, start: u32, len: u32) -> &str {
-        self.text.get(start as usize..(start as usize).saturating_add(len as usize)).unwrap_or("")
+    /// As written, but for repeated stars.
+    pub fn text(&self) -> String {
+        let mut out = Vec::with_capacity(self.code.len());
+        for part in self.parts() {
+            match part {
+                Part::Lit(text) => out.extend_from_slice(text),
+                Part::Escaped(text) => out.extend([b"${", text, b"}"].concat()),
+                Part::One => out.push(b'?'),
+                Part::Star => out.push(b'*'),
+                Part::Var(at) => {
+                    let written = self.variable(at).map_or("", |variable| &variable.written);
+                    out.extend([b"${", written.as_bytes(), b"}"].concat());
+                }
+            }
+        }
+        text_of(out)
     }
 
-    /// As written.
-    pub fn text(&self) -> &str {
-        &self.text
+    fn variables(&self) -> &[Variable] {
+        self.variables.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    fn variable(&self, at: usize) -> Option<&Variable> {
+        self.variables().get(at)
     }
 
     /// Keys of variables that have neither a value in the request nor a default: they make the pattern match nothing.
     pub fn unresolved(&self, context: &dyn Context) -> Vec<String> {
-        let missing = self.variables.iter().filter(|variable| variable.resolve(context).is_none());
+        let missing = self.variables().iter().filter(|variable| variable.resolve(context).is_none());
         missing.map(|variable| variable.key.to_string()).collect()
     }
 
     /// Some text that it matches: `*` as nothing, `?` as `x`; `None` when a variable cannot be resolved.
     pub fn example(&self, context: &dyn Context) -> Option<String> {
-        let mut out = String::with_capacity(self.text.len());
-        for part in &self.parts {
-            match *part {
-                Part::Lit { start, len } => out.push_str(self.literal(start, len)),
-                Part::One => out.push('x'),
-                Part::Star => {}
-                Part::Var(at) => out.push_str(self.variables.get(at as usize)?.resolve(context)?),
-            }
+        if self.is_any() {
+            return Some("x".to_owned());
         }
-        Some(if out.is_empty() && self.is_any() { "x".to_owned() } else { out })
+        self.put_together(context, b"x", b"")
+    }
+
+    /// The text that it stands for, wildcards as themselves; `None` when a variable cannot be resolved.
+    pub fn render<'a>(&'a self, context: &'a dyn Context) -> Option<Cow<'a, str>> {
+        if let Some(text) = self.plain() {
+            return Some(Cow::Borrowed(text));
+        }
+        self.put_together(context, b"?", b"*").map(Cow::Owned)
+    }
+
+    fn put_together(&self, context: &dyn Context, one: &[u8], star: &[u8]) -> Option<String> {
+        let mut out = Vec::with_capacity(self.code.len());
+        for part in self.parts() {
+            out.extend_from_slice(match part {
+                Part::Lit(text) | Part::Escaped(text) => text,
+                Part::One => one,
+                Part::Star => star,
+                Part::Var(at) => self.variable(at)?.resolve(context)?.as_bytes(),
+            });
+        }
+        Some(text_of(out))
     }
 
     /// Whether it has a variable in it.
     pub fn has_variables(&self) -> bool {
-        !self.variables.is_empty()
+        self.variables.is_some()
     }
 
     /// Whether it is nothing but `*`.
     pub fn is_any(&self) -> bool {
-        !self.parts.is_empty() && self.parts.iter().all(|part| *part == Part::Star)
+        *self.code == [STAR]
     }
 
-    /// Whether it is plain text, with neither wildcards nor variables nor escapes.
-    pub fn is_plain(&self) -> bool {
-        match *self.parts {
-            [] => true,
-            [Part::Lit { len, .. }] => len as usize == self.text.len(),
-            _ => false,
+    /// Its text, where it is plain: neither wildcards nor variables nor escapes.
+    pub fn plain(&self) -> Option<&str> {
+        let mut parts = self.parts();
+        match (parts.next(), parts.next()) {
+            (None, _) => Some(""),
+            (Some(Part::Lit(text)), None) => std::str::from_utf8(text).ok(),
+            _ => None,
         }
     }
 
@@ -115,12 +172,23 @@ impl Pattern {
     /// Whether `subject` matches.
     pub fn matches(&self, subject: &str, context: &dyn Context) -> bool {
         let subject = subject.as_bytes();
-        if self.variables.is_empty() {
+        if self.variables.is_none() {
             return self.run(subject, &[], &mut || ());
         }
+        self.matches_with_variables(subject, context)
+    }
+
+    fn matches_with_variables(&self, subject: &[u8], context: &dyn Context) -> bool {
+        // Most subjects differ before the first variable, and need not have it looked up.
+        if let Some(Part::Lit(start)) = self.parts().next()
+            && !subject.starts_with(start)
+        {
+            return false;
+        }
+        let variables = self.variables();
         let mut few = [""; 4];
-        if let Some(slots) = few.get_mut(..self.variables.len()) {
-            for (slot, variable) in slots.iter_mut().zip(&self.variables) {
+        if let Some(slots) = few.get_mut(..variables.len()) {
+            for (slot, variable) in slots.iter_mut().zip(variables) {
                 match variable.resolve(context) {
                     Some(value) => *slot = value,
                     None => return false,
@@ -128,25 +196,8 @@ impl Pattern {
             }
             return self.run(subject, slots, &mut || ());
         }
-        let all: Option<Vec<&str>> = self.variables.iter().map(|variable| variable.resolve(context)).collect();
+        let all: Option<Vec<&str>> = variables.iter().map(|variable| variable.resolve(context)).collect();
         all.is_some_and(|values| self.run(subject, &values, &mut || ()))
-    }
-
-    /// The text that it stands for, wildcards as themselves; `None` when a variable cannot be resolved.
-    pub fn render<'a>(&'a self, context: &'a dyn Context) -> Option<Cow<'a, str>> {
-        if self.is_plain() {
-            return Some(Cow::Borrowed(&self.text));
-        }
-        let mut out = String::with_capacity(self.text.len());
-        for part in &self.parts {
-            match *part {
-                Part::Lit { start, len } => out.push_str(self.literal(start, len)),
-                Part::One => out.push('?'),
-                Part::Star => out.push('*'),
-                Part::Var(at) => out.push_str(self.variables.get(at as usize)?.resolve(context)?),
-            }
-        }
-        Some(Cow::Owned(out))
     }
 
     /// How many steps a match takes, for tests of the bound.
@@ -159,48 +210,130 @@ impl Pattern {
 
     #[inline]
     fn run(&self, bytes: &[u8], values: &[&str], tick: &mut impl FnMut()) -> bool {
-        let (mut at_part, mut at) = (0usize, 0usize);
-        // The part after the last `*` seen, and where in the subject it was last tried.
-        let mut retry: Option<(usize, usize)> = None;
+        if bytes.len() < self.least as usize {
+            return false;
+        }
+        let (mut code, mut rest) = (&*self.code, bytes);
+        // The code after the last `*` seen, and the subject from where it was last tried.
+        let mut retry: Option<(&[u8], &[u8])> = None;
         loop {
             tick();
-            let rest = bytes.get(at..).unwrap_or(&[]);
-            let step = match self.parts.get(at_part) {
+            let after = match code.split_first() {
                 None if rest.is_empty() => return true,
                 None => None,
-                Some(Part::Star) => {
-                    at_part += 1;
-                    if at_part == self.parts.len() {
-                        return true;
+                Some((&STAR, after)) => {
+                    let Some(ends) = first_place(after, rest) else { return false };
+                    match ends {
+                        Place::Decided(matched) => return matched,
+                        Place::At(from) => {
+                            retry = Some((after, from));
+                            (code, rest) = (after, from);
+                            continue;
+                        }
                     }
-                    retry = Some((at_part, at));
-                    continue;
                 }
-                Some(Part::Lit { start, len }) => strip(rest, self.literal(*start, *len)),
-                Some(Part::Var(value)) => values.get(*value as usize).and_then(|value| strip(rest, value)),
-                Some(Part::One) => rest.first().map(|first| char_len(*first)),
+                Some((&LIT, after)) => literal(after).and_then(|(text, after)| Some((after, rest.strip_prefix(text)?))),
+                Some((&ONE, after)) => rest.first().map(|first| (after, rest.get(char_len(*first)..).unwrap_or(&[]))),
+                Some((&VAR, after)) => {
+                    number(after).and_then(|(at, after)| Some((after, rest.strip_prefix(values.get(at)?.as_bytes())?)))
+                }
+                Some((_, after)) => after
+                    .split_at_checked(1)
+                    .and_then(|(character, after)| Some((after, rest.strip_prefix(character)?))),
             };
-            if let Some(taken) = step {
-                at += taken;
-                at_part += 1;
+            if let Some(next) = after {
+                (code, rest) = next;
                 continue;
             }
-            let Some((part, from)) = retry else { return false };
-            let Some(next) = self.next_try(bytes, part, from) else { return false };
-            retry = Some((part, next));
-            (at_part, at) = (part, next);
+            let Some((from_code, from)) = retry else { return false };
+            let Some(first) = from.first() else { return false };
+            let Some(next) = next_place(from_code, from.get(char_len(*first)..).unwrap_or(&[])) else { return false };
+            retry = Some((from_code, next));
+            (code, rest) = (from_code, next);
         }
     }
+}
 
-    /// The next place after `from` where the part after a `*` may begin.
-    fn next_try(&self, bytes: &[u8], part: usize, from: usize) -> Option<usize> {
-        let next = from + char_len(*bytes.get(from)?);
-        if let Some(Part::Lit { start, len }) = self.parts.get(part)
-            && let Some(first) = self.literal(*start, *len).as_bytes().first()
-        {
-            return memchr::memchr(*first, bytes.get(next..)?).map(|skip| next + skip);
-        }
-        (next <= bytes.len()).then_some(next)
+/// What follows a `*`.
+enum Place<'a> {
+    /// Nothing more needs to be tried.
+    Decided(bool),
+    /// The first place where the rest of the pattern may begin.
+    At(&'a [u8]),
+}
+
+/// Where the code after a `*` may begin first; `None`: nowhere.
+#[inline]
+fn first_place<'a>(code: &[u8], rest: &'a [u8]) -> Option<Place<'a>> {
+    if code.is_empty() {
+        return Some(Place::Decided(true));
+    }
+    if let Some((&LIT, after)) = code.split_first()
+        && let Some((text, after)) = literal(after)
+        && after.is_empty()
+    {
+        return Some(Place::Decided(rest.ends_with(text)));
+    }
+    next_place(code, rest).map(Place::At)
+}
+
+/// The first place in `rest` where the code after a `*` may begin.
+#[inline]
+fn next_place<'a>(code: &[u8], rest: &'a [u8]) -> Option<&'a [u8]> {
+    if let Some((&LIT, after)) = code.split_first()
+        && let Some((text, _)) = literal(after)
+        && let Some(first) = text.first()
+    {
+        return rest.get(memchr::memchr(*first, rest)?..);
+    }
+    Some(rest)
+}
+
+/// The text of a literal, and the code after it.
+#[inline]
+fn literal(code: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, after) = number(code)?;
+    after.split_at_checked(len)
+}
+
+#[inline]
+fn number(code: &[u8]) -> Option<(usize, &[u8])> {
+    let (bytes, after) = code.split_first_chunk::<2>()?;
+    Some((usize::from(u16::from_le_bytes(*bytes)), after))
+}
+
+/// INVARIANT: code is made of whole pieces of UTF-8 text, so this loses nothing.
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// The pieces of a pattern.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts<'a> {
+    code: &'a [u8],
+}
+
+impl Parts<'_> {
+    /// Whether there is nothing more.
+    pub fn is_done(&self) -> bool {
+        self.code.is_empty()
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Part<'a>;
+
+    fn next(&mut self) -> Option<Part<'a>> {
+        let (operation, after) = self.code.split_first()?;
+        let (part, after) = match *operation {
+            STAR => (Part::Star, after),
+            ONE => (Part::One, after),
+            VAR => number(after).map(|(at, after)| (Part::Var(at), after))?,
+            LIT => literal(after).map(|(text, after)| (Part::Lit(text), after))?,
+            _ => after.split_at_checked(1).map(|(text, after)| (Part::Escaped(text), after))?,
+        };
+        self.code = after;
+        Some(part)
     }
 }
 
@@ -208,11 +341,6 @@ impl Variable {
     pub fn resolve<'a>(&'a self, context: &'a dyn Context) -> Option<&'a str> {
         context.get(&self.key).and_then(|values| values.single()).or(self.default.as_deref())
     }
-}
-
-#[inline]
-fn strip(rest: &[u8], literal: &str) -> Option<usize> {
-    rest.starts_with(literal.as_bytes()).then_some(literal.len())
 }
 
 /// Bytes in the UTF-8 character that starts with `first`.
@@ -229,8 +357,9 @@ fn char_len(first: u8) -> usize {
 struct Parser<'a> {
     text: &'a str,
     syntax: Syntax,
-    parts: Vec<Part>,
+    code: Vec<u8>,
     variables: Vec<Variable>,
+    least: u32,
     /// Where the literal being read began.
     lit: usize,
 }
@@ -239,19 +368,24 @@ impl Parser<'_> {
     fn run(&mut self) -> Result<(), String> {
         let bytes = self.text.as_bytes();
         let mut at = 0;
+        let mut star = false;
         while let Some(byte) = bytes.get(at) {
             match byte {
                 b'*' if self.syntax.wildcards => {
-                    self.flush(at);
-                    if self.parts.last() != Some(&Part::Star) {
-                        self.parts.push(Part::Star);
+                    // Stars in a row are one.
+                    if !star || at > self.lit {
+                        self.flush(at);
+                        self.code.push(STAR);
                     }
+                    star = true;
                     at += 1;
                     self.lit = at;
+                    continue;
                 }
                 b'?' if self.syntax.wildcards => {
                     self.flush(at);
-                    self.parts.push(Part::One);
+                    self.code.push(ONE);
+                    self.least = self.least.saturating_add(1);
                     at += 1;
                     self.lit = at;
                 }
@@ -260,16 +394,23 @@ impl Parser<'_> {
                     at = self.variable(at)?;
                     self.lit = at;
                 }
-                _ => at += 1,
+                _ => {
+                    at += 1;
+                    continue;
+                }
             }
+            star = false;
         }
         self.flush(at);
         Ok(())
     }
 
     fn flush(&mut self, end: usize) {
-        if end > self.lit {
-            self.parts.push(lit(self.lit, end - self.lit));
+        for piece in self.text.as_bytes().get(self.lit..end).unwrap_or(&[]).chunks(MAX_LIT) {
+            self.code.push(LIT);
+            self.code.extend(u16::try_from(piece.len()).unwrap_or(u16::MAX).to_le_bytes());
+            self.code.extend_from_slice(piece);
+            self.least = self.least.saturating_add(piece.len() as u32);
         }
     }
 
@@ -285,10 +426,12 @@ impl Parser<'_> {
                 quoted ^= byte == b'\'';
                 byte == b'}' && !quoted
             })
-            .ok_or_else(|| format!("policy variable without a closing brace in `{}`", self.text))?;
+            .ok_or_else(|| format!("policy variable without a closing brace in `{}`", shown(self.text)))?;
         let inner = inner.get(..end).unwrap_or("");
-        if matches!(inner, "*" | "?" | "$") {
-            self.parts.push(lit(inner_at, 1));
+        if let "*" | "?" | "$" = inner {
+            self.code.push(ESCAPED);
+            self.code.extend_from_slice(inner.as_bytes());
+            self.least = self.least.saturating_add(1);
             return Ok(inner_at + end + 1);
         }
         let (key, default) = match inner.split_once(',') {
@@ -306,15 +449,18 @@ impl Parser<'_> {
         if key.is_empty() || key.contains(['$', '{', '*', '?', '\'']) {
             return Err(format!("policy variable `${{{inner}}}` does not name a condition key"));
         }
-        self.parts.push(Part::Var(u32::try_from(self.variables.len()).unwrap_or(u32::MAX)));
-        self.variables.push(Variable { key: key.to_ascii_lowercase().into(), default });
+        let position = u16::try_from(self.variables.len());
+        let position = position.map_err(|_| format!("more than {} policy variables in one text", u16::MAX))?;
+        self.code.push(VAR);
+        self.code.extend(position.to_le_bytes());
+        self.variables.push(Variable { written: inner.into(), key: key.to_ascii_lowercase().into(), default });
         Ok(inner_at + end + 1)
     }
 }
 
-/// INVARIANT: documents are far below 4 GiB (`parse::MAX_BYTES`), so positions fit.
-fn lit(start: usize, len: usize) -> Part {
-    Part::Lit { start: u32::try_from(start).unwrap_or(u32::MAX), len: u32::try_from(len).unwrap_or(0) }
+/// Enough of a text to know it by.
+fn shown(text: &str) -> &str {
+    text.char_indices().nth(200).map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
 }
 
 #[cfg(test)]
@@ -379,6 +525,27 @@ mod tests {
     }
 
     #[test]
+    fn texts_and_long_literals() {
+        let long = "é".repeat(70_000);
+        assert!(is(&format!("*{long}?"), &format!("x{long}y")));
+        assert!(!is(&format!("*{long}z"), &format!("x{long}y")));
+        for text in ["a*b?c", "${aws:UserName}/${*}x", "${a, 'd}'}*", "", &long] {
+            assert_eq!(Pattern::parse(text, ALL).unwrap().text(), *text);
+        }
+        assert_eq!(Pattern::parse("a***b", ALL).unwrap().text(), "a*b");
+        assert_eq!(
+            Pattern::parse("x*?${*}${a:b}", ALL).unwrap().example(&MapContext::new().with("a:b", "y")).unwrap(),
+            "xx*y"
+        );
+    }
+
+    #[test]
+    fn patterns_longer_than_the_subject_are_refused_at_once() {
+        let parsed = Pattern::parse(&"*a".repeat(100_000), ALL).unwrap();
+        assert_eq!(parsed.steps(&"a".repeat(2000)), (false, 0));
+    }
+
+    #[test]
     fn malformed_variables() {
         for bad in ["${aws:username", "${}", "${a, b}", "${a${b}}", "${ , 'x'}", "${**}"] {
             assert!(Pattern::parse(bad, ALL).is_err(), "{bad}");
@@ -393,7 +560,7 @@ mod tests {
             let subject = "ab".repeat(2000) + &"a".repeat(2000);
             let parsed = Pattern::parse(&pattern, ALL).unwrap();
             let (_, steps) = parsed.steps(&subject);
-            let bound = (subject.len() + 1) * (parsed.parts().len() + 1);
+            let bound = (subject.len() + 1) * (parsed.parts().count() + 1);
             assert!(steps <= bound, "{steps} steps for {pattern}");
         }
     }

@@ -5,10 +5,16 @@
 //! and one that is cut off by a wildcard at its end is the beginning of a word. That holds however many colons a `*`
 //! spans, so the index never misses. Different words may share a hash: they share a bucket, and the match decides.
 //!
+//! A literal between wildcards that has no whole word in it has runs of four bytes ("grams") that must occur, too.
+//! Statements that no resource tells apart may be told apart by whom they name, or by a value that a condition requires.
+//!
 //! INVARIANT: hashes are a fixed function; nothing here depends on a process or a run.
 
-use crate::Request;
+use std::cell::OnceCell;
+
 use crate::glob::{Part, Pattern};
+use crate::statement::Named;
+use crate::{PrincipalRef, Request};
 
 /// Beginnings of action names longer than this are indexed by this much of them.
 pub(crate) const MAX_PREFIX: usize = 63;
@@ -58,22 +64,119 @@ fn is_word(byte: u8) -> bool {
     WORD.get(byte as usize).copied().unwrap_or(false)
 }
 
-/// What to look a resource pattern up by.
+/// What to look a statement up by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Anchor {
     pub hash: u32,
-    /// Length of the text behind the hash: longer is rarer.
+    /// Length of the text behind the hash: longer is rarer. Of a gram: how far into the resource it is at least.
     pub len: u8,
-    /// The beginning of a word rather than a whole one.
-    pub start: bool,
+    pub kind: AnchorKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AnchorKind {
+    /// A whole word of the resource.
+    Word,
+    /// The beginning of a word.
+    Start,
+    /// Four bytes anywhere.
+    Gram,
+    /// A name of the principal.
+    Name,
+    /// A value of a condition key.
+    Value,
+}
+
+/// Hash of four bytes.
+#[inline]
+fn gram_hash(bytes: [u8; 4]) -> u32 {
+    let mixed = u32::from_le_bytes(bytes).wrapping_mul(0x9E37_79B1);
+    mixed ^ (mixed >> 15)
+}
+
+/// Hash of a longer text, eight bytes at a step.
+#[inline]
+fn text_hash(seed: u32, text: &[u8]) -> u32 {
+    let mut state = u64::from(seed) ^ (text.len() as u64) << 32;
+    let mut mix = |piece: [u8; 8]| {
+        state = (state.rotate_left(23) ^ u64::from_le_bytes(piece)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    };
+    let (pieces, rest) = text.as_chunks::<8>();
+    pieces.iter().for_each(|piece| mix(*piece));
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    mix(last);
+    (state >> 32) as u32 ^ state as u32
+}
+
+const NAME_SEED: u32 = 0x4E41;
+const ROLE_SEED: u32 = 0x524F;
+
+/// The name of a principal in a policy, for looking it up; none for everyone.
+pub(crate) fn named_anchor(named: &Named) -> Option<Anchor> {
+    let hash = match named {
+        Named::Everyone => return None,
+        Named::Account(name) | Named::Exact(name) | Named::Service(name) | Named::Federated(name) => {
+            text_hash(NAME_SEED, name.as_bytes())
+        }
+        Named::Role { account, name, .. } => role_hash(account, name),
+    };
+    Some(Anchor { hash, len: 0, kind: AnchorKind::Name })
+}
+
+fn role_hash(account: &str, name: &str) -> u32 {
+    text_hash(text_hash(ROLE_SEED, account.as_bytes()), name.as_bytes())
+}
+
+/// Every hash under which a policy can name the principal: itself, its account, its role.
+fn name_hashes(principal: &PrincipalRef) -> [u32; 3] {
+    let own = text_hash(NAME_SEED, principal.arn().as_bytes());
+    let account = principal.account().map_or(own, |account| text_hash(NAME_SEED, account.as_bytes()));
+    // A known ARN of the role says more than the session's.
+    let of_role = principal.role_arn().and_then(|arn| arn.split(':').nth(4)).or(principal.account());
+    let role = of_role.zip(principal.role_name()).map_or(own, |(account, name)| role_hash(account, name));
+    [own, account, role]
+}
+
+/// Seed of the values of a key.
+pub(crate) fn key_seed(key: &str) -> u32 {
+    text_hash(0x4B45, key.as_bytes())
+}
+
+/// Hash of a value of a key.
+#[inline]
+pub(crate) fn value_hash(seed: u32, value: &str) -> u32 {
+    text_hash(seed, value.as_bytes())
+}
+
+/// Adds the grams of a pattern's literals.
+pub(crate) fn grams(pattern: &Pattern, out: &mut Vec<Anchor>) {
+    let mut before = 0usize;
+    for part in pattern.parts() {
+        match part {
+            Part::Lit(text) => {
+                for (at, gram) in text.windows(4).enumerate() {
+                    let Ok(bytes) = <[u8; 4]>::try_from(gram) else { continue };
+                    let len = (before + at).min(255) as u8;
+                    out.push(Anchor { hash: gram_hash(bytes), len, kind: AnchorKind::Gram });
+                }
+                before += text.len();
+            }
+            Part::Escaped(_) | Part::One => before += 1,
+            Part::Star | Part::Var(_) => {}
+        }
+    }
 }
 
 /// Adds every anchor of a pattern.
 pub(crate) fn anchors(pattern: &Pattern, out: &mut Vec<Anchor>) {
-    let parts = pattern.parts();
-    for (at, part) in parts.iter().enumerate() {
-        let Part::Lit { start, len } = *part else { continue };
-        anchors_of_literal(pattern.literal(start, len).as_bytes(), at == 0, at + 1 == parts.len(), out);
+    let mut parts = pattern.parts();
+    let mut first = true;
+    while let Some(part) = parts.next() {
+        if let Part::Lit(text) = part {
+            anchors_of_literal(text, first, parts.is_done(), out);
+        }
+        first = false;
     }
 }
 
@@ -88,10 +191,10 @@ fn anchors_of_literal(text: &[u8], open: bool, close: bool, out: &mut Vec<Anchor
         let ends = at + len < text.len() || close;
         if begins && len > 0 {
             if ends {
-                out.push(Anchor { hash: word_hash(word), len: len.min(255) as u8, start: false });
+                out.push(Anchor { hash: word_hash(word), len: len.min(255) as u8, kind: AnchorKind::Word });
             } else if len > 1 {
                 let kept = word.get(..len.min(MAX_PREFIX)).unwrap_or(word);
-                out.push(Anchor { hash: start_hash(kept), len: kept.len() as u8, start: true });
+                out.push(Anchor { hash: start_hash(kept), len: kept.len() as u8, kind: AnchorKind::Start });
             }
         }
         at += len + 1;
@@ -125,6 +228,8 @@ pub(crate) struct Word {
 /// A request with everything that the index needs, computed once for all slots.
 pub(crate) struct Prepared<'a> {
     pub request: &'a Request<'a>,
+    /// Whether a permissions boundary is attached to the principal, which `NotPrincipal` of a Deny never spares.
+    pub bounded: bool,
     action: [u8; INLINE_ACTION],
     action_len: usize,
     long_action: Option<String>,
@@ -134,12 +239,14 @@ pub(crate) struct Prepared<'a> {
     words: [Word; INLINE_WORDS],
     word_count: usize,
     more_words: Vec<Word>,
+    names: OnceCell<[u32; 3]>,
 }
 
 impl<'a> Prepared<'a> {
-    pub fn new(request: &'a Request<'a>) -> Prepared<'a> {
+    pub fn new(request: &'a Request<'a>, bounded: bool) -> Prepared<'a> {
         let mut made = Prepared {
             request,
+            bounded,
             action: [0; INLINE_ACTION],
             action_len: 0,
             long_action: None,
@@ -149,6 +256,7 @@ impl<'a> Prepared<'a> {
             words: [Word::default(); INLINE_WORDS],
             word_count: 0,
             more_words: Vec::new(),
+            names: OnceCell::new(),
         };
         made.take_action(request.action);
         made.take_words(request.resource.as_bytes());
@@ -218,6 +326,22 @@ impl<'a> Prepared<'a> {
         self.words.iter().take(self.word_count).chain(&self.more_words)
     }
 
+    /// The hashes under which a policy can name the principal.
+    #[inline]
+    pub fn names(&self) -> [u32; 3] {
+        *self.names.get_or_init(|| name_hashes(self.request.principal))
+    }
+
+    /// Calls `found` with the hash of every four bytes of the resource, from a place on.
+    #[inline]
+    pub fn grams(&self, from: usize, mut found: impl FnMut(u32)) {
+        for gram in self.request.resource.as_bytes().get(from..).unwrap_or(&[]).windows(4) {
+            if let Ok(bytes) = <[u8; 4]>::try_from(gram) {
+                found(gram_hash(bytes));
+            }
+        }
+    }
+
     /// Calls `found` with the hash of every beginning of the words that has one of the lengths in `lengths`.
     pub fn starts(&self, lengths: u64, mut found: impl FnMut(u32)) {
         for word in self.words() {
@@ -256,8 +380,8 @@ impl<'a> Prepared<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::NoContext;
     use crate::glob::Syntax;
-    use crate::{NoContext, PrincipalRef};
 
     fn anchors_in(pattern: &str) -> Vec<Anchor> {
         let mut out = Vec::new();
@@ -266,11 +390,11 @@ mod tests {
     }
 
     fn whole(word: &str) -> Anchor {
-        Anchor { hash: word_hash(word.as_bytes()), len: word.len() as u8, start: false }
+        Anchor { hash: word_hash(word.as_bytes()), len: word.len() as u8, kind: AnchorKind::Word }
     }
 
     fn start(word: &str) -> Anchor {
-        Anchor { hash: start_hash(word.as_bytes()), len: word.len() as u8, start: true }
+        Anchor { hash: start_hash(word.as_bytes()), len: word.len() as u8, kind: AnchorKind::Start }
     }
 
     #[test]
@@ -296,7 +420,7 @@ mod tests {
             management_account: false,
             context: &NoContext,
         };
-        let prepared = Prepared::new(&request);
+        let prepared = Prepared::new(&request, false);
         assert_eq!(prepared.action(), action.to_ascii_lowercase().as_bytes());
         assert_eq!(prepared.action_hash, action_hash(&action.to_ascii_lowercase()));
         assert_eq!(prepared.words().count(), 63);

@@ -149,6 +149,14 @@ impl SqliteStore {
         })
     }
 
+    /// Every kind of document there is, for work on all of them.
+    pub fn kinds(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare("SELECT DISTINCT kind FROM document ORDER BY kind")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })
+    }
+
     fn read<T>(&self, body: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let kept = self.readers.lock().pop();
         let connection = match kept {

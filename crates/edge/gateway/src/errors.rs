@@ -46,6 +46,12 @@ pub(crate) fn unknown_service(name: &str) -> ApiError {
     ApiError::new("UnknownOperationException", 404, format!("the service `{shown}` is not served by Stoa"))
 }
 
+/// The VPC endpoint is not one for this service.
+pub(crate) fn not_through_endpoint(endpoint: &str, service: &str) -> ApiError {
+    let message = format!("the VPC endpoint `{endpoint}` does not lead to the service `{service}`");
+    ApiError::new("UnknownOperationException", 404, message)
+}
+
 /// The body is larger than the service takes.
 pub(crate) fn body_too_large(limit: usize) -> ApiError {
     let message = format!("the request body is larger than the {limit} bytes allowed");

@@ -15,14 +15,14 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use stoa_audit::Journal;
 use stoa_codecs::Encoded;
-use stoa_kernel::{ApiError, Connection, Platform, Registry};
+use stoa_kernel::{ApiError, Connection, Platform, Registry, VpcEndpoint};
 use stoa_schema::ServiceSpec;
 use stoa_sigv4::{KeyCache, SigError, SignatureRequest, parse_credential};
 use stoa_types::{Region, Timestamp};
 use tokio_util::task::TaskTracker;
 
 use crate::config::GatewayConfig;
-use crate::errors::{body_too_large, body_too_slow, unknown_service};
+use crate::errors::{body_too_large, body_too_slow, not_through_endpoint, unknown_service};
 use crate::hosts::aws_host;
 use crate::identify::{Call, Destination, Routes, UNKNOWN_SERVICE, request_host};
 use crate::metrics::{Counted, Metrics};
@@ -101,6 +101,15 @@ impl Gateway {
         &self.mutations
     }
 
+    /// The services of an endpoint's list that are not served here.
+    pub fn unknown_services<'e>(&self, endpoint: &'e VpcEndpoint) -> Vec<&'e str> {
+        let known = |wanted: &str| {
+            S3_NAMES.iter().any(|name| is_named(wanted, name))
+                || self.registry.services().iter().any(|spec| names(spec).iter().any(|name| is_named(wanted, name)))
+        };
+        endpoint.services.iter().map(String::as_str).filter(|wanted| !known(wanted)).collect()
+    }
+
     /// Waits for mutations whose callers have gone. Call when no more requests come.
     pub(crate) async fn wait_for_mutations(&self) {
         self.mutations.close();
@@ -131,7 +140,7 @@ impl Gateway {
         socket: &Socket,
     ) -> (Counted, Response<ResponseBody>) {
         let (parts, body) = request.into_parts();
-        if let Some(response) = self.own_page(&parts) {
+        if let Some(response) = self.own_page(&parts, socket) {
             return (Counted::Other, response);
         }
         let now = self.platform.clock.now();
@@ -139,7 +148,11 @@ impl Gateway {
         let signature = parse_credential(&parts.headers, parts.uri.query().unwrap_or(""));
         let scope = signature.as_ref().ok().and_then(|found| found.as_ref()).map(|found| &*found.service);
         let destination = self.routes.identify(&parts, scope);
-        if matches!(destination, Destination::S3) && self.s3.is_some() {
+        let endpoint = socket.endpoint.as_deref();
+        if endpoint.is_none_or(|endpoint| leads_to(endpoint, &S3_NAMES))
+            && matches!(destination, Destination::S3)
+            && self.s3.is_some()
+        {
             drop(signature);
             let call = S3Call { request_id, now, connection: self.connection_of(&parts, socket) };
             return (Counted::S3, self.hand_to_s3(Request::from_parts(parts, body), call).await);
@@ -168,10 +181,18 @@ impl Gateway {
             }
             Destination::S3 => {
                 let protocol = stoa_schema::ProtocolName::RestJson1;
-                (nowhere(&UNKNOWN_SERVICE, "s3".to_owned(), protocol), Some(unknown_service("s3")))
+                let error = match head.connection.vpc_endpoint.as_deref() {
+                    Some(endpoint) if self.s3.is_some() => not_through_endpoint(&endpoint.id, "s3"),
+                    _ => unknown_service("s3"),
+                };
+                (nowhere(&UNKNOWN_SERVICE, "s3".to_owned(), protocol), Some(error))
             }
         };
         let counted = call.index.map_or(Counted::Other, Counted::Operation);
+        let early = early.or_else(|| {
+            let endpoint = head.connection.vpc_endpoint.as_deref()?;
+            (!leads_to(endpoint, &names(call.service))).then(|| not_through_endpoint(&endpoint.id, call.service.name))
+        });
         let (body, early) = match body {
             Ok(bytes) => (bytes, early),
             Err(error) => (Bytes::new(), Some(error)),
@@ -181,10 +202,11 @@ impl Gateway {
         (counted, pipeline::run(self, arrived, early).await)
     }
 
-    /// Health and metrics: unsigned GETs on the server's own address only.
-    fn own_page(&self, parts: &Parts) -> Option<Response<ResponseBody>> {
+    /// Health and metrics: unsigned GETs on the server's own address only; metrics are not for a VPC's inhabitants.
+    fn own_page(&self, parts: &Parts, socket: &Socket) -> Option<Response<ResponseBody>> {
         let path = parts.uri.path();
-        let ours = parts.method == Method::GET && matches!(path, "/health" | "/metrics") && parts.uri.query().is_none();
+        let page = path == "/health" || (path == "/metrics" && socket.endpoint.is_none());
+        let ours = parts.method == Method::GET && page && parts.uri.query().is_none();
         if !ours || parts.headers.contains_key("authorization") || aws_name(parts).is_some() {
             return None;
         }
@@ -248,8 +270,29 @@ impl Gateway {
                 format!("{scheme}://{}", plain_host(host, socket.local))
             }
         };
-        Connection { peer: socket.peer.ip().to_canonical(), secure: socket.secure, base_url, vpc_endpoint: None }
+        let vpc_endpoint = socket.endpoint.clone();
+        Connection { peer: socket.peer.ip().to_canonical(), secure: socket.secure, base_url, vpc_endpoint }
     }
+}
+
+const S3_NAMES: [&str; 1] = ["s3"];
+
+/// What a service may be called in an endpoint's list: our name, its host, and the host's labels as AWS's endpoint
+/// service names turn them (`api.sagemaker` is `com.amazonaws.<region>.sagemaker.api`).
+fn names(spec: &ServiceSpec) -> [&str; 2] {
+    [spec.name, spec.endpoint_prefix]
+}
+
+fn is_named(wanted: &str, name: &str) -> bool {
+    let wanted =
+        wanted.strip_prefix("com.amazonaws.").and_then(|rest| rest.split_once('.')).map_or(wanted, |(_, rest)| rest);
+    wanted == name || (name.contains('.') && wanted.rsplit('.').eq(name.split('.')))
+}
+
+/// Whether an endpoint leads to a service of these names.
+fn leads_to(endpoint: &VpcEndpoint, names: &[&str]) -> bool {
+    let listed = |wanted: &String| names.iter().any(|name| is_named(wanted, name));
+    endpoint.services.is_empty() || endpoint.services.iter().any(listed)
 }
 
 /// The head of a request with what has been read from it.

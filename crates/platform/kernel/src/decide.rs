@@ -6,7 +6,7 @@ use stoa_policy::{Context, Effect, MapContext, Values};
 
 use crate::keys::{Seen, resource_account};
 use crate::ports::{AccountPlace, Verdict};
-use crate::record::DecidedTarget;
+use crate::record::{CallPlaces, DecidedTarget};
 use crate::{ApiError, Cx, Principal, PrincipalIdentity as Identity, Refusal, Target};
 
 /// Proof that every target of a call was allowed. Only [`Cx::decide`] and [`Cx::decide_nothing`] make one.
@@ -42,6 +42,22 @@ impl Cx {
         let keys = self.forwarded_keys(services);
         let decision = self.decide_with(&self.principal, target, &keys, true).await?;
         if decision.effect == Effect::Allow { Ok(()) } else { Err(self.refused(target, &decision)) }
+    }
+
+    /// The decision for an AWS service that acts by itself for a resource of somebody (a trail that delivers to a
+    /// bucket): `source_arn` is what it acts for.
+    pub async fn decide_for_service(
+        &self,
+        service: &str,
+        source_arn: &str,
+        target: &Target,
+    ) -> Result<Verdict, ApiError> {
+        let principal = Principal::service(service, self.principal.account.clone());
+        let mut keys = Cx::service_keys(&principal, &self.region, self.now);
+        let account = source_arn.splitn(6, ':').nth(4).unwrap_or_default();
+        let place = self.place_of(account, self.places().await?).await?;
+        Cx::source_keys(&mut keys, source_arn, place.as_deref());
+        self.decide_with(&principal, target, &keys, true).await
     }
 
     /// Decides for whom a verified assertion speaks: the request is its own, from where it came. A refusal does not name
@@ -91,16 +107,16 @@ impl Cx {
         other: bool,
     ) -> Result<Verdict, ApiError> {
         let tags = self.resource_tag_keys(target).await?;
+        let own = std::ptr::eq(principal, &*self.principal);
+        let places = self.places().await?;
         let principal_place = match principal.identity {
             Identity::Service { .. } | Identity::Federated { .. } | Identity::Anonymous => None,
-            _ => self.place_of(principal.account.as_str()).await?,
+            _ if own => places.principal.clone(),
+            _ => self.place_of(principal.account.as_str(), places).await?,
         };
         let resource_account = resource_account(target);
         let resource_place = match resource_account {
-            Some(account) if principal_place.is_some() && account == principal.account.as_str() => {
-                principal_place.clone()
-            }
-            Some(account) => self.place_of(account).await?,
+            Some(account) => self.place_of(account, places).await?,
             None => None,
         };
         let seen = Seen {
@@ -109,6 +125,7 @@ impl Cx {
             resource_account,
             resource_place: resource_place.as_deref(),
             principal_place: principal_place.as_deref(),
+            endpoint_place: places.endpoint.as_deref().filter(|_| !other),
             global,
         };
         let verdict = self.platform.authority.decide(principal, &target.action, &target.resource, &seen).await?;
@@ -116,18 +133,29 @@ impl Cx {
         Ok(verdict)
     }
 
-    /// The place of an account in the organization; the caller's is asked for once.
-    async fn place_of(&self, account: &str) -> Result<Option<Arc<AccountPlace>>, ApiError> {
-        let own = account == self.principal.account.as_str();
-        if let Some(known) = self.trace.place.get().filter(|_| own) {
-            return Ok(known.clone());
+    /// Where caller and endpoint are in the organization: asked for once.
+    async fn places(&self) -> Result<&CallPlaces, ApiError> {
+        if let Some(places) = self.trace.places.get() {
+            return Ok(places);
         }
-        let place = self.platform.authority.account_place(account).await?;
-        if own {
-            // Two decisions at once may both have asked: the answer is the same.
-            let _ = self.trace.place.set(place.clone());
+        let authority = &self.platform.authority;
+        let endpoint = match &self.connection.vpc_endpoint {
+            Some(endpoint) => authority.account_place(endpoint.account.as_str()).await?,
+            None => None,
+        };
+        let principal = match self.principal.identity {
+            Identity::Service { .. } | Identity::Federated { .. } | Identity::Anonymous => None,
+            _ => authority.account_place(self.principal.account.as_str()).await?,
+        };
+        // Two decisions at once may both have asked: the answer is the same.
+        Ok(self.trace.places.get_or_init(|| CallPlaces { principal, endpoint }))
+    }
+
+    async fn place_of(&self, account: &str, known: &CallPlaces) -> Result<Option<Arc<AccountPlace>>, ApiError> {
+        if known.principal.is_some() && account == self.principal.account.as_str() {
+            return Ok(known.principal.clone());
         }
-        Ok(place)
+        self.platform.authority.account_place(account).await
     }
 
     fn note_decision(&self, target: &Target, seen: &Seen<'_>, verdict: &Verdict, other: Option<&Principal>) {

@@ -9,6 +9,27 @@ use stoa_types::{Region, Timestamp};
 use crate::ports::AccountPlace;
 use crate::{Connection, Cx, Principal, PrincipalIdentity as Identity, Target};
 
+/// The services that `aws:CalledVia` names.
+const CALLED_VIA: [&str; 17] = [
+    "aoss.amazonaws.com",
+    "athena.amazonaws.com",
+    "backup.amazonaws.com",
+    "cloud9.amazonaws.com",
+    "cloudformation.amazonaws.com",
+    "databrew.amazonaws.com",
+    "dataexchange.amazonaws.com",
+    "dynamodb.amazonaws.com",
+    "imagebuilder.amazonaws.com",
+    "kms.amazonaws.com",
+    "mgn.amazonaws.com",
+    "nimble.amazonaws.com",
+    "omics.amazonaws.com",
+    "ram.amazonaws.com",
+    "robomaker.amazonaws.com",
+    "servicecatalog-appregistry.amazonaws.com",
+    "sqlworkbench.amazonaws.com",
+];
+
 /// The keys of one decision, without copying any: target, resource tags, whose the resource is, the principal's place
 /// in its organization, the call.
 pub(crate) struct Seen<'a> {
@@ -17,6 +38,7 @@ pub(crate) struct Seen<'a> {
     pub resource_account: Option<&'a str>,
     pub resource_place: Option<&'a AccountPlace>,
     pub principal_place: Option<&'a AccountPlace>,
+    pub endpoint_place: Option<&'a AccountPlace>,
     pub global: &'a MapContext,
 }
 
@@ -31,6 +53,8 @@ impl Context for Seen<'_> {
             "aws:resourceorgpaths" => self.resource_place.map(|place| Values::Many(&place.paths)),
             "aws:principalorgid" => self.principal_place.map(|place| Values::One(&place.organization)),
             "aws:principalorgpaths" => self.principal_place.map(|place| Values::Many(&place.paths)),
+            "aws:vpceorgid" => self.endpoint_place.map(|place| Values::One(&place.organization)),
+            "aws:vpceorgpaths" => self.endpoint_place.map(|place| Values::Many(&place.paths)),
             _ => self.global.get(key),
         }
     }
@@ -61,15 +85,29 @@ impl Cx {
         keys
     }
 
+    /// The keys that say on whose behalf a service principal asks: what it works for, whose that is, and where.
+    pub(crate) fn source_keys(keys: &mut MapContext, source_arn: &str, place: Option<&AccountPlace>) {
+        keys.set("aws:SourceArn", source_arn);
+        if let Some(account) = source_arn.splitn(6, ':').nth(4).filter(|account| !account.is_empty()) {
+            keys.set("aws:SourceAccount", account);
+        }
+        if let Some(place) = place {
+            keys.set("aws:SourceOrgID", place.organization.as_str());
+            keys.set_many("aws:SourceOrgPaths", place.paths.iter().map(String::as_str));
+        }
+    }
+
     /// The global keys of a request that a service makes in the caller's name (a forward access session), in a chain of
     /// services of which the last one asks.
     pub fn forwarded_keys(&self, services: &[&str]) -> MapContext {
         let mut keys = Cx::service_keys(&self.principal, &self.region, self.now);
         keys.set("aws:ViaAWSService", "true");
-        if let (Some(first), Some(last)) = (services.first(), services.last()) {
-            keys.set_many("aws:CalledVia", services.iter().copied());
-            keys.set("aws:CalledViaFirst", *first);
-            keys.set("aws:CalledViaLast", *last);
+        // Not every service that goes on in the caller's name is one that the chain names.
+        let named: Vec<&str> = services.iter().copied().filter(|name| CALLED_VIA.contains(name)).collect();
+        if let (Some(first), Some(last)) = (named.first().copied(), named.last().copied()) {
+            keys.set("aws:CalledViaFirst", first);
+            keys.set("aws:CalledViaLast", last);
+            keys.set_many("aws:CalledVia", named);
         }
         keys
     }
@@ -172,3 +210,6 @@ fn session_keys(keys: &mut MapContext, principal: &Principal, now: Timestamp) {
         keys.set("aws:SourceIdentity", identity.as_str());
     }
 }
+
+#[cfg(test)]
+mod tests;

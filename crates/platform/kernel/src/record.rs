@@ -7,7 +7,7 @@
 //! INVARIANT: no secret is ever a condition key. A `Referer` may carry a presigned URL, so its query is left out.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use serde::ser::{SerializeMap, SerializeSeq};
@@ -52,10 +52,19 @@ pub struct DecidedTarget {
 #[derive(Debug, Default)]
 pub struct Trace {
     collected: Mutex<Collected>,
-    /// The caller's account's place in the organization, looked up once.
-    pub(crate) place: std::sync::OnceLock<Option<Arc<AccountPlace>>>,
+    /// Places in the organization, looked up once.
+    pub(crate) places: OnceLock<CallPlaces>,
     /// Who an unsigned call turned out to be from.
-    federated: std::sync::OnceLock<FederatedCaller>,
+    federated: OnceLock<FederatedCaller>,
+}
+
+/// Where the parties to a call are in the organization.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallPlaces {
+    /// The caller's account.
+    pub principal: Option<Arc<AccountPlace>>,
+    /// The account of the VPC endpoint.
+    pub endpoint: Option<Arc<AccountPlace>>,
 }
 
 #[derive(Debug, Default)]
@@ -204,8 +213,7 @@ impl Serialize for Decision<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", &self.cx.request_id)?;
         map.serialize_entry("principalArn", &self.cx.principal.arn)?;
-        let place = self.cx.trace.place.get().and_then(Option::as_deref);
-        map.serialize_entry("global", &Keys { keys: &self.cx.global_keys, place })?;
+        map.serialize_entry("global", &Keys { keys: &self.cx.global_keys, places: self.cx.trace.places.get() })?;
         map.serialize_entry("targets", &self.collected.decided)?;
         if self.collected.omitted > 0 {
             map.serialize_entry("omitted", &self.collected.omitted)?;
@@ -219,7 +227,7 @@ impl Serialize for DecidedTarget {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("action", &self.action)?;
         map.serialize_entry("resource", &self.resource)?;
-        map.serialize_entry("keys", &Keys { keys: &self.keys, place: None })?;
+        map.serialize_entry("keys", &Keys { keys: &self.keys, places: None })?;
         map.serialize_entry("effect", &self.effect)?;
         map.serialize_entry("slot", self.slot.name())?;
         if let Some(matched) = &self.matched {
@@ -230,16 +238,16 @@ impl Serialize for DecidedTarget {
         }
         if let Some((arn, keys)) = &self.other {
             map.serialize_entry("principalArn", arn)?;
-            map.serialize_entry("global", &Keys { keys, place: None })?;
+            map.serialize_entry("global", &Keys { keys, places: None })?;
         }
         map.end()
     }
 }
 
-/// Keys with their values; the caller's place in the organization among them.
+/// Keys with their values; those of the organization among them.
 struct Keys<'a> {
     keys: &'a MapContext,
-    place: Option<&'a AccountPlace>,
+    places: Option<&'a CallPlaces>,
 }
 
 impl Serialize for Keys<'_> {
@@ -251,9 +259,13 @@ impl Serialize for Keys<'_> {
                 Values::Many(values) => map.serialize_entry(key, values)?,
             }
         }
-        if let Some(place) = self.place {
+        if let Some(place) = self.places.and_then(|places| places.principal.as_deref()) {
             map.serialize_entry("aws:principalorgid", &place.organization)?;
             map.serialize_entry("aws:principalorgpaths", &place.paths)?;
+        }
+        if let Some(place) = self.places.and_then(|places| places.endpoint.as_deref()) {
+            map.serialize_entry("aws:vpceorgid", &place.organization)?;
+            map.serialize_entry("aws:vpceorgpaths", &place.paths)?;
         }
         map.end()
     }

@@ -50,6 +50,11 @@ pub(crate) fn add_tags(tags: &mut Tags, given: Vec<Tag>) -> Result<(), ApiError>
     Ok(())
 }
 
+/// Removes the tags with these keys, whatever their case.
+pub(crate) fn remove_tags(tags: &mut Tags, keys: &[String]) {
+    tags.retain(|key, _| !keys.iter().any(|other| other.to_lowercase() == key.to_lowercase()));
+}
+
 /// Tags as the API has them; none where there are none.
 pub(crate) fn wire_tags(tags: &Tags) -> Option<Vec<Tag>> {
     (!tags.is_empty()).then(|| tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect())

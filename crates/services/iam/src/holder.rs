@@ -1,17 +1,13 @@
-//! What users and roles have in common: inline policies, attached policies, a boundary, tags.
+//! Changes that entities have in common: inline policies, attached policies, boundaries, tags (see `named`).
 //!
 //! INVARIANT: a change is a read, a pure change and a write at the generation that was read; when another change came
 //! between, it is done again, so that clients which change one role in parallel (Terraform) need not retry. The count
 //! of a customer policy's attachments changes in the same transaction as the attachment.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use stoa_kernel::{ApiError, Cx};
 use stoa_models_iam::types::AttachedPolicy;
 use stoa_policy::PolicyKind;
-use stoa_store::{Key, StoreError, Transaction};
+use stoa_store::{StoreError, Transaction};
 use stoa_types::AccountId;
 
 use crate::Iam;
@@ -19,71 +15,17 @@ use crate::authority::policy_key_of;
 use crate::documents::{check, size};
 use crate::error::{invalid_input, limit_exceeded, no_such_entity, no_such_policy, store_failed, unmodifiable};
 use crate::managed;
+use crate::named::{Bounded, Holder, Named, Tagged};
 use crate::paging::{Items, Paging};
-use crate::state::{Loaded, PolicyRecord, RoleRecord, Tags, UserRecord, load, role_key, tag_list, user_key};
+use crate::state::{Loaded, PolicyRecord, Tags, load, tag_list};
 
-const ATTEMPTS: usize = 32;
-const MAX_ATTACHED: usize = 10;
-
-/// A user or a role.
-pub(crate) trait Holder: Serialize + DeserializeOwned + Send + Sync {
-    /// In messages.
-    const WHAT: &'static str;
-    /// The quota of its attached policies.
-    const ATTACHED_QUOTA: &'static str;
-    /// Bytes of all inline policies together.
-    const INLINE_BYTES: usize;
-    fn key(account: &AccountId, name: &str) -> Key;
-    fn name(&self) -> &str;
-    fn arn(&self) -> &str;
-    fn inline(&mut self) -> &mut BTreeMap<String, String>;
-    fn attached(&mut self) -> &mut Vec<String>;
-    fn tags(&mut self) -> &mut Tags;
-    fn boundary(&self) -> Option<&str>;
-    fn is_service_linked(&self) -> bool;
-}
-
-macro_rules! holder {
-    // holder!(UserRecord, "user", "PoliciesPerUser", 2048, user_key, false) implements Holder over the record's fields.
-    ($record:ty, $what:literal, $quota:literal, $bytes:literal, $key:ident, |$own:ident| $linked:expr) => {
-        impl Holder for $record {
-            const WHAT: &'static str = $what;
-            const ATTACHED_QUOTA: &'static str = $quota;
-            const INLINE_BYTES: usize = $bytes;
-            fn key(account: &AccountId, name: &str) -> Key {
-                $key(account, name)
-            }
-            fn name(&self) -> &str {
-                &self.name
-            }
-            fn arn(&self) -> &str {
-                &self.arn
-            }
-            fn inline(&mut self) -> &mut BTreeMap<String, String> {
-                &mut self.inline
-            }
-            fn attached(&mut self) -> &mut Vec<String> {
-                &mut self.attached
-            }
-            fn tags(&mut self) -> &mut Tags {
-                &mut self.tags
-            }
-            fn boundary(&self) -> Option<&str> {
-                self.boundary.as_deref()
-            }
-            fn is_service_linked(&self) -> bool {
-                let $own = self;
-                $linked
-            }
-        }
-    };
-}
-
-holder!(UserRecord, "user", "PoliciesPerUser", 2048, user_key, |_user| false);
-holder!(RoleRecord, "role", "PoliciesPerRole", 10240, role_key, |role| role.path.starts_with("/aws-service-role/"));
+pub(crate) const ATTEMPTS: usize = 32;
+pub(crate) const MAX_ATTACHED: usize = 10;
+/// The policies of service-linked roles, which nothing else has.
+const SERVICE_ROLE_POLICIES: &str = "arn:aws:iam::aws:policy/aws-service-role/";
 
 /// Refuses to change what a service owns.
-pub(crate) fn modifiable<H: Holder>(holder: &H) -> Result<(), ApiError> {
+pub(crate) fn modifiable<H: Named>(holder: &H) -> Result<(), ApiError> {
     if holder.is_service_linked() {
         let name = holder.name();
         return Err(unmodifiable(format!(
@@ -94,14 +36,14 @@ pub(crate) fn modifiable<H: Holder>(holder: &H) -> Result<(), ApiError> {
 }
 
 impl Iam {
-    /// The user or role with this name.
-    pub(crate) async fn holder<H: Holder>(&self, account: &AccountId, name: &str) -> Result<Loaded<H>, ApiError> {
+    /// The entity with this name.
+    pub(crate) async fn holder<H: Named>(&self, account: &AccountId, name: &str) -> Result<Loaded<H>, ApiError> {
         let found = load::<H>(&*self.store, &H::key(account, name)).await?;
-        found.filter(|found| found.record.name() == name).ok_or_else(|| missing::<H>(name))
+        found.filter(|found| found.record.name() == name).ok_or_else(|| H::missing(name))
     }
 
     /// Changes it, again if another change came between.
-    pub(crate) async fn modify<H: Holder>(
+    pub(crate) async fn modify<H: Named>(
         &self,
         account: &AccountId,
         name: &str,
@@ -121,7 +63,7 @@ impl Iam {
     }
 
     /// Changes its tags, and with them those that conditions see.
-    pub(crate) async fn modify_tags<H: Holder>(
+    pub(crate) async fn modify_tags<H: Tagged>(
         &self,
         account: &AccountId,
         name: &str,
@@ -226,12 +168,8 @@ impl Iam {
             if holder.attached().len() >= MAX_ATTACHED {
                 return Err(limit_exceeded(format!("Cannot exceed quota for {}: {MAX_ATTACHED}", H::ATTACHED_QUOTA)));
             }
-            if arn.starts_with("arn:aws:iam::aws:policy/aws-service-role/") {
-                return Err(ApiError::new(
-                    "PolicyNotAttachableException",
-                    400,
-                    format!("Cannot attach a Service Role Policy to a Customer Role: {arn}"),
-                ));
+            if arn.starts_with(SERVICE_ROLE_POLICIES) {
+                return Err(not_attachable(arn));
             }
             holder.attached().push(arn.to_owned());
             Ok(true)
@@ -301,6 +239,33 @@ impl Iam {
         found.filter(|found| found.record.arn == arn).map(Some).ok_or_else(not_there)
     }
 
+    /// Sets or ends the permissions boundary, again if another change came between.
+    pub(crate) async fn set_boundary<H: Bounded>(
+        &self,
+        account: &AccountId,
+        name: &str,
+        boundary: Option<&str>,
+    ) -> Result<(), ApiError> {
+        for _ in 0..ATTEMPTS {
+            let mut loaded = self.holder::<H>(account, name).await?;
+            modifiable(&loaded.record)?;
+            let old = loaded.record.boundary_mut().clone();
+            if old.as_deref() == boundary {
+                return Ok(());
+            }
+            *loaded.record.boundary_mut() = boundary.map(str::to_owned);
+            let mut transaction = Transaction::new().update(loaded.changed(self.clock.now())?);
+            transaction = self.count_boundary(transaction, account, old.as_deref(), -1).await?;
+            transaction = self.count_boundary(transaction, account, boundary, 1).await?;
+            match self.store.commit(transaction).await {
+                Ok(()) => return Ok(()),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(store_failed(other)),
+            }
+        }
+        Err(busy::<H>(name))
+    }
+
     /// Counts a permissions boundary up or down, within the transaction that sets or ends it.
     pub(crate) async fn count_boundary(
         &self,
@@ -310,21 +275,29 @@ impl Iam {
         by: i64,
     ) -> Result<Transaction, ApiError> {
         let Some(arn) = arn else { return Ok(transaction) };
-        let Some(mut policy) = self.attachable(account, arn).await? else { return Ok(transaction) };
+        if arn.starts_with(SERVICE_ROLE_POLICIES) {
+            return Err(not_attachable(arn));
+        }
+        let scope = |error: ApiError| match error.code() {
+            "NoSuchEntityException" => no_such_entity(format!("Scope ARN: {arn} does not exist or is not attachable.")),
+            _ => error,
+        };
+        let Some(mut policy) = self.attachable(account, arn).await.map_err(scope)? else { return Ok(transaction) };
         policy.record.boundaries = policy.record.boundaries.saturating_add_signed(by);
         Ok(transaction.update(policy.changed(policy.document.modified)?))
     }
 }
 
-fn missing<H: Holder>(name: &str) -> ApiError {
-    no_such_entity(format!("The {} with name {name} cannot be found.", H::WHAT))
+fn not_attachable(arn: &str) -> ApiError {
+    let message = format!("Cannot attach a Service Role Policy to a Customer Role: {arn}");
+    ApiError::new("PolicyNotAttachableException", 400, message)
 }
 
 fn no_inline<H: Holder>(policy: &str) -> ApiError {
     no_such_entity(format!("The {} policy with name {policy} cannot be found.", H::WHAT))
 }
 
-fn busy<H: Holder>(name: &str) -> ApiError {
+pub(crate) fn busy<H: Named>(name: &str) -> ApiError {
     let what = H::WHAT;
     ApiError::new("ConcurrentModificationException", 409, format!("the {what} {name} is being changed by others"))
 }

@@ -4,21 +4,30 @@
 //! All state is in the store (see `state`); secrets in it are sealed under a master key that is not.
 
 mod access_key;
+mod account;
 mod accounts;
 mod authority;
 mod cache;
 mod documents;
+mod entities;
 mod entity;
 mod error;
 #[rustfmt::skip]
 mod generated;
+mod group;
 mod holder;
+mod inspect;
+mod instance_profile;
+mod last_accessed;
 mod managed;
 mod mfa;
+mod named;
 mod oidc;
 mod organizations;
 mod paging;
+mod password;
 mod policy;
+mod quotas;
 mod role;
 mod saml;
 mod seal;

@@ -2,10 +2,13 @@
 //! filters.
 
 use stoa_kernel::{ApiError, Cx};
+use stoa_models_iam::types::Tag;
 use stoa_store::{Document, Query};
 
 use crate::Iam;
+use crate::documents::wire_tags;
 use crate::error::store_failed;
+use crate::state::Tags;
 
 const DEFAULT_ITEMS: i64 = 100;
 
@@ -87,6 +90,12 @@ impl Iam {
             _ => None,
         };
         Ok(Items { items: list.into_iter().map(|(_, item)| item).collect(), marker })
+    }
+
+    /// A page of tags.
+    pub(crate) fn page_of_tags(&self, cx: &Cx, paging: &Paging<'_>, tags: &Tags) -> Result<Items<Tag>, ApiError> {
+        let list = wire_tags(tags).unwrap_or_default();
+        self.page_of_list(cx, paging, list.into_iter().map(|tag| (tag.key.clone(), tag)).collect())
     }
 }
 

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use stoa_kernel::ports::{DeleteAccountData, IssuerKeys, ResourcePolicies};
 use stoa_kernel::{ApiError, Cx, VpcEndpoint};
-use stoa_store::{PageTokens, Store, StoreError, Transaction};
+use stoa_store::{Key, PageTokens, Store, StoreError, Transaction};
 use stoa_types::{AccountId, Clock, IdSource};
 
 use crate::SealingKey;
 use crate::authority::{CachedCredential, Member, Rights, Trust};
 use crate::cache::Cache;
 use crate::error::store_failed;
-use crate::organizations::{At, Level, Place};
-use crate::usage::KeyUses;
+use crate::organizations::{At, Delegation, Level, Place};
+use crate::usage::{KeyUses, PrincipalUses};
 
 /// IAM and STS of one installation.
 pub struct Iam {
@@ -32,6 +32,7 @@ pub struct Iam {
     pub(crate) places: Cache<Arc<At<Arc<Place>>>>,
     pub(crate) levels: Cache<Arc<At<Arc<Vec<Level>>>>>,
     pub(crate) uses: KeyUses,
+    pub(crate) principal_uses: PrincipalUses,
     pub(crate) page_tokens: PageTokens,
     pub(crate) resource_policies: ArcSwap<Vec<Arc<dyn ResourcePolicies>>>,
     pub(crate) vpc_endpoints: ArcSwap<HashMap<String, Arc<VpcEndpoint>>>,
@@ -48,6 +49,7 @@ impl fmt::Debug for Iam {
 impl Iam {
     /// The service over this store, with the master key that seals its secrets.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>, key: SealingKey) -> Arc<Iam> {
+        let delegation = Delegation::new(Arc::clone(&store));
         let page_tokens = PageTokens::new(key.derive(b"stoa/iam/page-tokens/v1"));
         Arc::new(Iam {
             store,
@@ -61,8 +63,9 @@ impl Iam {
             places: Cache::new(4_096),
             levels: Cache::new(4_096),
             uses: KeyUses::default(),
+            principal_uses: PrincipalUses::default(),
             page_tokens,
-            resource_policies: ArcSwap::default(),
+            resource_policies: ArcSwap::from_pointee(vec![Arc::new(delegation) as Arc<dyn ResourcePolicies>]),
             vpc_endpoints: ArcSwap::default(),
             account_data: ArcSwap::default(),
             issuer_keys: ArcSwap::default(),
@@ -80,14 +83,15 @@ impl Iam {
         (**self.issuer_keys.load()).clone()
     }
 
-    /// Sets who knows the policies of resources. Called once by `app`, before the first request.
-    pub fn set_resource_policies(&self, sources: Vec<Arc<dyn ResourcePolicies>>) {
+    /// Sets who knows the policies of resources, besides this service itself. Called once by `app`, before the first request.
+    pub fn set_resource_policies(&self, mut sources: Vec<Arc<dyn ResourcePolicies>>) {
+        sources.push(Arc::new(Delegation::new(Arc::clone(&self.store))));
         self.resource_policies.store(Arc::new(sources));
     }
 
     /// Sets the VPC endpoints, whose policies bear on what comes through them.
-    pub fn set_vpc_endpoints(&self, endpoints: &[Arc<VpcEndpoint>]) {
-        let by_id = endpoints.iter().map(|endpoint| (endpoint.id.clone(), Arc::clone(endpoint)));
+    pub fn set_vpc_endpoints(&self, endpoints: impl IntoIterator<Item = Arc<VpcEndpoint>>) {
+        let by_id = endpoints.into_iter().map(|endpoint| (endpoint.id.clone(), endpoint));
         self.vpc_endpoints.store(Arc::new(by_id.collect()));
     }
 
@@ -110,6 +114,21 @@ impl Iam {
         match self.store.commit(transaction).await {
             Ok(()) => Ok(()),
             Err(StoreError::Conflict { .. }) => Err(conflict()),
+            Err(other) => Err(store_failed(other)),
+        }
+    }
+
+    /// Commits the creation of an entity; a conflict over its own key means that the name is taken, any other that
+    /// something else was changed meanwhile.
+    pub(crate) async fn create_entity(
+        &self,
+        transaction: Transaction,
+        key: &Key,
+        taken: impl FnOnce() -> ApiError,
+    ) -> Result<(), ApiError> {
+        match self.store.commit(transaction).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::Conflict { key: conflict, .. }) if *conflict == *key => Err(taken()),
             Err(other) => Err(store_failed(other)),
         }
     }

@@ -7,7 +7,7 @@ use stoa_runtime::Runtime;
 use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 
 use crate::cli::{DataDirArgs, Outcome};
-use crate::data_dir::{DataDir, ServerFile};
+use crate::data_dir::{DataDir, EndpointEntry, ServerFile};
 
 /// Below this the disk is called full.
 const LITTLE_SPACE: u64 = 1 << 30;
@@ -22,6 +22,7 @@ struct Finding {
 pub fn run(arguments: &DataDirArgs) -> Outcome {
     let data_dir = DataDir::new(&arguments.data_dir)?;
     let mut findings = vec![writable(&data_dir), space(&data_dir), server(&data_dir)];
+    findings.extend(vpc_endpoints(&data_dir));
     findings.extend(sandbox());
     findings.push(clients());
     let mut bad = 0;
@@ -71,9 +72,23 @@ fn space(data_dir: &DataDir) -> Finding {
     }
 }
 
+fn server_file(data_dir: &DataDir) -> Option<ServerFile> {
+    let known = std::fs::read_to_string(data_dir.server_file()).ok()?;
+    serde_json::from_str(&known).ok()
+}
+
+/// The VPC endpoints of the server that ran last, and what is to be said against their policies.
+fn vpc_endpoints(data_dir: &DataDir) -> Vec<Finding> {
+    let endpoints = server_file(data_dir).map(|file| file.vpc_endpoints).unwrap_or_default();
+    let finding = |endpoint: EndpointEntry| match endpoint.warning {
+        Some(warning) => problem("vpc endpoint", warning),
+        None => fine("vpc endpoint", format!("{} at {}", endpoint.id, endpoint.url)),
+    };
+    endpoints.into_iter().map(finding).collect()
+}
+
 fn server(data_dir: &DataDir) -> Finding {
-    let known = std::fs::read_to_string(data_dir.server_file()).ok();
-    let Some(file) = known.and_then(|text| serde_json::from_str::<ServerFile>(&text).ok()) else {
+    let Some(file) = server_file(data_dir) else {
         return fine("server", "none has run on this folder yet".to_owned());
     };
     if std::path::Path::new(&format!("/proc/{}", file.pid)).exists() {

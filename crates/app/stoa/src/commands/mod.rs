@@ -5,4 +5,5 @@ pub mod audit;
 pub mod catalog;
 pub mod doctor;
 pub mod env;
+pub mod keys;
 pub mod policy;

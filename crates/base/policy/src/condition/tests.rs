@@ -6,7 +6,7 @@ use crate::MapContext;
 fn condition(name: &str, wanted: &[&str]) -> Result<Condition, String> {
     let operator = Operator::parse(name)?;
     let wanted: Vec<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
-    Condition::parse(name, operator, "X:Key", &wanted, true).map_err(|(at, problem)| format!("{at}: {problem}"))
+    Condition::parse(operator, "X:Key", &wanted, true).map_err(|(at, problem)| format!("{at}: {problem}"))
 }
 
 fn holds(name: &str, wanted: &[&str], have: &[&str]) -> bool {

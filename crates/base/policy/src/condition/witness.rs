@@ -25,12 +25,12 @@ impl Condition {
     }
 
     fn holds_with(&self, setting: &[String], context: &dyn Context) -> bool {
-        let changed = MapContext::new().with_many(&self.key, setting.iter().cloned());
+        let changed = MapContext::new().with_many(self.key(), setting.iter().cloned());
         self.holds(&Overlay { base: context, changed })
     }
 
     fn proposals(&self, context: &dyn Context) -> Vec<Vec<String>> {
-        let have = context.get(&self.key).map(Values::to_strings).unwrap_or_default();
+        let have = context.get(self.key()).map(Values::to_strings).unwrap_or_default();
         let named = self.examples(context);
         let mut all = Vec::new();
         if have.len() > 1 {
@@ -41,8 +41,10 @@ impl Condition {
             }
         }
         let others = self.others();
-        if !have.is_empty() && (have.len() > 1 || self.quantifier != Quantifier::None) {
-            all.extend(named.iter().chain(&others).map(|value| [have.as_slice(), &[value.clone()]].concat()));
+        if !have.is_empty() && (have.len() > 1 || self.operator.quantifier != Quantifier::None) {
+            all.extend(
+                named.iter().chain(&others).map(|value| [have.as_slice(), std::slice::from_ref(value)].concat()),
+            );
         }
         all.extend(named.iter().map(|value| vec![value.clone()]));
         all.extend(others.into_iter().map(|value| vec![value]));

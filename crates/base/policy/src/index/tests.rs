@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::keys::Prepared;
 use crate::statement::Unnamed;
-use crate::{Document, NoContext, PolicySet, PrincipalRef, Request};
+use crate::{Document, MapContext, PolicySet, PrincipalRef, Request};
 
 fn document(statements: &[(String, String)]) -> Document {
     let list: Vec<_> = statements
@@ -19,16 +19,14 @@ fn document(statements: &[(String, String)]) -> Document {
 
 /// The ids offered for a request, and those that match it.
 fn ask(set: &PolicySet, action: &str, resource: &str) -> (Vec<u32>, Vec<u32>) {
-    let principal = PrincipalRef::parse("arn:aws:iam::111122223333:user/u");
-    let request = Request {
-        principal: &principal,
-        action,
-        resource,
-        resource_account: None,
-        management_account: false,
-        context: &NoContext,
-    };
-    let prepared = Prepared::new(&request);
+    ask_as("arn:aws:iam::111122223333:user/u", &MapContext::new(), set, action, resource)
+}
+
+fn ask_as(who: &str, context: &MapContext, set: &PolicySet, action: &str, resource: &str) -> (Vec<u32>, Vec<u32>) {
+    let principal = PrincipalRef::parse(who);
+    let request =
+        Request { principal: &principal, action, resource, resource_account: None, management_account: false, context };
+    let prepared = Prepared::new(&request, false);
     let mut offered = Vec::new();
     set.candidates(&prepared, |id, _| {
         offered.push(id);
@@ -89,6 +87,80 @@ fn few_are_offered_of_many() {
         let (offered, matching) = ask(&set, "sagemaker:DescribeModel", resource);
         assert!(offered.len() <= 4, "{} offered for {resource}", offered.len());
         assert!(matching.iter().all(|id| offered.contains(id)));
+    }
+}
+
+/// What tells many statements apart that share their words and actions.
+const MANY: usize = 600;
+
+fn many(make: impl Fn(usize) -> serde_json::Value) -> PolicySet {
+    let list: Vec<_> = (0..MANY).map(make).collect();
+    let document = Document::parse(&json!({"Version": "2012-10-17", "Statement": list}).to_string()).unwrap();
+    PolicySet::compile([(Arc::from("p"), &document)])
+}
+
+#[test]
+fn grams_tell_names_inside_words_apart() {
+    let set = many(|n| json!({"Effect": "Allow", "Action": "s:Do", "Resource": format!("arn:aws:s:::*zone{n}x*")}));
+    let (offered, matching) = ask(&set, "s:Do", "arn:aws:s:::myzone77xes");
+    assert!(matching == vec![77] && offered.contains(&77) && offered.len() <= 12, "{offered:?}");
+    let (offered, _) = ask(&set, "s:Do", "arn:aws:s:::nothing");
+    assert!(offered.is_empty(), "{offered:?}");
+}
+
+#[test]
+fn principals_tell_statements_apart() {
+    let set = many(|n| {
+        let named = match n % 4 {
+            0 => json!({"AWS": format!("arn:aws:iam::111122223333:user/u{n}")}),
+            1 => json!({"AWS": format!("arn:aws:iam::111122223333:role/path/r{n}")}),
+            2 => json!({"AWS": format!("{:012}", n)}),
+            _ => json!({"Service": format!("s{n}.amazonaws.com"), "Federated": "x"}),
+        };
+        json!({"Effect": "Allow", "Principal": named, "Action": "s:Do", "Resource": "*"})
+    });
+    for (who, id) in [
+        ("arn:aws:iam::111122223333:user/u100", 100),
+        ("arn:aws:sts::111122223333:assumed-role/r101/session", 101),
+        ("arn:aws:iam::111122223333:role/path/r101", 101),
+        ("arn:aws:iam::000000000102:user/anyone", 102),
+        ("s103.amazonaws.com", 103),
+    ] {
+        let (offered, matching) = ask_as(who, &MapContext::new(), &set, "s:Do", "*");
+        assert_eq!((offered, matching), (vec![id], vec![id]), "{who}");
+    }
+}
+
+#[test]
+fn required_values_tell_statements_apart() {
+    let set = many(|n| {
+        let operator = if n % 2 == 0 { "StringEquals" } else { "ForAnyValue:StringEquals" };
+        json!({"Effect": "Deny", "Action": "s:*", "NotResource": "arn:aws:s:::x",
+            "Condition": {operator: {"aws:PrincipalTag/Team": [format!("t{n}"), format!("u{n}")]}}})
+    });
+    let context = MapContext::new().with("aws:principaltag/team", "u40");
+    let (offered, matching) = ask_as("*", &context, &set, "s:Do", "*");
+    assert_eq!((offered, matching), (vec![40], vec![40]));
+    let context = MapContext::new().with_many("aws:principaltag/team", ["t3", "u5"]);
+    assert_eq!(ask_as("*", &context, &set, "s:Do", "*").0, vec![3, 5]);
+    assert_eq!(ask(&set, "s:Do", "*").0, Vec::<u32>::new());
+}
+
+#[test]
+fn conditions_that_an_absent_key_satisfies_do_not_file() {
+    for operator in
+        ["StringEqualsIfExists", "StringNotEquals", "ForAllValues:StringEquals", "StringLike", "StringEquals"]
+    {
+        let set = many(|n| {
+            let value =
+                if operator == "StringEquals" { format!("${{aws:username, 't{n}'}}") } else { format!("t{n}*") };
+            json!({"Effect": "Deny", "Action": "s:*", "Resource": "*", "Condition": {operator: {"a:b": value}}})
+        });
+        let context = MapContext::new().with("a:b", "t7*");
+        for context in [MapContext::new(), context] {
+            let (offered, matching) = ask_as("*", &context, &set, "s:Do", "*");
+            assert!(matching.iter().all(|id| offered.contains(id)), "{operator}");
+        }
     }
 }
 

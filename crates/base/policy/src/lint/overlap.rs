@@ -29,10 +29,10 @@ impl Token {
 fn tokens(pattern: &Pattern, fold: bool) -> Vec<Token> {
     let mut out = Vec::new();
     for part in pattern.parts() {
-        match *part {
-            Part::Lit { start, len } => {
-                let bytes = pattern.literal(start, len).bytes();
-                out.extend(bytes.map(|byte| Token::Byte(if fold { byte.to_ascii_lowercase() } else { byte })));
+        match part {
+            Part::Lit(text) | Part::Escaped(text) => {
+                let bytes = text.iter().map(|byte| if fold { byte.to_ascii_lowercase() } else { *byte });
+                out.extend(bytes.map(Token::Byte));
             }
             Part::One => out.push(Token::One),
             Part::Star | Part::Var(_) => out.push(Token::Any),
@@ -118,18 +118,19 @@ pub(super) fn covers(outer: &Pattern, inner: &Pattern) -> bool {
     if outer.is_any() || outer == inner {
         return true;
     }
-    if outer.has_variables() || outer.parts().contains(&Part::One) || inner.text().len() > 4 * MOST {
+    let text = inner.text();
+    if outer.has_variables() || outer.parts().any(|part| part == Part::One) || text.len() > 4 * MOST {
         return false;
     }
     // Wildcards and variables of the inner pattern stand as characters that only a `*` of the outer one can match.
-    let mut text = String::with_capacity(inner.text().len());
+    let mut stands = Vec::with_capacity(text.len());
     for part in inner.parts() {
-        match *part {
-            Part::Lit { start, len } => text.push_str(inner.literal(start, len)),
-            Part::One | Part::Star | Part::Var(_) => text.push('\u{0}'),
+        match part {
+            Part::Lit(text) | Part::Escaped(text) => stands.extend_from_slice(text),
+            Part::One | Part::Star | Part::Var(_) => stands.push(0),
         }
     }
-    outer.matches_bytes(text.as_bytes())
+    outer.matches_bytes(&stands)
 }
 
 #[cfg(test)]

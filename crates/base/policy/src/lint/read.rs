@@ -93,7 +93,7 @@ impl Policy {
         let document = Document::parse(text)?;
         let json = parse::json(text)?;
         let Json::Object(members) = &json else { return Err(PolicyError::new("a policy must be a JSON object", "$")) };
-        let list: &[Json] = match members.iter().find(|(name, _)| name == "Statement") {
+        let list: &[Json<'_>] = match members.iter().find(|(name, _)| name == "Statement") {
             Some((_, Json::List(list))) => list,
             Some((_, one)) => std::slice::from_ref(one),
             None => &[],
@@ -104,13 +104,13 @@ impl Policy {
     }
 }
 
-fn statement(at: usize, json: &Json, parsed: Arc<Statement>) -> Read {
+fn statement(at: usize, json: &Json<'_>, parsed: Arc<Statement>) -> Read {
     let path = format!("$.Statement[{at}]");
     let mut read = Read { path, parsed, actions: Vec::new(), resources: Vec::new(), conditions: Vec::new() };
     let Json::Object(members) = json else { return read };
     for (name, value) in members {
         let at = read.at(name);
-        match name.as_str() {
+        match &**name {
             "Action" | "NotAction" => read.actions = texts(&at, value),
             "Resource" | "NotResource" => read.resources = texts(&at, value),
             "Condition" => read.conditions = tests(&at, value),
@@ -120,7 +120,7 @@ fn statement(at: usize, json: &Json, parsed: Arc<Statement>) -> Read {
     read
 }
 
-fn tests(path: &str, value: &Json) -> Vec<Test> {
+fn tests(path: &str, value: &Json<'_>) -> Vec<Test> {
     let Json::Object(operators) = value else { return Vec::new() };
     let mut all = Vec::new();
     for (operator, keys) in operators {
@@ -133,20 +133,23 @@ fn tests(path: &str, value: &Json) -> Vec<Test> {
             all.push(Test {
                 values: texts(&path, values),
                 path,
-                operator: operator.clone(),
+                operator: operator.to_string(),
                 base: base.to_owned(),
                 set: set.to_owned(),
                 if_exists,
-                key: key.clone(),
+                key: key.to_string(),
             });
         }
     }
     all
 }
 
-fn texts(path: &str, value: &Json) -> Vec<Text> {
-    let many = matches!(value, Json::List(_));
-    let texts = parse::strings(value, path, "").unwrap_or_default().into_iter().enumerate();
-    let at = |nth: usize| if many { format!("{path}[{nth}]") } else { path.to_owned() };
-    texts.map(|(nth, text)| Text { path: at(nth), text }).collect()
+fn texts(path: &str, value: &Json<'_>) -> Vec<Text> {
+    match value {
+        Json::List(list) => {
+            let texts = list.iter().map(Json::scalar).enumerate();
+            texts.filter_map(|(nth, text)| Some(Text { path: format!("{path}[{nth}]"), text: text?.into() })).collect()
+        }
+        one => one.scalar().map(|text| Text { path: path.to_owned(), text: text.into() }).into_iter().collect(),
+    }
 }

@@ -64,8 +64,8 @@ pub(super) fn covered(outer: &Read, inner: &Read) -> bool {
 fn conditions_covered(outer: &Read, inner: &Read) -> bool {
     outer.parsed.conditions.iter().all(|wanted| {
         inner.parsed.conditions.iter().any(|have| {
-            have.key == wanted.key
-                && have.operator.eq_ignore_ascii_case(&wanted.operator)
+            have.key() == wanted.key()
+                && have.operator() == wanted.operator()
                 && have.wanted_texts() == wanted.wanted_texts()
         })
     })

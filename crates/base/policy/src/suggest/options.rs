@@ -52,12 +52,12 @@ fn denying<'s>(world: &'s World<'_>, slot: Slot, prepared: &Prepared<'_>) -> Opt
 }
 
 fn against_deny(world: &World<'_>, slot: Slot, request: &Request<'_>) -> Vec<Step> {
-    let prepared = Prepared::new(request);
+    let prepared = world.prepare(request);
     let Some((level, set, id)) = denying(world, slot, &prepared) else { return Vec::new() };
     let (Some(statement), Some(named)) = (set.statement(id), set.reference(id)) else { return Vec::new() };
     let mut steps = Vec::new();
     for condition in &statement.conditions {
-        let source = KeySource::of(&condition.key);
+        let source = KeySource::of(condition.key());
         if source == KeySource::Identity {
             continue;
         }
@@ -113,7 +113,7 @@ fn escaped(text: &str) -> String {
 }
 
 fn towards_allow(world: &World<'_>, slot: Slot, request: &Request<'_>) -> Vec<Step> {
-    let prepared = Prepared::new(request);
+    let prepared = world.prepare(request);
     let sets = world.sets(slot);
     let allows = |set: &PolicySet| {
         let mut found = false;
@@ -159,7 +159,7 @@ fn met(statement: &Statement, named: StatementRef<'_>, slot: Slot, prepared: &Pr
     let request = prepared.request;
     let fits = statement.actions.cover(prepared.action())
         && statement.resources.cover(prepared)
-        && statement.principals.reach(request.principal, false, unnamed_in(slot)).is_some();
+        && statement.principals.reach(prepared, false, unnamed_in(slot)).is_some();
     if !fits {
         return None;
     }
@@ -170,14 +170,14 @@ fn met(statement: &Statement, named: StatementRef<'_>, slot: Slot, prepared: &Pr
         if condition.holds(&overlay) {
             continue;
         }
-        let source = KeySource::of(&condition.key);
+        let source = KeySource::of(condition.key());
         if source == KeySource::Identity {
             return None;
         }
         let values = condition.settings(&overlay, true).into_iter().next()?;
         changes.push(set_key(condition, request.context, values.clone(), true, named));
         cost += cost_of(source);
-        overlay.changed.set_many(&condition.key, values);
+        overlay.changed.set_many(condition.key(), values);
     }
     let all = !changes.is_empty() && statement.conditions.iter().all(|condition| condition.holds(&overlay));
     all.then_some(Step { cost, changes_policy: false, changes })
@@ -191,13 +191,13 @@ fn set_key(
     named: StatementRef<'_>,
 ) -> Change {
     Change::SetKey {
-        key: condition.name.to_string(),
-        source: KeySource::of(&condition.key),
+        key: condition.name().to_owned(),
+        source: KeySource::of(condition.key()),
         values,
         holds,
-        operator: condition.operator.to_string(),
+        operator: condition.operator().to_string(),
         wanted: condition.wanted_texts(),
-        absent: context.get(&condition.key).is_none_or(|values| values.is_empty()),
+        absent: context.get(condition.key()).is_none_or(|values| values.is_empty()),
         policy: named.policy.to_owned(),
         sid: named.sid.map(str::to_owned),
         index: named.index,

@@ -69,6 +69,16 @@ impl<'a> World<'a> {
         use_it(&Request { context: &context, ..*self.request })
     }
 
+    /// The request as the index wants it.
+    pub fn prepare<'r>(&self, request: &'r Request<'r>) -> Prepared<'r> {
+        Prepared::new(request, self.is_bounded())
+    }
+
+    fn is_bounded(&self) -> bool {
+        let own = crate::decide::has_own_policies(self.request.principal.kind());
+        own && self.sets.get(&Slot::Boundary).is_some_and(|sets| !sets.is_empty())
+    }
+
     /// Decides over the changed slots and request.
     pub fn decide(&self) -> Outcome {
         let of = |slot: Slot| self.sets(slot);
@@ -129,6 +139,7 @@ impl<'a> World<'a> {
         index: usize,
         edit: impl FnOnce(&Statement) -> Option<Arc<Statement>>,
     ) -> Option<()> {
+        let bounded = self.is_bounded();
         let held = self.sets.get_mut(&slot)?.get_mut(level)?;
         let set = held.set();
         let same = |named: StatementRef<'_>| named.policy == policy && named.index == index;
@@ -136,7 +147,7 @@ impl<'a> World<'a> {
         let ids = (0..set.len() as u32).filter(|id| set.reference(*id).is_some_and(same));
         let context = Overlay { base: self.request.context, changed: self.changed.clone() };
         let request = Request { context: &context, ..*self.request };
-        let prepared = Prepared::new(&request);
+        let prepared = Prepared::new(&request, bounded);
         let unnamed = crate::decide::unnamed_in(slot);
         let mut matching = ids.filter_map(|id| Some((id, set.statement(id)?)));
         let (id, statement) =

@@ -11,6 +11,8 @@ mod facts;
 #[cfg(test)]
 mod linting;
 #[cfg(test)]
+mod malformed;
+#[cfg(test)]
 mod naive;
 #[cfg(test)]
 mod properties;

@@ -15,6 +15,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use stoa_kernel::VpcEndpoint;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
@@ -30,6 +31,8 @@ pub(crate) struct Socket {
     pub peer: SocketAddr,
     pub local: SocketAddr,
     pub secure: bool,
+    /// The VPC endpoint whose listener took it.
+    pub endpoint: Option<Arc<VpcEndpoint>>,
     /// The AWS host that a front-door tunnel was opened to.
     pub front_door_host: Option<Arc<str>>,
     /// The kernel's view of it, made at the first request.

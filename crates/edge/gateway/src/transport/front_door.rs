@@ -47,6 +47,7 @@ pub(crate) fn connect(
             peer: socket.peer,
             local: socket.local,
             secure: true,
+            endpoint: socket.endpoint.clone(),
             front_door_host: Some(Arc::clone(&host)),
             known: Default::default(),
         };

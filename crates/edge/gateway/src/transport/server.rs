@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use stoa_kernel::VpcEndpoint;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,7 @@ impl Shared {
 pub struct Server {
     listener: TcpListener,
     local: SocketAddr,
+    endpoint: Option<Arc<VpcEndpoint>>,
     shared: Arc<Shared>,
 }
 
@@ -79,7 +81,14 @@ impl Server {
             stopping: CancellationToken::new(),
             killed: CancellationToken::new(),
         };
-        Ok(Server { listener, local, shared: Arc::new(shared) })
+        Ok(Server { listener, local, endpoint: None, shared: Arc::new(shared) })
+    }
+
+    /// Makes it the listener of a VPC endpoint: whoever connects here comes through that endpoint, and nobody else does.
+    #[must_use]
+    pub fn for_endpoint(mut self, endpoint: Arc<VpcEndpoint>) -> Server {
+        self.endpoint = Some(endpoint);
+        self
     }
 
     /// The address it is bound to.
@@ -133,7 +142,8 @@ impl Server {
             tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
         }
         let local = stream.local_addr().unwrap_or(self.local);
-        let socket = Socket { peer, local, secure: false, front_door_host: None, known: Default::default() };
+        let endpoint = self.endpoint.clone();
+        let socket = Socket { peer, local, secure: false, endpoint, front_door_host: None, known: Default::default() };
         let shared = Arc::clone(&self.shared);
         let serve = async move {
             let open = OpenConnection::new(&shared.gateway);

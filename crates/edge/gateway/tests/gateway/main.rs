@@ -6,6 +6,7 @@
 mod authentication;
 mod client;
 mod cost;
+mod endpoints;
 mod envelopes;
 mod front_door;
 mod lifecycle;

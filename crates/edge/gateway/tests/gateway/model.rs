@@ -197,13 +197,16 @@ const fn service(
     }
 }
 
-pub static SAGEMAKER: ServiceSpec = service(
-    "sagemaker",
-    "sagemaker",
-    "SageMaker",
-    &[ProtocolName::AwsJson11],
-    &[&CREATE_HUB, &DELETE_HUB, &DESCRIBE_HUB],
-);
+pub static SAGEMAKER: ServiceSpec = ServiceSpec {
+    endpoint_prefix: "api.sagemaker",
+    ..service(
+        "sagemaker",
+        "sagemaker",
+        "SageMaker",
+        &[ProtocolName::AwsJson11],
+        &[&CREATE_HUB, &DELETE_HUB, &DESCRIBE_HUB],
+    )
+};
 pub static RUNTIME: ServiceSpec =
     service("sagemaker-runtime", "sagemaker", "AmazonSageMakerRuntime", &[ProtocolName::RestJson1], &[&INVOKE]);
 pub static STS: ServiceSpec = service("sts", "sts", "", &[ProtocolName::AwsQuery], &[&ASSUME, &ASSUME_WEB, &IDENTITY]);

@@ -15,6 +15,7 @@ use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig, Limits, Respons
 use stoa_kernel::ports::{Authority, Credential, ResourceTags, Verdict};
 use stoa_kernel::{
     ApiError, Authorized, Cx, FederatedCaller, Platform, Principal, PrincipalIdentity, Registry, Route, SessionContext,
+    VpcEndpoint,
 };
 use stoa_policy::{Context, Effect, Slot};
 use stoa_schema::{OperationSpec, Value};
@@ -132,8 +133,15 @@ impl Authority for TestAuthority {
         _resource: &str,
         context: &(dyn Context + Sync),
     ) -> Result<Verdict, ApiError> {
-        let known = ["aws:sourceip", "aws:securetransport", "aws:requestedregion", "aws:principalarn", "aws:epochtime"];
+        let from = if context.get("aws:sourcevpce").is_some() { "aws:vpcsourceip" } else { "aws:sourceip" };
+        let known = [from, "aws:securetransport", "aws:requestedregion", "aws:principalarn", "aws:epochtime"];
         assert!(known.iter().all(|key| context.get(key).is_some()));
+        if from == "aws:vpcsourceip" {
+            assert!(context.get("aws:sourceip").is_none());
+            let seen =
+                ["aws:sourcevpce", "aws:sourcevpc", "aws:vpceaccount"].map(|key| context.get(key).unwrap().single());
+            assert_eq!(seen, [Some("vpce-1"), Some("vpc-1"), Some("444455556666")]);
+        }
         let nobody = principal.arn.ends_with("nobody");
         let effect = if nobody { Effect::ImplicitDeny } else { Effect::Allow };
         let reason = nobody.then(|| format!("because no identity-based policy allows the {action} action"));
@@ -185,6 +193,7 @@ impl Handlers {
                 self.entered.notify_one();
                 self.release.notified().await;
             }
+            "odd" => cx.note_warning("the hub `odd` is 100 % odd\nand übel"),
             "missing" => return Err(ApiError::resource_not_found("hub `missing` does not exist")),
             _ => {}
         }
@@ -279,7 +288,24 @@ impl World {
         World::with(config).await
     }
 
+    /// A server whose listener is that of a VPC endpoint leading to these services.
+    pub async fn behind_endpoint(services: &[&str]) -> World {
+        let endpoint = VpcEndpoint {
+            id: "vpce-1".to_owned(),
+            vpc: "vpc-1".to_owned(),
+            account: "444455556666".parse().unwrap(),
+            region: None,
+            services: services.iter().map(|name| (*name).to_owned()).collect(),
+            policy: None,
+        };
+        World::made(GatewayConfig::default(), Some(Arc::new(endpoint))).await
+    }
+
     pub async fn with(config: GatewayConfig) -> World {
+        World::made(config, None).await
+    }
+
+    async fn made(config: GatewayConfig, endpoint: Option<Arc<VpcEndpoint>>) -> World {
         let (journal, handlers) = (Arc::new(TestJournal::default()), Arc::new(Handlers::default()));
         let clock = Arc::new(FixedClock::at(NOW));
         let platform = Platform {
@@ -294,6 +320,10 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let authority = Arc::new(CertificateAuthority::open(folder.path(), clock.clone()).unwrap());
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), gateway.clone(), authority.clone()).unwrap();
+        let server = match endpoint {
+            Some(endpoint) => server.for_endpoint(endpoint),
+            None => server,
+        };
         let (address, stop) = (server.local_addr(), CancellationToken::new());
         let server = tokio::spawn(server.run(stop.clone()));
         World { address, journal, handlers, clock, authority, gateway, stop, server, folder }

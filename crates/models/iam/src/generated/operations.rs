@@ -34,14 +34,83 @@ impl Operation for AddClientIDToOpenIDConnectProvider {
     const SPEC: &'static OperationSpec = &ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER;
 }
 
-/// `AddRoleToInstanceProfile`, not implemented yet.
-pub static ADD_ROLE_TO_INSTANCE_PROFILE: OperationSpec = OperationSpec::not_implemented("iam", "AddRoleToInstanceProfile", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:AddRoleToInstanceProfile", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `AddUserToGroup`, not implemented yet.
-pub static ADD_USER_TO_GROUP: OperationSpec = OperationSpec::not_implemented("iam", "AddUserToGroup", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:AddUserToGroup", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`AddRoleToInstanceProfile`].
+pub static ADD_ROLE_TO_INSTANCE_PROFILE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "AddRoleToInstanceProfile",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::ADD_ROLE_TO_INSTANCE_PROFILE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "EntityAlreadyExistsException", code: "EntityAlreadyExists", status: 409, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "UnmodifiableEntityException", code: "UnmodifiableEntity", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `AddRoleToInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct AddRoleToInstanceProfile;
+impl Operation for AddRoleToInstanceProfile {
+    type Input = types::AddRoleToInstanceProfileRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &ADD_ROLE_TO_INSTANCE_PROFILE;
+}
+
+/// The row of [`AddUserToGroup`].
+pub static ADD_USER_TO_GROUP: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "AddUserToGroup",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::ADD_USER_TO_GROUP_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `AddUserToGroup`.
+#[derive(Debug, Clone, Copy)]
+pub struct AddUserToGroup;
+impl Operation for AddUserToGroup {
+    type Input = types::AddUserToGroupRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &ADD_USER_TO_GROUP;
+}
+
 /// `AssociateDelegationRequest`, not implemented yet.
 pub static ASSOCIATE_DELEGATION_REQUEST: OperationSpec = OperationSpec::not_implemented("iam", "AssociateDelegationRequest", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:AssociateDelegationRequest", resource: "*", when: None, keys: &[] }]), Access::Write);
-/// `AttachGroupPolicy`, not implemented yet.
-pub static ATTACH_GROUP_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "AttachGroupPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:AttachGroupPolicy", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`AttachGroupPolicy`].
+pub static ATTACH_GROUP_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "AttachGroupPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::ATTACH_GROUP_POLICY_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "PolicyNotAttachableException", code: "PolicyNotAttachable", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `AttachGroupPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct AttachGroupPolicy;
+impl Operation for AttachGroupPolicy {
+    type Input = types::AttachGroupPolicyRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &ATTACH_GROUP_POLICY;
+}
+
 /// The row of [`AttachRolePolicy`].
 pub static ATTACH_ROLE_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -92,8 +161,31 @@ impl Operation for AttachUserPolicy {
     const SPEC: &'static OperationSpec = &ATTACH_USER_POLICY;
 }
 
-/// `ChangePassword`, not implemented yet.
-pub static CHANGE_PASSWORD: OperationSpec = OperationSpec::not_implemented("iam", "ChangePassword", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ChangePassword", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`ChangePassword`].
+pub static CHANGE_PASSWORD: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ChangePassword",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::CHANGE_PASSWORD_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidUserTypeException", code: "InvalidUserType", status: 400, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "EntityTemporarilyUnmodifiableException", code: "EntityTemporarilyUnmodifiable", status: 409, sender: true }, ErrorSpec { name: "PasswordPolicyViolationException", code: "PasswordPolicyViolation", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `ChangePassword`.
+#[derive(Debug, Clone, Copy)]
+pub struct ChangePassword;
+impl Operation for ChangePassword {
+    type Input = types::ChangePasswordRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &CHANGE_PASSWORD;
+}
+
 /// The row of [`CreateAccessKey`].
 pub static CREATE_ACCESS_KEY: OperationSpec = OperationSpec {
     service: "iam",
@@ -146,12 +238,81 @@ impl Operation for CreateAccountAlias {
 
 /// `CreateDelegationRequest`, not implemented yet.
 pub static CREATE_DELEGATION_REQUEST: OperationSpec = OperationSpec::not_implemented("iam", "CreateDelegationRequest", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:CreateDelegationRequest", resource: "*", when: None, keys: &[] }]), Access::Write);
-/// `CreateGroup`, not implemented yet.
-pub static CREATE_GROUP: OperationSpec = OperationSpec::not_implemented("iam", "CreateGroup", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:CreateGroup", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `CreateInstanceProfile`, not implemented yet.
-pub static CREATE_INSTANCE_PROFILE: OperationSpec = OperationSpec::not_implemented("iam", "CreateInstanceProfile", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:CreateInstanceProfile", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `CreateLoginProfile`, not implemented yet.
-pub static CREATE_LOGIN_PROFILE: OperationSpec = OperationSpec::not_implemented("iam", "CreateLoginProfile", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:CreateLoginProfile", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`CreateGroup`].
+pub static CREATE_GROUP: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "CreateGroup",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::CREATE_GROUP_REQUEST),
+    output: Some(&shapes::CREATE_GROUP_RESPONSE),
+    result_wrapper: Some("CreateGroupResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "EntityAlreadyExistsException", code: "EntityAlreadyExists", status: 409, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `CreateGroup`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateGroup;
+impl Operation for CreateGroup {
+    type Input = types::CreateGroupRequest;
+    type Output = types::CreateGroupResponse;
+    const SPEC: &'static OperationSpec = &CREATE_GROUP;
+}
+
+/// The row of [`CreateInstanceProfile`].
+pub static CREATE_INSTANCE_PROFILE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "CreateInstanceProfile",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::CREATE_INSTANCE_PROFILE_REQUEST),
+    output: Some(&shapes::CREATE_INSTANCE_PROFILE_RESPONSE),
+    result_wrapper: Some("CreateInstanceProfileResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "EntityAlreadyExistsException", code: "EntityAlreadyExists", status: 409, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `CreateInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateInstanceProfile;
+impl Operation for CreateInstanceProfile {
+    type Input = types::CreateInstanceProfileRequest;
+    type Output = types::CreateInstanceProfileResponse;
+    const SPEC: &'static OperationSpec = &CREATE_INSTANCE_PROFILE;
+}
+
+/// The row of [`CreateLoginProfile`].
+pub static CREATE_LOGIN_PROFILE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "CreateLoginProfile",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::CREATE_LOGIN_PROFILE_REQUEST),
+    output: Some(&shapes::CREATE_LOGIN_PROFILE_RESPONSE),
+    result_wrapper: Some("CreateLoginProfileResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "EntityAlreadyExistsException", code: "EntityAlreadyExists", status: 409, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "PasswordPolicyViolationException", code: "PasswordPolicyViolation", status: 400, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `CreateLoginProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateLoginProfile;
+impl Operation for CreateLoginProfile {
+    type Input = types::CreateLoginProfileRequest;
+    type Output = types::CreateLoginProfileResponse;
+    const SPEC: &'static OperationSpec = &CREATE_LOGIN_PROFILE;
+}
+
 /// The row of [`CreateOpenIDConnectProvider`].
 pub static CREATE_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec {
     service: "iam",
@@ -277,8 +438,31 @@ impl Operation for CreateSAMLProvider {
     const SPEC: &'static OperationSpec = &CREATE_SAML_PROVIDER;
 }
 
-/// `CreateServiceLinkedRole`, not implemented yet.
-pub static CREATE_SERVICE_LINKED_ROLE: OperationSpec = OperationSpec::not_implemented("iam", "CreateServiceLinkedRole", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:CreateServiceLinkedRole", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`CreateServiceLinkedRole`].
+pub static CREATE_SERVICE_LINKED_ROLE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "CreateServiceLinkedRole",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::CREATE_SERVICE_LINKED_ROLE_REQUEST),
+    output: Some(&shapes::CREATE_SERVICE_LINKED_ROLE_RESPONSE),
+    result_wrapper: Some("CreateServiceLinkedRoleResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `CreateServiceLinkedRole`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateServiceLinkedRole;
+impl Operation for CreateServiceLinkedRole {
+    type Input = types::CreateServiceLinkedRoleRequest;
+    type Output = types::CreateServiceLinkedRoleResponse;
+    const SPEC: &'static OperationSpec = &CREATE_SERVICE_LINKED_ROLE;
+}
+
 /// `CreateServiceSpecificCredential`, not implemented yet.
 pub static CREATE_SERVICE_SPECIFIC_CREDENTIAL: OperationSpec = OperationSpec::not_implemented("iam", "CreateServiceSpecificCredential", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:CreateServiceSpecificCredential", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
 /// The row of [`CreateUser`].
@@ -381,18 +565,156 @@ impl Operation for DeleteAccessKey {
     const SPEC: &'static OperationSpec = &DELETE_ACCESS_KEY;
 }
 
-/// `DeleteAccountAlias`, not implemented yet.
-pub static DELETE_ACCOUNT_ALIAS: OperationSpec = OperationSpec::not_implemented("iam", "DeleteAccountAlias", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteAccountAlias", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `DeleteAccountPasswordPolicy`, not implemented yet.
-pub static DELETE_ACCOUNT_PASSWORD_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "DeleteAccountPasswordPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteAccountPasswordPolicy", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `DeleteGroup`, not implemented yet.
-pub static DELETE_GROUP: OperationSpec = OperationSpec::not_implemented("iam", "DeleteGroup", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteGroup", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `DeleteGroupPolicy`, not implemented yet.
-pub static DELETE_GROUP_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "DeleteGroupPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteGroupPolicy", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `DeleteInstanceProfile`, not implemented yet.
-pub static DELETE_INSTANCE_PROFILE: OperationSpec = OperationSpec::not_implemented("iam", "DeleteInstanceProfile", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteInstanceProfile", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `DeleteLoginProfile`, not implemented yet.
-pub static DELETE_LOGIN_PROFILE: OperationSpec = OperationSpec::not_implemented("iam", "DeleteLoginProfile", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteLoginProfile", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`DeleteAccountAlias`].
+pub static DELETE_ACCOUNT_ALIAS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeleteAccountAlias",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DELETE_ACCOUNT_ALIAS_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:DeleteAccountAlias", resource: "*", when: None, keys: &[] }]),
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeleteAccountAlias`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteAccountAlias;
+impl Operation for DeleteAccountAlias {
+    type Input = types::DeleteAccountAliasRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DELETE_ACCOUNT_ALIAS;
+}
+
+/// The row of [`DeleteAccountPasswordPolicy`].
+pub static DELETE_ACCOUNT_PASSWORD_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeleteAccountPasswordPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: None,
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:DeleteAccountPasswordPolicy", resource: "*", when: None, keys: &[] }]),
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeleteAccountPasswordPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteAccountPasswordPolicy;
+impl Operation for DeleteAccountPasswordPolicy {
+    type Input = Empty;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DELETE_ACCOUNT_PASSWORD_POLICY;
+}
+
+/// The row of [`DeleteGroup`].
+pub static DELETE_GROUP: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeleteGroup",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DELETE_GROUP_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "DeleteConflictException", code: "DeleteConflict", status: 409, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeleteGroup`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteGroup;
+impl Operation for DeleteGroup {
+    type Input = types::DeleteGroupRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DELETE_GROUP;
+}
+
+/// The row of [`DeleteGroupPolicy`].
+pub static DELETE_GROUP_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeleteGroupPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DELETE_GROUP_POLICY_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeleteGroupPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteGroupPolicy;
+impl Operation for DeleteGroupPolicy {
+    type Input = types::DeleteGroupPolicyRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DELETE_GROUP_POLICY;
+}
+
+/// The row of [`DeleteInstanceProfile`].
+pub static DELETE_INSTANCE_PROFILE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeleteInstanceProfile",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DELETE_INSTANCE_PROFILE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "DeleteConflictException", code: "DeleteConflict", status: 409, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeleteInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteInstanceProfile;
+impl Operation for DeleteInstanceProfile {
+    type Input = types::DeleteInstanceProfileRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DELETE_INSTANCE_PROFILE;
+}
+
+/// The row of [`DeleteLoginProfile`].
+pub static DELETE_LOGIN_PROFILE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeleteLoginProfile",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DELETE_LOGIN_PROFILE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "EntityTemporarilyUnmodifiableException", code: "EntityTemporarilyUnmodifiable", status: 409, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeleteLoginProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteLoginProfile;
+impl Operation for DeleteLoginProfile {
+    type Input = types::DeleteLoginProfileRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DELETE_LOGIN_PROFILE;
+}
+
 /// The row of [`DeleteOpenIDConnectProvider`].
 pub static DELETE_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec {
     service: "iam",
@@ -493,8 +815,31 @@ impl Operation for DeleteRole {
     const SPEC: &'static OperationSpec = &DELETE_ROLE;
 }
 
-/// `DeleteRolePermissionsBoundary`, not implemented yet.
-pub static DELETE_ROLE_PERMISSIONS_BOUNDARY: OperationSpec = OperationSpec::not_implemented("iam", "DeleteRolePermissionsBoundary", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteRolePermissionsBoundary", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`DeleteRolePermissionsBoundary`].
+pub static DELETE_ROLE_PERMISSIONS_BOUNDARY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeleteRolePermissionsBoundary",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DELETE_ROLE_PERMISSIONS_BOUNDARY_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "UnmodifiableEntityException", code: "UnmodifiableEntity", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeleteRolePermissionsBoundary`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteRolePermissionsBoundary;
+impl Operation for DeleteRolePermissionsBoundary {
+    type Input = types::DeleteRolePermissionsBoundaryRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DELETE_ROLE_PERMISSIONS_BOUNDARY;
+}
+
 /// The row of [`DeleteRolePolicy`].
 pub static DELETE_ROLE_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -549,8 +894,31 @@ impl Operation for DeleteSAMLProvider {
 pub static DELETE_SSH_PUBLIC_KEY: OperationSpec = OperationSpec::not_implemented("iam", "DeleteSSHPublicKey", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteSSHPublicKey", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
 /// `DeleteServerCertificate`, not implemented yet.
 pub static DELETE_SERVER_CERTIFICATE: OperationSpec = OperationSpec::not_implemented("iam", "DeleteServerCertificate", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteServerCertificate", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `DeleteServiceLinkedRole`, not implemented yet.
-pub static DELETE_SERVICE_LINKED_ROLE: OperationSpec = OperationSpec::not_implemented("iam", "DeleteServiceLinkedRole", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteServiceLinkedRole", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`DeleteServiceLinkedRole`].
+pub static DELETE_SERVICE_LINKED_ROLE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeleteServiceLinkedRole",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DELETE_SERVICE_LINKED_ROLE_REQUEST),
+    output: Some(&shapes::DELETE_SERVICE_LINKED_ROLE_RESPONSE),
+    result_wrapper: Some("DeleteServiceLinkedRoleResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeleteServiceLinkedRole`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteServiceLinkedRole;
+impl Operation for DeleteServiceLinkedRole {
+    type Input = types::DeleteServiceLinkedRoleRequest;
+    type Output = types::DeleteServiceLinkedRoleResponse;
+    const SPEC: &'static OperationSpec = &DELETE_SERVICE_LINKED_ROLE;
+}
+
 /// `DeleteServiceSpecificCredential`, not implemented yet.
 pub static DELETE_SERVICE_SPECIFIC_CREDENTIAL: OperationSpec = OperationSpec::not_implemented("iam", "DeleteServiceSpecificCredential", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteServiceSpecificCredential", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
 /// `DeleteSigningCertificate`, not implemented yet.
@@ -580,8 +948,31 @@ impl Operation for DeleteUser {
     const SPEC: &'static OperationSpec = &DELETE_USER;
 }
 
-/// `DeleteUserPermissionsBoundary`, not implemented yet.
-pub static DELETE_USER_PERMISSIONS_BOUNDARY: OperationSpec = OperationSpec::not_implemented("iam", "DeleteUserPermissionsBoundary", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteUserPermissionsBoundary", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`DeleteUserPermissionsBoundary`].
+pub static DELETE_USER_PERMISSIONS_BOUNDARY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeleteUserPermissionsBoundary",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DELETE_USER_PERMISSIONS_BOUNDARY_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeleteUserPermissionsBoundary`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteUserPermissionsBoundary;
+impl Operation for DeleteUserPermissionsBoundary {
+    type Input = types::DeleteUserPermissionsBoundaryRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DELETE_USER_PERMISSIONS_BOUNDARY;
+}
+
 /// The row of [`DeleteUserPolicy`].
 pub static DELETE_USER_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -632,8 +1023,31 @@ impl Operation for DeleteVirtualMFADevice {
     const SPEC: &'static OperationSpec = &DELETE_VIRTUAL_MFA_DEVICE;
 }
 
-/// `DetachGroupPolicy`, not implemented yet.
-pub static DETACH_GROUP_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "DetachGroupPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DetachGroupPolicy", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`DetachGroupPolicy`].
+pub static DETACH_GROUP_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DetachGroupPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DETACH_GROUP_POLICY_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DetachGroupPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct DetachGroupPolicy;
+impl Operation for DetachGroupPolicy {
+    type Input = types::DetachGroupPolicyRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DETACH_GROUP_POLICY;
+}
+
 /// The row of [`DetachRolePolicy`].
 pub static DETACH_ROLE_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -721,12 +1135,58 @@ pub static ENABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT: OperationSpec = Ope
 pub static ENABLE_ORGANIZATIONS_ROOT_SESSIONS: OperationSpec = OperationSpec::not_implemented("iam", "EnableOrganizationsRootSessions", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:EnableOrganizationsRootSessions", resource: "*", when: None, keys: &[] }]), Access::Write);
 /// `EnableOutboundWebIdentityFederation`, not implemented yet.
 pub static ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION: OperationSpec = OperationSpec::not_implemented("iam", "EnableOutboundWebIdentityFederation", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:EnableOutboundWebIdentityFederation", resource: "*", when: None, keys: &[] }]), Access::Write);
-/// `GenerateCredentialReport`, not implemented yet.
-pub static GENERATE_CREDENTIAL_REPORT: OperationSpec = OperationSpec::not_implemented("iam", "GenerateCredentialReport", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GenerateCredentialReport", resource: "*", when: None, keys: &[] }]), Access::Read);
+/// The row of [`GenerateCredentialReport`].
+pub static GENERATE_CREDENTIAL_REPORT: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GenerateCredentialReport",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: None,
+    output: Some(&shapes::GENERATE_CREDENTIAL_REPORT_RESPONSE),
+    result_wrapper: Some("GenerateCredentialReportResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:GenerateCredentialReport", resource: "*", when: None, keys: &[] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GenerateCredentialReport`.
+#[derive(Debug, Clone, Copy)]
+pub struct GenerateCredentialReport;
+impl Operation for GenerateCredentialReport {
+    type Input = Empty;
+    type Output = types::GenerateCredentialReportResponse;
+    const SPEC: &'static OperationSpec = &GENERATE_CREDENTIAL_REPORT;
+}
+
 /// `GenerateOrganizationsAccessReport`, not implemented yet.
 pub static GENERATE_ORGANIZATIONS_ACCESS_REPORT: OperationSpec = OperationSpec::not_implemented("iam", "GenerateOrganizationsAccessReport", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GenerateOrganizationsAccessReport", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GenerateServiceLastAccessedDetails`, not implemented yet.
-pub static GENERATE_SERVICE_LAST_ACCESSED_DETAILS: OperationSpec = OperationSpec::not_implemented("iam", "GenerateServiceLastAccessedDetails", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GenerateServiceLastAccessedDetails", resource: "*", when: None, keys: &[] }]), Access::Read);
+/// The row of [`GenerateServiceLastAccessedDetails`].
+pub static GENERATE_SERVICE_LAST_ACCESSED_DETAILS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GenerateServiceLastAccessedDetails",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GENERATE_SERVICE_LAST_ACCESSED_DETAILS_REQUEST),
+    output: Some(&shapes::GENERATE_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE),
+    result_wrapper: Some("GenerateServiceLastAccessedDetailsResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:GenerateServiceLastAccessedDetails", resource: "{Arn}", when: None, keys: &[] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GenerateServiceLastAccessedDetails`.
+#[derive(Debug, Clone, Copy)]
+pub struct GenerateServiceLastAccessedDetails;
+impl Operation for GenerateServiceLastAccessedDetails {
+    type Input = types::GenerateServiceLastAccessedDetailsRequest;
+    type Output = types::GenerateServiceLastAccessedDetailsResponse;
+    const SPEC: &'static OperationSpec = &GENERATE_SERVICE_LAST_ACCESSED_DETAILS;
+}
+
 /// The row of [`GetAccessKeyLastUsed`].
 pub static GET_ACCESS_KEY_LAST_USED: OperationSpec = OperationSpec {
     service: "iam",
@@ -752,32 +1212,262 @@ impl Operation for GetAccessKeyLastUsed {
     const SPEC: &'static OperationSpec = &GET_ACCESS_KEY_LAST_USED;
 }
 
-/// `GetAccountAuthorizationDetails`, not implemented yet.
-pub static GET_ACCOUNT_AUTHORIZATION_DETAILS: OperationSpec = OperationSpec::not_implemented("iam", "GetAccountAuthorizationDetails", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetAccountAuthorizationDetails", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GetAccountPasswordPolicy`, not implemented yet.
-pub static GET_ACCOUNT_PASSWORD_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "GetAccountPasswordPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetAccountPasswordPolicy", resource: "*", when: None, keys: &[] }]), Access::Read);
+/// The row of [`GetAccountAuthorizationDetails`].
+pub static GET_ACCOUNT_AUTHORIZATION_DETAILS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetAccountAuthorizationDetails",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_ACCOUNT_AUTHORIZATION_DETAILS_REQUEST),
+    output: Some(&shapes::GET_ACCOUNT_AUTHORIZATION_DETAILS_RESPONSE),
+    result_wrapper: Some("GetAccountAuthorizationDetailsResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:GetAccountAuthorizationDetails", resource: "*", when: None, keys: &[] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetAccountAuthorizationDetails`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetAccountAuthorizationDetails;
+impl Operation for GetAccountAuthorizationDetails {
+    type Input = types::GetAccountAuthorizationDetailsRequest;
+    type Output = types::GetAccountAuthorizationDetailsResponse;
+    const SPEC: &'static OperationSpec = &GET_ACCOUNT_AUTHORIZATION_DETAILS;
+}
+
+/// The row of [`GetAccountPasswordPolicy`].
+pub static GET_ACCOUNT_PASSWORD_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetAccountPasswordPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: None,
+    output: Some(&shapes::GET_ACCOUNT_PASSWORD_POLICY_RESPONSE),
+    result_wrapper: Some("GetAccountPasswordPolicyResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:GetAccountPasswordPolicy", resource: "*", when: None, keys: &[] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetAccountPasswordPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetAccountPasswordPolicy;
+impl Operation for GetAccountPasswordPolicy {
+    type Input = Empty;
+    type Output = types::GetAccountPasswordPolicyResponse;
+    const SPEC: &'static OperationSpec = &GET_ACCOUNT_PASSWORD_POLICY;
+}
+
 /// `GetAccountProperties`, not implemented yet.
 pub static GET_ACCOUNT_PROPERTIES: OperationSpec = OperationSpec::not_implemented("iam", "GetAccountProperties", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetAccountProperties", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GetAccountSummary`, not implemented yet.
-pub static GET_ACCOUNT_SUMMARY: OperationSpec = OperationSpec::not_implemented("iam", "GetAccountSummary", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetAccountSummary", resource: "*", when: None, keys: &[] }]), Access::List);
-/// `GetContextKeysForCustomPolicy`, not implemented yet.
-pub static GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "GetContextKeysForCustomPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetContextKeysForCustomPolicy", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GetContextKeysForPrincipalPolicy`, not implemented yet.
-pub static GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "GetContextKeysForPrincipalPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetContextKeysForPrincipalPolicy", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GetCredentialReport`, not implemented yet.
-pub static GET_CREDENTIAL_REPORT: OperationSpec = OperationSpec::not_implemented("iam", "GetCredentialReport", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetCredentialReport", resource: "*", when: None, keys: &[] }]), Access::Read);
+/// The row of [`GetAccountSummary`].
+pub static GET_ACCOUNT_SUMMARY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetAccountSummary",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: None,
+    output: Some(&shapes::GET_ACCOUNT_SUMMARY_RESPONSE),
+    result_wrapper: Some("GetAccountSummaryResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:GetAccountSummary", resource: "*", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `GetAccountSummary`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetAccountSummary;
+impl Operation for GetAccountSummary {
+    type Input = Empty;
+    type Output = types::GetAccountSummaryResponse;
+    const SPEC: &'static OperationSpec = &GET_ACCOUNT_SUMMARY;
+}
+
+/// The row of [`GetContextKeysForCustomPolicy`].
+pub static GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetContextKeysForCustomPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY_REQUEST),
+    output: Some(&shapes::GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE),
+    result_wrapper: Some("GetContextKeysForCustomPolicyResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:GetContextKeysForCustomPolicy", resource: "*", when: None, keys: &[] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetContextKeysForCustomPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetContextKeysForCustomPolicy;
+impl Operation for GetContextKeysForCustomPolicy {
+    type Input = types::GetContextKeysForCustomPolicyRequest;
+    type Output = types::GetContextKeysForPolicyResponse;
+    const SPEC: &'static OperationSpec = &GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY;
+}
+
+/// The row of [`GetContextKeysForPrincipalPolicy`].
+pub static GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetContextKeysForPrincipalPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY_REQUEST),
+    output: Some(&shapes::GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE),
+    result_wrapper: Some("GetContextKeysForPrincipalPolicyResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:GetContextKeysForPrincipalPolicy", resource: "{PolicySourceArn}", when: None, keys: &[] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetContextKeysForPrincipalPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetContextKeysForPrincipalPolicy;
+impl Operation for GetContextKeysForPrincipalPolicy {
+    type Input = types::GetContextKeysForPrincipalPolicyRequest;
+    type Output = types::GetContextKeysForPolicyResponse;
+    const SPEC: &'static OperationSpec = &GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY;
+}
+
+/// The row of [`GetCredentialReport`].
+pub static GET_CREDENTIAL_REPORT: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetCredentialReport",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: None,
+    output: Some(&shapes::GET_CREDENTIAL_REPORT_RESPONSE),
+    result_wrapper: Some("GetCredentialReportResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "CredentialReportNotPresentException", code: "ReportNotPresent", status: 410, sender: true }, ErrorSpec { name: "CredentialReportExpiredException", code: "ReportExpired", status: 410, sender: true }, ErrorSpec { name: "CredentialReportNotReadyException", code: "ReportInProgress", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:GetCredentialReport", resource: "*", when: None, keys: &[] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetCredentialReport`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetCredentialReport;
+impl Operation for GetCredentialReport {
+    type Input = Empty;
+    type Output = types::GetCredentialReportResponse;
+    const SPEC: &'static OperationSpec = &GET_CREDENTIAL_REPORT;
+}
+
 /// `GetDelegationRequest`, not implemented yet.
 pub static GET_DELEGATION_REQUEST: OperationSpec = OperationSpec::not_implemented("iam", "GetDelegationRequest", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetDelegationRequest", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GetGroup`, not implemented yet.
-pub static GET_GROUP: OperationSpec = OperationSpec::not_implemented("iam", "GetGroup", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetGroup", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GetGroupPolicy`, not implemented yet.
-pub static GET_GROUP_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "GetGroupPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetGroupPolicy", resource: "*", when: None, keys: &[] }]), Access::Read);
+/// The row of [`GetGroup`].
+pub static GET_GROUP: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetGroup",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_GROUP_REQUEST),
+    output: Some(&shapes::GET_GROUP_RESPONSE),
+    result_wrapper: Some("GetGroupResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetGroup`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetGroup;
+impl Operation for GetGroup {
+    type Input = types::GetGroupRequest;
+    type Output = types::GetGroupResponse;
+    const SPEC: &'static OperationSpec = &GET_GROUP;
+}
+
+/// The row of [`GetGroupPolicy`].
+pub static GET_GROUP_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetGroupPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_GROUP_POLICY_REQUEST),
+    output: Some(&shapes::GET_GROUP_POLICY_RESPONSE),
+    result_wrapper: Some("GetGroupPolicyResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetGroupPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetGroupPolicy;
+impl Operation for GetGroupPolicy {
+    type Input = types::GetGroupPolicyRequest;
+    type Output = types::GetGroupPolicyResponse;
+    const SPEC: &'static OperationSpec = &GET_GROUP_POLICY;
+}
+
 /// `GetHumanReadableSummary`, not implemented yet.
 pub static GET_HUMAN_READABLE_SUMMARY: OperationSpec = OperationSpec::not_implemented("iam", "GetHumanReadableSummary", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetHumanReadableSummary", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GetInstanceProfile`, not implemented yet.
-pub static GET_INSTANCE_PROFILE: OperationSpec = OperationSpec::not_implemented("iam", "GetInstanceProfile", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetInstanceProfile", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GetLoginProfile`, not implemented yet.
-pub static GET_LOGIN_PROFILE: OperationSpec = OperationSpec::not_implemented("iam", "GetLoginProfile", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetLoginProfile", resource: "*", when: None, keys: &[] }]), Access::List);
+/// The row of [`GetInstanceProfile`].
+pub static GET_INSTANCE_PROFILE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetInstanceProfile",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_INSTANCE_PROFILE_REQUEST),
+    output: Some(&shapes::GET_INSTANCE_PROFILE_RESPONSE),
+    result_wrapper: Some("GetInstanceProfileResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetInstanceProfile;
+impl Operation for GetInstanceProfile {
+    type Input = types::GetInstanceProfileRequest;
+    type Output = types::GetInstanceProfileResponse;
+    const SPEC: &'static OperationSpec = &GET_INSTANCE_PROFILE;
+}
+
+/// The row of [`GetLoginProfile`].
+pub static GET_LOGIN_PROFILE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetLoginProfile",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_LOGIN_PROFILE_REQUEST),
+    output: Some(&shapes::GET_LOGIN_PROFILE_RESPONSE),
+    result_wrapper: Some("GetLoginProfileResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `GetLoginProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLoginProfile;
+impl Operation for GetLoginProfile {
+    type Input = types::GetLoginProfileRequest;
+    type Output = types::GetLoginProfileResponse;
+    const SPEC: &'static OperationSpec = &GET_LOGIN_PROFILE;
+}
+
 /// The row of [`GetMFADevice`].
 pub static GET_MFA_DEVICE: OperationSpec = OperationSpec {
     service: "iam",
@@ -963,12 +1653,81 @@ impl Operation for GetSAMLProvider {
 pub static GET_SSH_PUBLIC_KEY: OperationSpec = OperationSpec::not_implemented("iam", "GetSSHPublicKey", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetSSHPublicKey", resource: "*", when: None, keys: &[] }]), Access::Read);
 /// `GetServerCertificate`, not implemented yet.
 pub static GET_SERVER_CERTIFICATE: OperationSpec = OperationSpec::not_implemented("iam", "GetServerCertificate", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetServerCertificate", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GetServiceLastAccessedDetails`, not implemented yet.
-pub static GET_SERVICE_LAST_ACCESSED_DETAILS: OperationSpec = OperationSpec::not_implemented("iam", "GetServiceLastAccessedDetails", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetServiceLastAccessedDetails", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GetServiceLastAccessedDetailsWithEntities`, not implemented yet.
-pub static GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES: OperationSpec = OperationSpec::not_implemented("iam", "GetServiceLastAccessedDetailsWithEntities", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetServiceLastAccessedDetailsWithEntities", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GetServiceLinkedRoleDeletionStatus`, not implemented yet.
-pub static GET_SERVICE_LINKED_ROLE_DELETION_STATUS: OperationSpec = OperationSpec::not_implemented("iam", "GetServiceLinkedRoleDeletionStatus", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetServiceLinkedRoleDeletionStatus", resource: "*", when: None, keys: &[] }]), Access::Read);
+/// The row of [`GetServiceLastAccessedDetails`].
+pub static GET_SERVICE_LAST_ACCESSED_DETAILS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetServiceLastAccessedDetails",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_SERVICE_LAST_ACCESSED_DETAILS_REQUEST),
+    output: Some(&shapes::GET_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE),
+    result_wrapper: Some("GetServiceLastAccessedDetailsResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:GetServiceLastAccessedDetails", resource: "*", when: None, keys: &[] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetServiceLastAccessedDetails`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetServiceLastAccessedDetails;
+impl Operation for GetServiceLastAccessedDetails {
+    type Input = types::GetServiceLastAccessedDetailsRequest;
+    type Output = types::GetServiceLastAccessedDetailsResponse;
+    const SPEC: &'static OperationSpec = &GET_SERVICE_LAST_ACCESSED_DETAILS;
+}
+
+/// The row of [`GetServiceLastAccessedDetailsWithEntities`].
+pub static GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetServiceLastAccessedDetailsWithEntities",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_REQUEST),
+    output: Some(&shapes::GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_RESPONSE),
+    result_wrapper: Some("GetServiceLastAccessedDetailsWithEntitiesResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:GetServiceLastAccessedDetailsWithEntities", resource: "*", when: None, keys: &[] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetServiceLastAccessedDetailsWithEntities`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetServiceLastAccessedDetailsWithEntities;
+impl Operation for GetServiceLastAccessedDetailsWithEntities {
+    type Input = types::GetServiceLastAccessedDetailsWithEntitiesRequest;
+    type Output = types::GetServiceLastAccessedDetailsWithEntitiesResponse;
+    const SPEC: &'static OperationSpec = &GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES;
+}
+
+/// The row of [`GetServiceLinkedRoleDeletionStatus`].
+pub static GET_SERVICE_LINKED_ROLE_DELETION_STATUS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetServiceLinkedRoleDeletionStatus",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST),
+    output: Some(&shapes::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE),
+    result_wrapper: Some("GetServiceLinkedRoleDeletionStatusResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetServiceLinkedRoleDeletionStatus`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetServiceLinkedRoleDeletionStatus;
+impl Operation for GetServiceLinkedRoleDeletionStatus {
+    type Input = types::GetServiceLinkedRoleDeletionStatusRequest;
+    type Output = types::GetServiceLinkedRoleDeletionStatusResponse;
+    const SPEC: &'static OperationSpec = &GET_SERVICE_LINKED_ROLE_DELETION_STATUS;
+}
+
 /// The row of [`GetUser`].
 pub static GET_USER: OperationSpec = OperationSpec {
     service: "iam",
@@ -1069,8 +1828,31 @@ impl Operation for ListAccountAliases {
     const SPEC: &'static OperationSpec = &LIST_ACCOUNT_ALIASES;
 }
 
-/// `ListAttachedGroupPolicies`, not implemented yet.
-pub static LIST_ATTACHED_GROUP_POLICIES: OperationSpec = OperationSpec::not_implemented("iam", "ListAttachedGroupPolicies", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListAttachedGroupPolicies", resource: "*", when: None, keys: &[] }]), Access::List);
+/// The row of [`ListAttachedGroupPolicies`].
+pub static LIST_ATTACHED_GROUP_POLICIES: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListAttachedGroupPolicies",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_ATTACHED_GROUP_POLICIES_REQUEST),
+    output: Some(&shapes::LIST_ATTACHED_GROUP_POLICIES_RESPONSE),
+    result_wrapper: Some("ListAttachedGroupPoliciesResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListAttachedGroupPolicies`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListAttachedGroupPolicies;
+impl Operation for ListAttachedGroupPolicies {
+    type Input = types::ListAttachedGroupPoliciesRequest;
+    type Output = types::ListAttachedGroupPoliciesResponse;
+    const SPEC: &'static OperationSpec = &LIST_ATTACHED_GROUP_POLICIES;
+}
+
 /// The row of [`ListAttachedRolePolicies`].
 pub static LIST_ATTACHED_ROLE_POLICIES: OperationSpec = OperationSpec {
     service: "iam",
@@ -1123,20 +1905,181 @@ impl Operation for ListAttachedUserPolicies {
 
 /// `ListDelegationRequests`, not implemented yet.
 pub static LIST_DELEGATION_REQUESTS: OperationSpec = OperationSpec::not_implemented("iam", "ListDelegationRequests", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListDelegationRequests", resource: "*", when: None, keys: &[] }]), Access::List);
-/// `ListEntitiesForPolicy`, not implemented yet.
-pub static LIST_ENTITIES_FOR_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "ListEntitiesForPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListEntitiesForPolicy", resource: "*", when: None, keys: &[] }]), Access::List);
-/// `ListGroupPolicies`, not implemented yet.
-pub static LIST_GROUP_POLICIES: OperationSpec = OperationSpec::not_implemented("iam", "ListGroupPolicies", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListGroupPolicies", resource: "*", when: None, keys: &[] }]), Access::List);
-/// `ListGroups`, not implemented yet.
-pub static LIST_GROUPS: OperationSpec = OperationSpec::not_implemented("iam", "ListGroups", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListGroups", resource: "*", when: None, keys: &[] }]), Access::List);
-/// `ListGroupsForUser`, not implemented yet.
-pub static LIST_GROUPS_FOR_USER: OperationSpec = OperationSpec::not_implemented("iam", "ListGroupsForUser", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListGroupsForUser", resource: "*", when: None, keys: &[] }]), Access::List);
-/// `ListInstanceProfileTags`, not implemented yet.
-pub static LIST_INSTANCE_PROFILE_TAGS: OperationSpec = OperationSpec::not_implemented("iam", "ListInstanceProfileTags", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListInstanceProfileTags", resource: "*", when: None, keys: &[] }]), Access::List);
-/// `ListInstanceProfiles`, not implemented yet.
-pub static LIST_INSTANCE_PROFILES: OperationSpec = OperationSpec::not_implemented("iam", "ListInstanceProfiles", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListInstanceProfiles", resource: "*", when: None, keys: &[] }]), Access::List);
-/// `ListInstanceProfilesForRole`, not implemented yet.
-pub static LIST_INSTANCE_PROFILES_FOR_ROLE: OperationSpec = OperationSpec::not_implemented("iam", "ListInstanceProfilesForRole", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListInstanceProfilesForRole", resource: "*", when: None, keys: &[] }]), Access::List);
+/// The row of [`ListEntitiesForPolicy`].
+pub static LIST_ENTITIES_FOR_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListEntitiesForPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_ENTITIES_FOR_POLICY_REQUEST),
+    output: Some(&shapes::LIST_ENTITIES_FOR_POLICY_RESPONSE),
+    result_wrapper: Some("ListEntitiesForPolicyResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:ListEntitiesForPolicy", resource: "{PolicyArn}", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListEntitiesForPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListEntitiesForPolicy;
+impl Operation for ListEntitiesForPolicy {
+    type Input = types::ListEntitiesForPolicyRequest;
+    type Output = types::ListEntitiesForPolicyResponse;
+    const SPEC: &'static OperationSpec = &LIST_ENTITIES_FOR_POLICY;
+}
+
+/// The row of [`ListGroupPolicies`].
+pub static LIST_GROUP_POLICIES: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListGroupPolicies",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_GROUP_POLICIES_REQUEST),
+    output: Some(&shapes::LIST_GROUP_POLICIES_RESPONSE),
+    result_wrapper: Some("ListGroupPoliciesResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListGroupPolicies`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListGroupPolicies;
+impl Operation for ListGroupPolicies {
+    type Input = types::ListGroupPoliciesRequest;
+    type Output = types::ListGroupPoliciesResponse;
+    const SPEC: &'static OperationSpec = &LIST_GROUP_POLICIES;
+}
+
+/// The row of [`ListGroups`].
+pub static LIST_GROUPS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListGroups",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_GROUPS_REQUEST),
+    output: Some(&shapes::LIST_GROUPS_RESPONSE),
+    result_wrapper: Some("ListGroupsResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:ListGroups", resource: "*", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListGroups`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListGroups;
+impl Operation for ListGroups {
+    type Input = types::ListGroupsRequest;
+    type Output = types::ListGroupsResponse;
+    const SPEC: &'static OperationSpec = &LIST_GROUPS;
+}
+
+/// The row of [`ListGroupsForUser`].
+pub static LIST_GROUPS_FOR_USER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListGroupsForUser",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_GROUPS_FOR_USER_REQUEST),
+    output: Some(&shapes::LIST_GROUPS_FOR_USER_RESPONSE),
+    result_wrapper: Some("ListGroupsForUserResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListGroupsForUser`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListGroupsForUser;
+impl Operation for ListGroupsForUser {
+    type Input = types::ListGroupsForUserRequest;
+    type Output = types::ListGroupsForUserResponse;
+    const SPEC: &'static OperationSpec = &LIST_GROUPS_FOR_USER;
+}
+
+/// The row of [`ListInstanceProfileTags`].
+pub static LIST_INSTANCE_PROFILE_TAGS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListInstanceProfileTags",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_INSTANCE_PROFILE_TAGS_REQUEST),
+    output: Some(&shapes::LIST_INSTANCE_PROFILE_TAGS_RESPONSE),
+    result_wrapper: Some("ListInstanceProfileTagsResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListInstanceProfileTags`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListInstanceProfileTags;
+impl Operation for ListInstanceProfileTags {
+    type Input = types::ListInstanceProfileTagsRequest;
+    type Output = types::ListInstanceProfileTagsResponse;
+    const SPEC: &'static OperationSpec = &LIST_INSTANCE_PROFILE_TAGS;
+}
+
+/// The row of [`ListInstanceProfiles`].
+pub static LIST_INSTANCE_PROFILES: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListInstanceProfiles",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_INSTANCE_PROFILES_REQUEST),
+    output: Some(&shapes::LIST_INSTANCE_PROFILES_RESPONSE),
+    result_wrapper: Some("ListInstanceProfilesResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:ListInstanceProfiles", resource: "*", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListInstanceProfiles`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListInstanceProfiles;
+impl Operation for ListInstanceProfiles {
+    type Input = types::ListInstanceProfilesRequest;
+    type Output = types::ListInstanceProfilesResponse;
+    const SPEC: &'static OperationSpec = &LIST_INSTANCE_PROFILES;
+}
+
+/// The row of [`ListInstanceProfilesForRole`].
+pub static LIST_INSTANCE_PROFILES_FOR_ROLE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListInstanceProfilesForRole",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_INSTANCE_PROFILES_FOR_ROLE_REQUEST),
+    output: Some(&shapes::LIST_INSTANCE_PROFILES_FOR_ROLE_RESPONSE),
+    result_wrapper: Some("ListInstanceProfilesForRoleResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListInstanceProfilesForRole`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListInstanceProfilesForRole;
+impl Operation for ListInstanceProfilesForRole {
+    type Input = types::ListInstanceProfilesForRoleRequest;
+    type Output = types::ListInstanceProfilesForRoleResponse;
+    const SPEC: &'static OperationSpec = &LIST_INSTANCE_PROFILES_FOR_ROLE;
+}
+
 /// The row of [`ListMFADeviceTags`].
 pub static LIST_MFA_DEVICE_TAGS: OperationSpec = OperationSpec {
     service: "iam",
@@ -1264,10 +2207,56 @@ impl Operation for ListPolicies {
     const SPEC: &'static OperationSpec = &LIST_POLICIES;
 }
 
-/// `ListPoliciesGrantingServiceAccess`, not implemented yet.
-pub static LIST_POLICIES_GRANTING_SERVICE_ACCESS: OperationSpec = OperationSpec::not_implemented("iam", "ListPoliciesGrantingServiceAccess", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListPoliciesGrantingServiceAccess", resource: "*", when: None, keys: &[] }]), Access::List);
-/// `ListPolicyTags`, not implemented yet.
-pub static LIST_POLICY_TAGS: OperationSpec = OperationSpec::not_implemented("iam", "ListPolicyTags", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListPolicyTags", resource: "*", when: None, keys: &[] }]), Access::List);
+/// The row of [`ListPoliciesGrantingServiceAccess`].
+pub static LIST_POLICIES_GRANTING_SERVICE_ACCESS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListPoliciesGrantingServiceAccess",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_POLICIES_GRANTING_SERVICE_ACCESS_REQUEST),
+    output: Some(&shapes::LIST_POLICIES_GRANTING_SERVICE_ACCESS_RESPONSE),
+    result_wrapper: Some("ListPoliciesGrantingServiceAccessResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:ListPoliciesGrantingServiceAccess", resource: "{Arn}", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListPoliciesGrantingServiceAccess`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListPoliciesGrantingServiceAccess;
+impl Operation for ListPoliciesGrantingServiceAccess {
+    type Input = types::ListPoliciesGrantingServiceAccessRequest;
+    type Output = types::ListPoliciesGrantingServiceAccessResponse;
+    const SPEC: &'static OperationSpec = &LIST_POLICIES_GRANTING_SERVICE_ACCESS;
+}
+
+/// The row of [`ListPolicyTags`].
+pub static LIST_POLICY_TAGS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListPolicyTags",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_POLICY_TAGS_REQUEST),
+    output: Some(&shapes::LIST_POLICY_TAGS_RESPONSE),
+    result_wrapper: Some("ListPolicyTagsResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:ListPolicyTags", resource: "{PolicyArn}", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListPolicyTags`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListPolicyTags;
+impl Operation for ListPolicyTags {
+    type Input = types::ListPolicyTagsRequest;
+    type Output = types::ListPolicyTagsResponse;
+    const SPEC: &'static OperationSpec = &LIST_POLICY_TAGS;
+}
+
 /// The row of [`ListPolicyVersions`].
 pub static LIST_POLICY_VERSIONS: OperationSpec = OperationSpec {
     service: "iam",
@@ -1453,8 +2442,31 @@ impl Operation for ListUserPolicies {
     const SPEC: &'static OperationSpec = &LIST_USER_POLICIES;
 }
 
-/// `ListUserTags`, not implemented yet.
-pub static LIST_USER_TAGS: OperationSpec = OperationSpec::not_implemented("iam", "ListUserTags", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListUserTags", resource: "*", when: None, keys: &[] }]), Access::List);
+/// The row of [`ListUserTags`].
+pub static LIST_USER_TAGS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListUserTags",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_USER_TAGS_REQUEST),
+    output: Some(&shapes::LIST_USER_TAGS_RESPONSE),
+    result_wrapper: Some("ListUserTagsResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListUserTags`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListUserTags;
+impl Operation for ListUserTags {
+    type Input = types::ListUserTagsRequest;
+    type Output = types::ListUserTagsResponse;
+    const SPEC: &'static OperationSpec = &LIST_USER_TAGS;
+}
+
 /// The row of [`ListUsers`].
 pub static LIST_USERS: OperationSpec = OperationSpec {
     service: "iam",
@@ -1507,10 +2519,56 @@ impl Operation for ListVirtualMFADevices {
 
 /// `PutAccountProperties`, not implemented yet.
 pub static PUT_ACCOUNT_PROPERTIES: OperationSpec = OperationSpec::not_implemented("iam", "PutAccountProperties", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:PutAccountProperties", resource: "*", when: None, keys: &[] }]), Access::Write);
-/// `PutGroupPolicy`, not implemented yet.
-pub static PUT_GROUP_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "PutGroupPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:PutGroupPolicy", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `PutRolePermissionsBoundary`, not implemented yet.
-pub static PUT_ROLE_PERMISSIONS_BOUNDARY: OperationSpec = OperationSpec::not_implemented("iam", "PutRolePermissionsBoundary", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:PutRolePermissionsBoundary", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`PutGroupPolicy`].
+pub static PUT_GROUP_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "PutGroupPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::PUT_GROUP_POLICY_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "MalformedPolicyDocumentException", code: "MalformedPolicyDocument", status: 400, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `PutGroupPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutGroupPolicy;
+impl Operation for PutGroupPolicy {
+    type Input = types::PutGroupPolicyRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &PUT_GROUP_POLICY;
+}
+
+/// The row of [`PutRolePermissionsBoundary`].
+pub static PUT_ROLE_PERMISSIONS_BOUNDARY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "PutRolePermissionsBoundary",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::PUT_ROLE_PERMISSIONS_BOUNDARY_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "UnmodifiableEntityException", code: "UnmodifiableEntity", status: 400, sender: true }, ErrorSpec { name: "PolicyNotAttachableException", code: "PolicyNotAttachable", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `PutRolePermissionsBoundary`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutRolePermissionsBoundary;
+impl Operation for PutRolePermissionsBoundary {
+    type Input = types::PutRolePermissionsBoundaryRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &PUT_ROLE_PERMISSIONS_BOUNDARY;
+}
+
 /// The row of [`PutRolePolicy`].
 pub static PUT_ROLE_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -1536,8 +2594,31 @@ impl Operation for PutRolePolicy {
     const SPEC: &'static OperationSpec = &PUT_ROLE_POLICY;
 }
 
-/// `PutUserPermissionsBoundary`, not implemented yet.
-pub static PUT_USER_PERMISSIONS_BOUNDARY: OperationSpec = OperationSpec::not_implemented("iam", "PutUserPermissionsBoundary", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:PutUserPermissionsBoundary", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`PutUserPermissionsBoundary`].
+pub static PUT_USER_PERMISSIONS_BOUNDARY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "PutUserPermissionsBoundary",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::PUT_USER_PERMISSIONS_BOUNDARY_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "PolicyNotAttachableException", code: "PolicyNotAttachable", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `PutUserPermissionsBoundary`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutUserPermissionsBoundary;
+impl Operation for PutUserPermissionsBoundary {
+    type Input = types::PutUserPermissionsBoundaryRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &PUT_USER_PERMISSIONS_BOUNDARY;
+}
+
 /// The row of [`PutUserPolicy`].
 pub static PUT_USER_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -1590,10 +2671,56 @@ impl Operation for RemoveClientIDFromOpenIDConnectProvider {
     const SPEC: &'static OperationSpec = &REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER;
 }
 
-/// `RemoveRoleFromInstanceProfile`, not implemented yet.
-pub static REMOVE_ROLE_FROM_INSTANCE_PROFILE: OperationSpec = OperationSpec::not_implemented("iam", "RemoveRoleFromInstanceProfile", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:RemoveRoleFromInstanceProfile", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `RemoveUserFromGroup`, not implemented yet.
-pub static REMOVE_USER_FROM_GROUP: OperationSpec = OperationSpec::not_implemented("iam", "RemoveUserFromGroup", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:RemoveUserFromGroup", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`RemoveRoleFromInstanceProfile`].
+pub static REMOVE_ROLE_FROM_INSTANCE_PROFILE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "RemoveRoleFromInstanceProfile",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::REMOVE_ROLE_FROM_INSTANCE_PROFILE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "UnmodifiableEntityException", code: "UnmodifiableEntity", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `RemoveRoleFromInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveRoleFromInstanceProfile;
+impl Operation for RemoveRoleFromInstanceProfile {
+    type Input = types::RemoveRoleFromInstanceProfileRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &REMOVE_ROLE_FROM_INSTANCE_PROFILE;
+}
+
+/// The row of [`RemoveUserFromGroup`].
+pub static REMOVE_USER_FROM_GROUP: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "RemoveUserFromGroup",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::REMOVE_USER_FROM_GROUP_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `RemoveUserFromGroup`.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveUserFromGroup;
+impl Operation for RemoveUserFromGroup {
+    type Input = types::RemoveUserFromGroupRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &REMOVE_USER_FROM_GROUP;
+}
+
 /// `ResetServiceSpecificCredential`, not implemented yet.
 pub static RESET_SERVICE_SPECIFIC_CREDENTIAL: OperationSpec = OperationSpec::not_implemented("iam", "ResetServiceSpecificCredential", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ResetServiceSpecificCredential", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
 /// The row of [`ResyncMFADevice`].
@@ -1650,8 +2777,31 @@ impl Operation for SetDefaultPolicyVersion {
 
 /// `SetSecurityTokenServicePreferences`, not implemented yet.
 pub static SET_SECURITY_TOKEN_SERVICE_PREFERENCES: OperationSpec = OperationSpec::not_implemented("iam", "SetSecurityTokenServicePreferences", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:SetSecurityTokenServicePreferences", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `SimulateCustomPolicy`, not implemented yet.
-pub static SIMULATE_CUSTOM_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "SimulateCustomPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:SimulateCustomPolicy", resource: "*", when: None, keys: &[] }]), Access::Read);
+/// The row of [`SimulateCustomPolicy`].
+pub static SIMULATE_CUSTOM_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "SimulateCustomPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::SIMULATE_CUSTOM_POLICY_REQUEST),
+    output: Some(&shapes::SIMULATE_POLICY_RESPONSE),
+    result_wrapper: Some("SimulateCustomPolicyResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "PolicyEvaluationException", code: "PolicyEvaluation", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:SimulateCustomPolicy", resource: "*", when: None, keys: &[] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `SimulateCustomPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct SimulateCustomPolicy;
+impl Operation for SimulateCustomPolicy {
+    type Input = types::SimulateCustomPolicyRequest;
+    type Output = types::SimulatePolicyResponse;
+    const SPEC: &'static OperationSpec = &SIMULATE_CUSTOM_POLICY;
+}
+
 /// The row of [`SimulatePrincipalPolicy`].
 pub static SIMULATE_PRINCIPAL_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -1677,8 +2827,31 @@ impl Operation for SimulatePrincipalPolicy {
     const SPEC: &'static OperationSpec = &SIMULATE_PRINCIPAL_POLICY;
 }
 
-/// `TagInstanceProfile`, not implemented yet.
-pub static TAG_INSTANCE_PROFILE: OperationSpec = OperationSpec::not_implemented("iam", "TagInstanceProfile", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:TagInstanceProfile", resource: "*", when: None, keys: &[] }]), Access::Tagging);
+/// The row of [`TagInstanceProfile`].
+pub static TAG_INSTANCE_PROFILE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "TagInstanceProfile",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::TAG_INSTANCE_PROFILE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::Tagging,
+    audit: AuditKind::Management,
+};
+/// `TagInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct TagInstanceProfile;
+impl Operation for TagInstanceProfile {
+    type Input = types::TagInstanceProfileRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &TAG_INSTANCE_PROFILE;
+}
+
 /// The row of [`TagMFADevice`].
 pub static TAG_MFA_DEVICE: OperationSpec = OperationSpec {
     service: "iam",
@@ -1729,8 +2902,31 @@ impl Operation for TagOpenIDConnectProvider {
     const SPEC: &'static OperationSpec = &TAG_OPEN_ID_CONNECT_PROVIDER;
 }
 
-/// `TagPolicy`, not implemented yet.
-pub static TAG_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "TagPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:TagPolicy", resource: "*", when: None, keys: &[] }]), Access::Tagging);
+/// The row of [`TagPolicy`].
+pub static TAG_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "TagPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::TAG_POLICY_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:TagPolicy", resource: "{PolicyArn}", when: None, keys: &[KeyBinding { key: "aws:RequestTag/*", from: "Tags", multivalued: false }, KeyBinding { key: "aws:TagKeys", from: "Tags", multivalued: true }] }]),
+    access: Access::Tagging,
+    audit: AuditKind::Management,
+};
+/// `TagPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct TagPolicy;
+impl Operation for TagPolicy {
+    type Input = types::TagPolicyRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &TAG_POLICY;
+}
+
 /// The row of [`TagRole`].
 pub static TAG_ROLE: OperationSpec = OperationSpec {
     service: "iam",
@@ -1808,8 +3004,31 @@ impl Operation for TagUser {
     const SPEC: &'static OperationSpec = &TAG_USER;
 }
 
-/// `UntagInstanceProfile`, not implemented yet.
-pub static UNTAG_INSTANCE_PROFILE: OperationSpec = OperationSpec::not_implemented("iam", "UntagInstanceProfile", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UntagInstanceProfile", resource: "*", when: None, keys: &[] }]), Access::Tagging);
+/// The row of [`UntagInstanceProfile`].
+pub static UNTAG_INSTANCE_PROFILE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UntagInstanceProfile",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UNTAG_INSTANCE_PROFILE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::Tagging,
+    audit: AuditKind::Management,
+};
+/// `UntagInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagInstanceProfile;
+impl Operation for UntagInstanceProfile {
+    type Input = types::UntagInstanceProfileRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &UNTAG_INSTANCE_PROFILE;
+}
+
 /// The row of [`UntagMFADevice`].
 pub static UNTAG_MFA_DEVICE: OperationSpec = OperationSpec {
     service: "iam",
@@ -1860,8 +3079,31 @@ impl Operation for UntagOpenIDConnectProvider {
     const SPEC: &'static OperationSpec = &UNTAG_OPEN_ID_CONNECT_PROVIDER;
 }
 
-/// `UntagPolicy`, not implemented yet.
-pub static UNTAG_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "UntagPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UntagPolicy", resource: "*", when: None, keys: &[] }]), Access::Tagging);
+/// The row of [`UntagPolicy`].
+pub static UNTAG_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UntagPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UNTAG_POLICY_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:UntagPolicy", resource: "{PolicyArn}", when: None, keys: &[KeyBinding { key: "aws:TagKeys", from: "TagKeys", multivalued: true }] }]),
+    access: Access::Tagging,
+    audit: AuditKind::Management,
+};
+/// `UntagPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagPolicy;
+impl Operation for UntagPolicy {
+    type Input = types::UntagPolicyRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &UNTAG_POLICY;
+}
+
 /// The row of [`UntagRole`].
 pub static UNTAG_ROLE: OperationSpec = OperationSpec {
     service: "iam",
@@ -1914,8 +3156,31 @@ impl Operation for UntagSAMLProvider {
 
 /// `UntagServerCertificate`, not implemented yet.
 pub static UNTAG_SERVER_CERTIFICATE: OperationSpec = OperationSpec::not_implemented("iam", "UntagServerCertificate", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UntagServerCertificate", resource: "*", when: None, keys: &[] }]), Access::Tagging);
-/// `UntagUser`, not implemented yet.
-pub static UNTAG_USER: OperationSpec = OperationSpec::not_implemented("iam", "UntagUser", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UntagUser", resource: "*", when: None, keys: &[] }]), Access::Tagging);
+/// The row of [`UntagUser`].
+pub static UNTAG_USER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UntagUser",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UNTAG_USER_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::Tagging,
+    audit: AuditKind::Management,
+};
+/// `UntagUser`.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagUser;
+impl Operation for UntagUser {
+    type Input = types::UntagUserRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &UNTAG_USER;
+}
+
 /// The row of [`UpdateAccessKey`].
 pub static UPDATE_ACCESS_KEY: OperationSpec = OperationSpec {
     service: "iam",
@@ -1941,8 +3206,31 @@ impl Operation for UpdateAccessKey {
     const SPEC: &'static OperationSpec = &UPDATE_ACCESS_KEY;
 }
 
-/// `UpdateAccountPasswordPolicy`, not implemented yet.
-pub static UPDATE_ACCOUNT_PASSWORD_POLICY: OperationSpec = OperationSpec::not_implemented("iam", "UpdateAccountPasswordPolicy", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UpdateAccountPasswordPolicy", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`UpdateAccountPasswordPolicy`].
+pub static UPDATE_ACCOUNT_PASSWORD_POLICY: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UpdateAccountPasswordPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UPDATE_ACCOUNT_PASSWORD_POLICY_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "MalformedPolicyDocumentException", code: "MalformedPolicyDocument", status: 400, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:UpdateAccountPasswordPolicy", resource: "*", when: None, keys: &[] }]),
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `UpdateAccountPasswordPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateAccountPasswordPolicy;
+impl Operation for UpdateAccountPasswordPolicy {
+    type Input = types::UpdateAccountPasswordPolicyRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &UPDATE_ACCOUNT_PASSWORD_POLICY;
+}
+
 /// The row of [`UpdateAssumeRolePolicy`].
 pub static UPDATE_ASSUME_ROLE_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -1970,10 +3258,56 @@ impl Operation for UpdateAssumeRolePolicy {
 
 /// `UpdateDelegationRequest`, not implemented yet.
 pub static UPDATE_DELEGATION_REQUEST: OperationSpec = OperationSpec::not_implemented("iam", "UpdateDelegationRequest", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UpdateDelegationRequest", resource: "*", when: None, keys: &[] }]), Access::Write);
-/// `UpdateGroup`, not implemented yet.
-pub static UPDATE_GROUP: OperationSpec = OperationSpec::not_implemented("iam", "UpdateGroup", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UpdateGroup", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `UpdateLoginProfile`, not implemented yet.
-pub static UPDATE_LOGIN_PROFILE: OperationSpec = OperationSpec::not_implemented("iam", "UpdateLoginProfile", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UpdateLoginProfile", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`UpdateGroup`].
+pub static UPDATE_GROUP: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UpdateGroup",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UPDATE_GROUP_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "EntityAlreadyExistsException", code: "EntityAlreadyExists", status: 409, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `UpdateGroup`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateGroup;
+impl Operation for UpdateGroup {
+    type Input = types::UpdateGroupRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &UPDATE_GROUP;
+}
+
+/// The row of [`UpdateLoginProfile`].
+pub static UPDATE_LOGIN_PROFILE: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UpdateLoginProfile",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UPDATE_LOGIN_PROFILE_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "EntityTemporarilyUnmodifiableException", code: "EntityTemporarilyUnmodifiable", status: 409, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "PasswordPolicyViolationException", code: "PasswordPolicyViolation", status: 400, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `UpdateLoginProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateLoginProfile;
+impl Operation for UpdateLoginProfile {
+    type Input = types::UpdateLoginProfileRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &UPDATE_LOGIN_PROFILE;
+}
+
 /// The row of [`UpdateOpenIDConnectProviderThumbprint`].
 pub static UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT: OperationSpec = OperationSpec {
     service: "iam",
@@ -2024,8 +3358,31 @@ impl Operation for UpdateRole {
     const SPEC: &'static OperationSpec = &UPDATE_ROLE;
 }
 
-/// `UpdateRoleDescription`, not implemented yet.
-pub static UPDATE_ROLE_DESCRIPTION: OperationSpec = OperationSpec::not_implemented("iam", "UpdateRoleDescription", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UpdateRoleDescription", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`UpdateRoleDescription`].
+pub static UPDATE_ROLE_DESCRIPTION: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UpdateRoleDescription",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UPDATE_ROLE_DESCRIPTION_REQUEST),
+    output: Some(&shapes::UPDATE_ROLE_DESCRIPTION_RESPONSE),
+    result_wrapper: Some("UpdateRoleDescriptionResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "UnmodifiableEntityException", code: "UnmodifiableEntity", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `UpdateRoleDescription`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateRoleDescription;
+impl Operation for UpdateRoleDescription {
+    type Input = types::UpdateRoleDescriptionRequest;
+    type Output = types::UpdateRoleDescriptionResponse;
+    const SPEC: &'static OperationSpec = &UPDATE_ROLE_DESCRIPTION;
+}
+
 /// The row of [`UpdateSAMLProvider`].
 pub static UPDATE_SAML_PROVIDER: OperationSpec = OperationSpec {
     service: "iam",
@@ -2059,8 +3416,31 @@ pub static UPDATE_SERVER_CERTIFICATE: OperationSpec = OperationSpec::not_impleme
 pub static UPDATE_SERVICE_SPECIFIC_CREDENTIAL: OperationSpec = OperationSpec::not_implemented("iam", "UpdateServiceSpecificCredential", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UpdateServiceSpecificCredential", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
 /// `UpdateSigningCertificate`, not implemented yet.
 pub static UPDATE_SIGNING_CERTIFICATE: OperationSpec = OperationSpec::not_implemented("iam", "UpdateSigningCertificate", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UpdateSigningCertificate", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
-/// `UpdateUser`, not implemented yet.
-pub static UPDATE_USER: OperationSpec = OperationSpec::not_implemented("iam", "UpdateUser", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UpdateUser", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`UpdateUser`].
+pub static UPDATE_USER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UpdateUser",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UPDATE_USER_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "EntityAlreadyExistsException", code: "EntityAlreadyExists", status: 409, sender: true }, ErrorSpec { name: "EntityTemporarilyUnmodifiableException", code: "EntityTemporarilyUnmodifiable", status: 409, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `UpdateUser`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateUser;
+impl Operation for UpdateUser {
+    type Input = types::UpdateUserRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &UPDATE_USER;
+}
+
 /// `UploadSSHPublicKey`, not implemented yet.
 pub static UPLOAD_SSH_PUBLIC_KEY: OperationSpec = OperationSpec::not_implemented("iam", "UploadSSHPublicKey", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UploadSSHPublicKey", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
 /// `UploadServerCertificate`, not implemented yet.

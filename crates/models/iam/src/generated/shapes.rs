@@ -3,6 +3,8 @@
 
 use stoa_schema::{Kind, Location, Member, Shape};
 
+/// `AccessAdvisorUsageGranularityType`.
+pub static ACCESS_ADVISOR_USAGE_GRANULARITY_TYPE: Shape = Shape { name: "AccessAdvisorUsageGranularityType", kind: Kind::String { min: None, max: None, pattern: None, values: &["SERVICE_LEVEL", "ACTION_LEVEL"] }, sensitive: false };
 /// `AccessKey`.
 pub static ACCESS_KEY: Shape = Shape { name: "AccessKey", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -29,6 +31,20 @@ pub static ACTION_NAME_TYPE: Shape = Shape { name: "ActionNameType", kind: Kind:
 pub static ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "AddClientIDToOpenIDConnectProviderRequest", kind: Kind::Structure(&[
     Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "ClientID", wire_name: None, location: Location::Body, shape: &CLIENT_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AddRoleToInstanceProfileRequest`.
+pub static ADD_ROLE_TO_INSTANCE_PROFILE_REQUEST: Shape = Shape { name: "AddRoleToInstanceProfileRequest", kind: Kind::Structure(&[
+    Member { name: "InstanceProfileName", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AddUserToGroupRequest`.
+pub static ADD_USER_TO_GROUP_REQUEST: Shape = Shape { name: "AddUserToGroupRequest", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ArnListType`.
+pub static ARN_LIST_TYPE: Shape = Shape { name: "ArnListType", kind: Kind::List { member: &ARN_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AttachGroupPolicyRequest`.
+pub static ATTACH_GROUP_POLICY_REQUEST: Shape = Shape { name: "AttachGroupPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `AttachRolePolicyRequest`.
 pub static ATTACH_ROLE_POLICY_REQUEST: Shape = Shape { name: "AttachRolePolicyRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -57,6 +73,10 @@ pub static CERTIFICATION_KEY_TYPE: Shape = Shape { name: "CertificationKeyType",
 pub static CERTIFICATION_MAP_TYPE: Shape = Shape { name: "CertificationMapType", kind: Kind::Map { key: &CERTIFICATION_KEY_TYPE, value: &CERTIFICATION_VALUE_TYPE, min: None, max: None }, sensitive: false };
 /// `CertificationValueType`.
 pub static CERTIFICATION_VALUE_TYPE: Shape = Shape { name: "CertificationValueType", kind: Kind::String { min: Some(1), max: Some(32), pattern: Some("[\\u0020-\\u00FF]+"), values: &[] }, sensitive: false };
+/// `ChangePasswordRequest`.
+pub static CHANGE_PASSWORD_REQUEST: Shape = Shape { name: "ChangePasswordRequest", kind: Kind::Structure(&[
+    Member { name: "OldPassword", wire_name: None, location: Location::Body, shape: &PASSWORD_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "NewPassword", wire_name: None, location: Location::Body, shape: &PASSWORD_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ColumnNumber`.
 pub static COLUMN_NUMBER: Shape = Shape { name: "ColumnNumber", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `ContextEntry`.
@@ -85,6 +105,29 @@ pub static CREATE_ACCESS_KEY_RESPONSE: Shape = Shape { name: "CreateAccessKeyRes
 /// `CreateAccountAliasRequest`.
 pub static CREATE_ACCOUNT_ALIAS_REQUEST: Shape = Shape { name: "CreateAccountAliasRequest", kind: Kind::Structure(&[
     Member { name: "AccountAlias", wire_name: None, location: Location::Body, shape: &ACCOUNT_ALIAS_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateGroupRequest`.
+pub static CREATE_GROUP_REQUEST: Shape = Shape { name: "CreateGroupRequest", kind: Kind::Structure(&[
+    Member { name: "Path", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateGroupResponse`.
+pub static CREATE_GROUP_RESPONSE: Shape = Shape { name: "CreateGroupResponse", kind: Kind::Structure(&[
+    Member { name: "Group", wire_name: None, location: Location::Body, shape: &GROUP, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateInstanceProfileRequest`.
+pub static CREATE_INSTANCE_PROFILE_REQUEST: Shape = Shape { name: "CreateInstanceProfileRequest", kind: Kind::Structure(&[
+    Member { name: "InstanceProfileName", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Path", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateInstanceProfileResponse`.
+pub static CREATE_INSTANCE_PROFILE_RESPONSE: Shape = Shape { name: "CreateInstanceProfileResponse", kind: Kind::Structure(&[
+    Member { name: "InstanceProfile", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateLoginProfileRequest`.
+pub static CREATE_LOGIN_PROFILE_REQUEST: Shape = Shape { name: "CreateLoginProfileRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Password", wire_name: None, location: Location::Body, shape: &PASSWORD_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PasswordResetRequired", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateLoginProfileResponse`.
+pub static CREATE_LOGIN_PROFILE_RESPONSE: Shape = Shape { name: "CreateLoginProfileResponse", kind: Kind::Structure(&[
+    Member { name: "LoginProfile", wire_name: None, location: Location::Body, shape: &LOGIN_PROFILE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `CreateOpenIDConnectProviderRequest`.
 pub static CREATE_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "CreateOpenIDConnectProviderRequest", kind: Kind::Structure(&[
     Member { name: "Url", wire_name: None, location: Location::Body, shape: &OPEN_ID_CONNECT_PROVIDER_URL_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -136,6 +179,14 @@ pub static CREATE_SAML_PROVIDER_REQUEST: Shape = Shape { name: "CreateSAMLProvid
 pub static CREATE_SAML_PROVIDER_RESPONSE: Shape = Shape { name: "CreateSAMLProviderResponse", kind: Kind::Structure(&[
     Member { name: "SAMLProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateServiceLinkedRoleRequest`.
+pub static CREATE_SERVICE_LINKED_ROLE_REQUEST: Shape = Shape { name: "CreateServiceLinkedRoleRequest", kind: Kind::Structure(&[
+    Member { name: "AWSServiceName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &ROLE_DESCRIPTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomSuffix", wire_name: None, location: Location::Body, shape: &CUSTOM_SUFFIX_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateServiceLinkedRoleResponse`.
+pub static CREATE_SERVICE_LINKED_ROLE_RESPONSE: Shape = Shape { name: "CreateServiceLinkedRoleResponse", kind: Kind::Structure(&[
+    Member { name: "Role", wire_name: None, location: Location::Body, shape: &ROLE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `CreateUserRequest`.
 pub static CREATE_USER_REQUEST: Shape = Shape { name: "CreateUserRequest", kind: Kind::Structure(&[
     Member { name: "Path", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
@@ -161,6 +212,22 @@ pub static DEACTIVATE_MFA_DEVICE_REQUEST: Shape = Shape { name: "DeactivateMFADe
 pub static DELETE_ACCESS_KEY_REQUEST: Shape = Shape { name: "DeleteAccessKeyRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "AccessKeyId", wire_name: None, location: Location::Body, shape: &ACCESS_KEY_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteAccountAliasRequest`.
+pub static DELETE_ACCOUNT_ALIAS_REQUEST: Shape = Shape { name: "DeleteAccountAliasRequest", kind: Kind::Structure(&[
+    Member { name: "AccountAlias", wire_name: None, location: Location::Body, shape: &ACCOUNT_ALIAS_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteGroupPolicyRequest`.
+pub static DELETE_GROUP_POLICY_REQUEST: Shape = Shape { name: "DeleteGroupPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyName", wire_name: None, location: Location::Body, shape: &POLICY_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteGroupRequest`.
+pub static DELETE_GROUP_REQUEST: Shape = Shape { name: "DeleteGroupRequest", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteInstanceProfileRequest`.
+pub static DELETE_INSTANCE_PROFILE_REQUEST: Shape = Shape { name: "DeleteInstanceProfileRequest", kind: Kind::Structure(&[
+    Member { name: "InstanceProfileName", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteLoginProfileRequest`.
+pub static DELETE_LOGIN_PROFILE_REQUEST: Shape = Shape { name: "DeleteLoginProfileRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeleteOpenIDConnectProviderRequest`.
 pub static DELETE_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "DeleteOpenIDConnectProviderRequest", kind: Kind::Structure(&[
     Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -171,6 +238,9 @@ pub static DELETE_POLICY_REQUEST: Shape = Shape { name: "DeletePolicyRequest", k
 pub static DELETE_POLICY_VERSION_REQUEST: Shape = Shape { name: "DeletePolicyVersionRequest", kind: Kind::Structure(&[
     Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "VersionId", wire_name: None, location: Location::Body, shape: &POLICY_VERSION_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteRolePermissionsBoundaryRequest`.
+pub static DELETE_ROLE_PERMISSIONS_BOUNDARY_REQUEST: Shape = Shape { name: "DeleteRolePermissionsBoundaryRequest", kind: Kind::Structure(&[
+    Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeleteRolePolicyRequest`.
 pub static DELETE_ROLE_POLICY_REQUEST: Shape = Shape { name: "DeleteRolePolicyRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -181,6 +251,15 @@ pub static DELETE_ROLE_REQUEST: Shape = Shape { name: "DeleteRoleRequest", kind:
 /// `DeleteSAMLProviderRequest`.
 pub static DELETE_SAML_PROVIDER_REQUEST: Shape = Shape { name: "DeleteSAMLProviderRequest", kind: Kind::Structure(&[
     Member { name: "SAMLProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteServiceLinkedRoleRequest`.
+pub static DELETE_SERVICE_LINKED_ROLE_REQUEST: Shape = Shape { name: "DeleteServiceLinkedRoleRequest", kind: Kind::Structure(&[
+    Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteServiceLinkedRoleResponse`.
+pub static DELETE_SERVICE_LINKED_ROLE_RESPONSE: Shape = Shape { name: "DeleteServiceLinkedRoleResponse", kind: Kind::Structure(&[
+    Member { name: "DeletionTaskId", wire_name: None, location: Location::Body, shape: &DELETION_TASK_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteUserPermissionsBoundaryRequest`.
+pub static DELETE_USER_PERMISSIONS_BOUNDARY_REQUEST: Shape = Shape { name: "DeleteUserPermissionsBoundaryRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeleteUserPolicyRequest`.
 pub static DELETE_USER_POLICY_REQUEST: Shape = Shape { name: "DeleteUserPolicyRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -191,6 +270,18 @@ pub static DELETE_USER_REQUEST: Shape = Shape { name: "DeleteUserRequest", kind:
 /// `DeleteVirtualMFADeviceRequest`.
 pub static DELETE_VIRTUAL_MFA_DEVICE_REQUEST: Shape = Shape { name: "DeleteVirtualMFADeviceRequest", kind: Kind::Structure(&[
     Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeletionTaskFailureReasonType`.
+pub static DELETION_TASK_FAILURE_REASON_TYPE: Shape = Shape { name: "DeletionTaskFailureReasonType", kind: Kind::Structure(&[
+    Member { name: "Reason", wire_name: None, location: Location::Body, shape: &REASON_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleUsageList", wire_name: None, location: Location::Body, shape: &ROLE_USAGE_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeletionTaskIdType`.
+pub static DELETION_TASK_ID_TYPE: Shape = Shape { name: "DeletionTaskIdType", kind: Kind::String { min: Some(1), max: Some(1000), pattern: None, values: &[] }, sensitive: false };
+/// `DeletionTaskStatusType`.
+pub static DELETION_TASK_STATUS_TYPE: Shape = Shape { name: "DeletionTaskStatusType", kind: Kind::String { min: None, max: None, pattern: None, values: &["SUCCEEDED", "IN_PROGRESS", "FAILED", "NOT_STARTED"] }, sensitive: false };
+/// `DetachGroupPolicyRequest`.
+pub static DETACH_GROUP_POLICY_REQUEST: Shape = Shape { name: "DetachGroupPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DetachRolePolicyRequest`.
 pub static DETACH_ROLE_POLICY_REQUEST: Shape = Shape { name: "DetachRolePolicyRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -205,6 +296,23 @@ pub static ENABLE_MFA_DEVICE_REQUEST: Shape = Shape { name: "EnableMFADeviceRequ
     Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "AuthenticationCode1", wire_name: None, location: Location::Body, shape: &AUTHENTICATION_CODE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "AuthenticationCode2", wire_name: None, location: Location::Body, shape: &AUTHENTICATION_CODE_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EntityDetails`.
+pub static ENTITY_DETAILS: Shape = Shape { name: "EntityDetails", kind: Kind::Structure(&[
+    Member { name: "EntityInfo", wire_name: None, location: Location::Body, shape: &ENTITY_INFO, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "LastAuthenticated", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EntityInfo`.
+pub static ENTITY_INFO: Shape = Shape { name: "EntityInfo", kind: Kind::Structure(&[
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Type", wire_name: None, location: Location::Body, shape: &POLICY_OWNER_ENTITY_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Id", wire_name: None, location: Location::Body, shape: &ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Path", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EntityType`.
+pub static ENTITY_TYPE: Shape = Shape { name: "EntityType", kind: Kind::String { min: None, max: None, pattern: None, values: &["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"] }, sensitive: false };
+/// `ErrorDetails`.
+pub static ERROR_DETAILS: Shape = Shape { name: "ErrorDetails", kind: Kind::Structure(&[
+    Member { name: "Message", wire_name: None, location: Location::Body, shape: &STRING_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Code", wire_name: None, location: Location::Body, shape: &STRING_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `EvalDecisionDetailsType`.
 pub static EVAL_DECISION_DETAILS_TYPE: Shape = Shape { name: "EvalDecisionDetailsType", kind: Kind::Map { key: &EVAL_DECISION_SOURCE_TYPE, value: &POLICY_EVALUATION_DECISION_TYPE, min: None, max: None }, sensitive: false };
 /// `EvalDecisionSourceType`.
@@ -222,6 +330,17 @@ pub static EVALUATION_RESULT: Shape = Shape { name: "EvaluationResult", kind: Ki
     Member { name: "ResourceSpecificResults", wire_name: None, location: Location::Body, shape: &RESOURCE_SPECIFIC_RESULT_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `EvaluationResultsListType`.
 pub static EVALUATION_RESULTS_LIST_TYPE: Shape = Shape { name: "EvaluationResultsListType", kind: Kind::List { member: &EVALUATION_RESULT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `GenerateCredentialReportResponse`.
+pub static GENERATE_CREDENTIAL_REPORT_RESPONSE: Shape = Shape { name: "GenerateCredentialReportResponse", kind: Kind::Structure(&[
+    Member { name: "State", wire_name: None, location: Location::Body, shape: &REPORT_STATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &REPORT_STATE_DESCRIPTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GenerateServiceLastAccessedDetailsRequest`.
+pub static GENERATE_SERVICE_LAST_ACCESSED_DETAILS_REQUEST: Shape = Shape { name: "GenerateServiceLastAccessedDetailsRequest", kind: Kind::Structure(&[
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Granularity", wire_name: None, location: Location::Body, shape: &ACCESS_ADVISOR_USAGE_GRANULARITY_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GenerateServiceLastAccessedDetailsResponse`.
+pub static GENERATE_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE: Shape = Shape { name: "GenerateServiceLastAccessedDetailsResponse", kind: Kind::Structure(&[
+    Member { name: "JobId", wire_name: None, location: Location::Body, shape: &JOB_ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `GetAccessKeyLastUsedRequest`.
 pub static GET_ACCESS_KEY_LAST_USED_REQUEST: Shape = Shape { name: "GetAccessKeyLastUsedRequest", kind: Kind::Structure(&[
     Member { name: "AccessKeyId", wire_name: None, location: Location::Body, shape: &ACCESS_KEY_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -229,6 +348,72 @@ pub static GET_ACCESS_KEY_LAST_USED_REQUEST: Shape = Shape { name: "GetAccessKey
 pub static GET_ACCESS_KEY_LAST_USED_RESPONSE: Shape = Shape { name: "GetAccessKeyLastUsedResponse", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "AccessKeyLastUsed", wire_name: None, location: Location::Body, shape: &ACCESS_KEY_LAST_USED, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetAccountAuthorizationDetailsRequest`.
+pub static GET_ACCOUNT_AUTHORIZATION_DETAILS_REQUEST: Shape = Shape { name: "GetAccountAuthorizationDetailsRequest", kind: Kind::Structure(&[
+    Member { name: "Filter", wire_name: None, location: Location::Body, shape: &ENTITY_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetAccountAuthorizationDetailsResponse`.
+pub static GET_ACCOUNT_AUTHORIZATION_DETAILS_RESPONSE: Shape = Shape { name: "GetAccountAuthorizationDetailsResponse", kind: Kind::Structure(&[
+    Member { name: "UserDetailList", wire_name: None, location: Location::Body, shape: &USER_DETAIL_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroupDetailList", wire_name: None, location: Location::Body, shape: &GROUP_DETAIL_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleDetailList", wire_name: None, location: Location::Body, shape: &ROLE_DETAIL_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Policies", wire_name: None, location: Location::Body, shape: &MANAGED_POLICY_DETAIL_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetAccountPasswordPolicyResponse`.
+pub static GET_ACCOUNT_PASSWORD_POLICY_RESPONSE: Shape = Shape { name: "GetAccountPasswordPolicyResponse", kind: Kind::Structure(&[
+    Member { name: "PasswordPolicy", wire_name: None, location: Location::Body, shape: &PASSWORD_POLICY, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetAccountSummaryResponse`.
+pub static GET_ACCOUNT_SUMMARY_RESPONSE: Shape = Shape { name: "GetAccountSummaryResponse", kind: Kind::Structure(&[
+    Member { name: "SummaryMap", wire_name: None, location: Location::Body, shape: &SUMMARY_MAP_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetContextKeysForCustomPolicyRequest`.
+pub static GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY_REQUEST: Shape = Shape { name: "GetContextKeysForCustomPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "PolicyInputList", wire_name: None, location: Location::Body, shape: &SIMULATION_POLICY_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetContextKeysForPolicyResponse`.
+pub static GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE: Shape = Shape { name: "GetContextKeysForPolicyResponse", kind: Kind::Structure(&[
+    Member { name: "ContextKeyNames", wire_name: None, location: Location::Body, shape: &CONTEXT_KEY_NAMES_RESULT_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetContextKeysForPrincipalPolicyRequest`.
+pub static GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY_REQUEST: Shape = Shape { name: "GetContextKeysForPrincipalPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "PolicySourceArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyInputList", wire_name: None, location: Location::Body, shape: &SIMULATION_POLICY_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetCredentialReportResponse`.
+pub static GET_CREDENTIAL_REPORT_RESPONSE: Shape = Shape { name: "GetCredentialReportResponse", kind: Kind::Structure(&[
+    Member { name: "Content", wire_name: None, location: Location::Body, shape: &REPORT_CONTENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ReportFormat", wire_name: None, location: Location::Body, shape: &REPORT_FORMAT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GeneratedTime", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetGroupPolicyRequest`.
+pub static GET_GROUP_POLICY_REQUEST: Shape = Shape { name: "GetGroupPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyName", wire_name: None, location: Location::Body, shape: &POLICY_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetGroupPolicyResponse`.
+pub static GET_GROUP_POLICY_RESPONSE: Shape = Shape { name: "GetGroupPolicyResponse", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyName", wire_name: None, location: Location::Body, shape: &POLICY_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyDocument", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetGroupRequest`.
+pub static GET_GROUP_REQUEST: Shape = Shape { name: "GetGroupRequest", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetGroupResponse`.
+pub static GET_GROUP_RESPONSE: Shape = Shape { name: "GetGroupResponse", kind: Kind::Structure(&[
+    Member { name: "Group", wire_name: None, location: Location::Body, shape: &GROUP, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Users", wire_name: None, location: Location::Body, shape: &USER_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetInstanceProfileRequest`.
+pub static GET_INSTANCE_PROFILE_REQUEST: Shape = Shape { name: "GetInstanceProfileRequest", kind: Kind::Structure(&[
+    Member { name: "InstanceProfileName", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetInstanceProfileResponse`.
+pub static GET_INSTANCE_PROFILE_RESPONSE: Shape = Shape { name: "GetInstanceProfileResponse", kind: Kind::Structure(&[
+    Member { name: "InstanceProfile", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetLoginProfileRequest`.
+pub static GET_LOGIN_PROFILE_REQUEST: Shape = Shape { name: "GetLoginProfileRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetLoginProfileResponse`.
+pub static GET_LOGIN_PROFILE_RESPONSE: Shape = Shape { name: "GetLoginProfileResponse", kind: Kind::Structure(&[
+    Member { name: "LoginProfile", wire_name: None, location: Location::Body, shape: &LOGIN_PROFILE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `GetMFADeviceRequest`.
 pub static GET_MFA_DEVICE_REQUEST: Shape = Shape { name: "GetMFADeviceRequest", kind: Kind::Structure(&[
     Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -289,6 +474,43 @@ pub static GET_SAML_PROVIDER_RESPONSE: Shape = Shape { name: "GetSAMLProviderRes
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "AssertionEncryptionMode", wire_name: None, location: Location::Body, shape: &ASSERTION_ENCRYPTION_MODE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "PrivateKeyList", wire_name: None, location: Location::Body, shape: &PRIVATE_KEY_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetServiceLastAccessedDetailsRequest`.
+pub static GET_SERVICE_LAST_ACCESSED_DETAILS_REQUEST: Shape = Shape { name: "GetServiceLastAccessedDetailsRequest", kind: Kind::Structure(&[
+    Member { name: "JobId", wire_name: None, location: Location::Body, shape: &JOB_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetServiceLastAccessedDetailsResponse`.
+pub static GET_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE: Shape = Shape { name: "GetServiceLastAccessedDetailsResponse", kind: Kind::Structure(&[
+    Member { name: "JobStatus", wire_name: None, location: Location::Body, shape: &JOB_STATUS_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobType", wire_name: None, location: Location::Body, shape: &ACCESS_ADVISOR_USAGE_GRANULARITY_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobCreationDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ServicesLastAccessed", wire_name: None, location: Location::Body, shape: &SERVICES_LAST_ACCESSED, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobCompletionDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Error", wire_name: None, location: Location::Body, shape: &ERROR_DETAILS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetServiceLastAccessedDetailsWithEntitiesRequest`.
+pub static GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_REQUEST: Shape = Shape { name: "GetServiceLastAccessedDetailsWithEntitiesRequest", kind: Kind::Structure(&[
+    Member { name: "JobId", wire_name: None, location: Location::Body, shape: &JOB_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ServiceNamespace", wire_name: None, location: Location::Body, shape: &SERVICE_NAMESPACE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetServiceLastAccessedDetailsWithEntitiesResponse`.
+pub static GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_RESPONSE: Shape = Shape { name: "GetServiceLastAccessedDetailsWithEntitiesResponse", kind: Kind::Structure(&[
+    Member { name: "JobStatus", wire_name: None, location: Location::Body, shape: &JOB_STATUS_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobCreationDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobCompletionDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "EntityDetailsList", wire_name: None, location: Location::Body, shape: &ENTITY_DETAILS_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Error", wire_name: None, location: Location::Body, shape: &ERROR_DETAILS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetServiceLinkedRoleDeletionStatusRequest`.
+pub static GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST: Shape = Shape { name: "GetServiceLinkedRoleDeletionStatusRequest", kind: Kind::Structure(&[
+    Member { name: "DeletionTaskId", wire_name: None, location: Location::Body, shape: &DELETION_TASK_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetServiceLinkedRoleDeletionStatusResponse`.
+pub static GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE: Shape = Shape { name: "GetServiceLinkedRoleDeletionStatusResponse", kind: Kind::Structure(&[
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &DELETION_TASK_STATUS_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Reason", wire_name: None, location: Location::Body, shape: &DELETION_TASK_FAILURE_REASON_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `GetUserPolicyRequest`.
 pub static GET_USER_POLICY_REQUEST: Shape = Shape { name: "GetUserPolicyRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -304,11 +526,36 @@ pub static GET_USER_REQUEST: Shape = Shape { name: "GetUserRequest", kind: Kind:
 /// `GetUserResponse`.
 pub static GET_USER_RESPONSE: Shape = Shape { name: "GetUserResponse", kind: Kind::Structure(&[
     Member { name: "User", wire_name: None, location: Location::Body, shape: &USER, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Group`.
+pub static GROUP: Shape = Shape { name: "Group", kind: Kind::Structure(&[
+    Member { name: "Path", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroupId", wire_name: None, location: Location::Body, shape: &ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GroupDetail`.
+pub static GROUP_DETAIL: Shape = Shape { name: "GroupDetail", kind: Kind::Structure(&[
+    Member { name: "Path", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroupId", wire_name: None, location: Location::Body, shape: &ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroupPolicyList", wire_name: None, location: Location::Body, shape: &POLICY_DETAIL_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AttachedManagedPolicies", wire_name: None, location: Location::Body, shape: &ATTACHED_POLICIES_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `InlinePolicyIdentifierType`.
 pub static INLINE_POLICY_IDENTIFIER_TYPE: Shape = Shape { name: "InlinePolicyIdentifierType", kind: Kind::Structure(&[
     Member { name: "PolicyName", wire_name: None, location: Location::Body, shape: &POLICY_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "AttachmentType", wire_name: None, location: Location::Body, shape: &ATTACHMENT_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "AttachmentName", wire_name: None, location: Location::Body, shape: &ATTACHMENT_NAME, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InstanceProfile`.
+pub static INSTANCE_PROFILE: Shape = Shape { name: "InstanceProfile", kind: Kind::Structure(&[
+    Member { name: "Path", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceProfileName", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceProfileId", wire_name: None, location: Location::Body, shape: &ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Roles", wire_name: None, location: Location::Body, shape: &ROLE_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `LineNumber`.
 pub static LINE_NUMBER: Shape = Shape { name: "LineNumber", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `ListAccessKeysRequest`.
@@ -328,6 +575,17 @@ pub static LIST_ACCOUNT_ALIASES_REQUEST: Shape = Shape { name: "ListAccountAlias
 /// `ListAccountAliasesResponse`.
 pub static LIST_ACCOUNT_ALIASES_RESPONSE: Shape = Shape { name: "ListAccountAliasesResponse", kind: Kind::Structure(&[
     Member { name: "AccountAliases", wire_name: None, location: Location::Body, shape: &ACCOUNT_ALIAS_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListAttachedGroupPoliciesRequest`.
+pub static LIST_ATTACHED_GROUP_POLICIES_REQUEST: Shape = Shape { name: "ListAttachedGroupPoliciesRequest", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PathPrefix", wire_name: None, location: Location::Body, shape: &POLICY_PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListAttachedGroupPoliciesResponse`.
+pub static LIST_ATTACHED_GROUP_POLICIES_RESPONSE: Shape = Shape { name: "ListAttachedGroupPoliciesResponse", kind: Kind::Structure(&[
+    Member { name: "AttachedPolicies", wire_name: None, location: Location::Body, shape: &ATTACHED_POLICIES_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListAttachedRolePoliciesRequest`.
@@ -350,6 +608,81 @@ pub static LIST_ATTACHED_USER_POLICIES_REQUEST: Shape = Shape { name: "ListAttac
 /// `ListAttachedUserPoliciesResponse`.
 pub static LIST_ATTACHED_USER_POLICIES_RESPONSE: Shape = Shape { name: "ListAttachedUserPoliciesResponse", kind: Kind::Structure(&[
     Member { name: "AttachedPolicies", wire_name: None, location: Location::Body, shape: &ATTACHED_POLICIES_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListEntitiesForPolicyRequest`.
+pub static LIST_ENTITIES_FOR_POLICY_REQUEST: Shape = Shape { name: "ListEntitiesForPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "EntityFilter", wire_name: None, location: Location::Body, shape: &ENTITY_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PathPrefix", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyUsageFilter", wire_name: None, location: Location::Body, shape: &POLICY_USAGE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListEntitiesForPolicyResponse`.
+pub static LIST_ENTITIES_FOR_POLICY_RESPONSE: Shape = Shape { name: "ListEntitiesForPolicyResponse", kind: Kind::Structure(&[
+    Member { name: "PolicyGroups", wire_name: None, location: Location::Body, shape: &POLICY_GROUP_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyUsers", wire_name: None, location: Location::Body, shape: &POLICY_USER_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyRoles", wire_name: None, location: Location::Body, shape: &POLICY_ROLE_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListGroupPoliciesRequest`.
+pub static LIST_GROUP_POLICIES_REQUEST: Shape = Shape { name: "ListGroupPoliciesRequest", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListGroupPoliciesResponse`.
+pub static LIST_GROUP_POLICIES_RESPONSE: Shape = Shape { name: "ListGroupPoliciesResponse", kind: Kind::Structure(&[
+    Member { name: "PolicyNames", wire_name: None, location: Location::Body, shape: &POLICY_NAME_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListGroupsForUserRequest`.
+pub static LIST_GROUPS_FOR_USER_REQUEST: Shape = Shape { name: "ListGroupsForUserRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListGroupsForUserResponse`.
+pub static LIST_GROUPS_FOR_USER_RESPONSE: Shape = Shape { name: "ListGroupsForUserResponse", kind: Kind::Structure(&[
+    Member { name: "Groups", wire_name: None, location: Location::Body, shape: &GROUP_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListGroupsRequest`.
+pub static LIST_GROUPS_REQUEST: Shape = Shape { name: "ListGroupsRequest", kind: Kind::Structure(&[
+    Member { name: "PathPrefix", wire_name: None, location: Location::Body, shape: &PATH_PREFIX_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListGroupsResponse`.
+pub static LIST_GROUPS_RESPONSE: Shape = Shape { name: "ListGroupsResponse", kind: Kind::Structure(&[
+    Member { name: "Groups", wire_name: None, location: Location::Body, shape: &GROUP_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListInstanceProfileTagsRequest`.
+pub static LIST_INSTANCE_PROFILE_TAGS_REQUEST: Shape = Shape { name: "ListInstanceProfileTagsRequest", kind: Kind::Structure(&[
+    Member { name: "InstanceProfileName", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListInstanceProfileTagsResponse`.
+pub static LIST_INSTANCE_PROFILE_TAGS_RESPONSE: Shape = Shape { name: "ListInstanceProfileTagsResponse", kind: Kind::Structure(&[
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListInstanceProfilesForRoleRequest`.
+pub static LIST_INSTANCE_PROFILES_FOR_ROLE_REQUEST: Shape = Shape { name: "ListInstanceProfilesForRoleRequest", kind: Kind::Structure(&[
+    Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListInstanceProfilesForRoleResponse`.
+pub static LIST_INSTANCE_PROFILES_FOR_ROLE_RESPONSE: Shape = Shape { name: "ListInstanceProfilesForRoleResponse", kind: Kind::Structure(&[
+    Member { name: "InstanceProfiles", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListInstanceProfilesRequest`.
+pub static LIST_INSTANCE_PROFILES_REQUEST: Shape = Shape { name: "ListInstanceProfilesRequest", kind: Kind::Structure(&[
+    Member { name: "PathPrefix", wire_name: None, location: Location::Body, shape: &PATH_PREFIX_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListInstanceProfilesResponse`.
+pub static LIST_INSTANCE_PROFILES_RESPONSE: Shape = Shape { name: "ListInstanceProfilesResponse", kind: Kind::Structure(&[
+    Member { name: "InstanceProfiles", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListMFADeviceTagsRequest`.
@@ -387,6 +720,20 @@ pub static LIST_OPEN_ID_CONNECT_PROVIDERS_REQUEST: Shape = Shape { name: "ListOp
 /// `ListOpenIDConnectProvidersResponse`.
 pub static LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE: Shape = Shape { name: "ListOpenIDConnectProvidersResponse", kind: Kind::Structure(&[
     Member { name: "OpenIDConnectProviderList", wire_name: None, location: Location::Body, shape: &OPEN_ID_CONNECT_PROVIDER_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListPoliciesGrantingServiceAccessEntry`.
+pub static LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY: Shape = Shape { name: "ListPoliciesGrantingServiceAccessEntry", kind: Kind::Structure(&[
+    Member { name: "ServiceNamespace", wire_name: None, location: Location::Body, shape: &SERVICE_NAMESPACE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Policies", wire_name: None, location: Location::Body, shape: &POLICY_GRANTING_SERVICE_ACCESS_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListPoliciesGrantingServiceAccessRequest`.
+pub static LIST_POLICIES_GRANTING_SERVICE_ACCESS_REQUEST: Shape = Shape { name: "ListPoliciesGrantingServiceAccessRequest", kind: Kind::Structure(&[
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ServiceNamespaces", wire_name: None, location: Location::Body, shape: &SERVICE_NAMESPACE_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListPoliciesGrantingServiceAccessResponse`.
+pub static LIST_POLICIES_GRANTING_SERVICE_ACCESS_RESPONSE: Shape = Shape { name: "ListPoliciesGrantingServiceAccessResponse", kind: Kind::Structure(&[
+    Member { name: "PoliciesGrantingServiceAccess", wire_name: None, location: Location::Body, shape: &LIST_POLICY_GRANTING_SERVICE_ACCESS_RESPONSE_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListPoliciesRequest`.
 pub static LIST_POLICIES_REQUEST: Shape = Shape { name: "ListPoliciesRequest", kind: Kind::Structure(&[
     Member { name: "Scope", wire_name: None, location: Location::Body, shape: &POLICY_SCOPE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
@@ -398,6 +745,16 @@ pub static LIST_POLICIES_REQUEST: Shape = Shape { name: "ListPoliciesRequest", k
 /// `ListPoliciesResponse`.
 pub static LIST_POLICIES_RESPONSE: Shape = Shape { name: "ListPoliciesResponse", kind: Kind::Structure(&[
     Member { name: "Policies", wire_name: None, location: Location::Body, shape: &POLICY_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListPolicyTagsRequest`.
+pub static LIST_POLICY_TAGS_REQUEST: Shape = Shape { name: "ListPolicyTagsRequest", kind: Kind::Structure(&[
+    Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListPolicyTagsResponse`.
+pub static LIST_POLICY_TAGS_RESPONSE: Shape = Shape { name: "ListPolicyTagsResponse", kind: Kind::Structure(&[
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListPolicyVersionsRequest`.
@@ -465,6 +822,16 @@ pub static LIST_USER_POLICIES_RESPONSE: Shape = Shape { name: "ListUserPoliciesR
     Member { name: "PolicyNames", wire_name: None, location: Location::Body, shape: &POLICY_NAME_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListUserTagsRequest`.
+pub static LIST_USER_TAGS_REQUEST: Shape = Shape { name: "ListUserTagsRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListUserTagsResponse`.
+pub static LIST_USER_TAGS_RESPONSE: Shape = Shape { name: "ListUserTagsResponse", kind: Kind::Structure(&[
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListUsersRequest`.
 pub static LIST_USERS_REQUEST: Shape = Shape { name: "ListUsersRequest", kind: Kind::Structure(&[
     Member { name: "PathPrefix", wire_name: None, location: Location::Body, shape: &PATH_PREFIX_TYPE, required: false, idempotency_token: false, timestamp_format: None },
@@ -485,11 +852,32 @@ pub static LIST_VIRTUAL_MFA_DEVICES_RESPONSE: Shape = Shape { name: "ListVirtual
     Member { name: "VirtualMFADevices", wire_name: None, location: Location::Body, shape: &VIRTUAL_MFA_DEVICE_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `LoginProfile`.
+pub static LOGIN_PROFILE: Shape = Shape { name: "LoginProfile", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PasswordResetRequired", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `MFADevice`.
 pub static MFA_DEVICE: Shape = Shape { name: "MFADevice", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "EnableDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ManagedPolicyDetail`.
+pub static MANAGED_POLICY_DETAIL: Shape = Shape { name: "ManagedPolicyDetail", kind: Kind::Structure(&[
+    Member { name: "PolicyName", wire_name: None, location: Location::Body, shape: &POLICY_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyId", wire_name: None, location: Location::Body, shape: &ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Path", wire_name: None, location: Location::Body, shape: &POLICY_PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultVersionId", wire_name: None, location: Location::Body, shape: &POLICY_VERSION_ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AttachmentCount", wire_name: None, location: Location::Body, shape: &ATTACHMENT_COUNT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PermissionsBoundaryUsageCount", wire_name: None, location: Location::Body, shape: &ATTACHMENT_COUNT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsAttachable", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &POLICY_DESCRIPTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UpdateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyVersionList", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT_VERSION_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ManagedPolicyDetailListType`.
+pub static MANAGED_POLICY_DETAIL_LIST_TYPE: Shape = Shape { name: "ManagedPolicyDetailListType", kind: Kind::List { member: &MANAGED_POLICY_DETAIL, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `OpenIDConnectProviderListEntry`.
 pub static OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY: Shape = Shape { name: "OpenIDConnectProviderListEntry", kind: Kind::Structure(&[
     Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -497,9 +885,26 @@ pub static OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY: Shape = Shape { name: "OpenIDCon
 pub static OPEN_ID_CONNECT_PROVIDER_LIST_TYPE: Shape = Shape { name: "OpenIDConnectProviderListType", kind: Kind::List { member: &OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `OpenIDConnectProviderUrlType`.
 pub static OPEN_ID_CONNECT_PROVIDER_URL_TYPE: Shape = Shape { name: "OpenIDConnectProviderUrlType", kind: Kind::String { min: Some(1), max: Some(255), pattern: None, values: &[] }, sensitive: false };
+/// `OrderedOrganizationPolicyType`.
+pub static ORDERED_ORGANIZATION_POLICY_TYPE: Shape = Shape { name: "OrderedOrganizationPolicyType", kind: Kind::Structure(&[
+    Member { name: "ServiceControlPolicyInputList", wire_name: None, location: Location::Body, shape: &SIMULATION_POLICY_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OrganizationPolicyListType`.
+pub static ORGANIZATION_POLICY_LIST_TYPE: Shape = Shape { name: "OrganizationPolicyListType", kind: Kind::List { member: &ORDERED_ORGANIZATION_POLICY_TYPE, member_name: None, flattened: false, min: None, max: Some(7) }, sensitive: false };
 /// `OrganizationsDecisionDetail`.
 pub static ORGANIZATIONS_DECISION_DETAIL: Shape = Shape { name: "OrganizationsDecisionDetail", kind: Kind::Structure(&[
     Member { name: "AllowedByOrganizations", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PasswordPolicy`.
+pub static PASSWORD_POLICY: Shape = Shape { name: "PasswordPolicy", kind: Kind::Structure(&[
+    Member { name: "MinimumPasswordLength", wire_name: None, location: Location::Body, shape: &MINIMUM_PASSWORD_LENGTH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RequireSymbols", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RequireNumbers", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RequireUppercaseCharacters", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RequireLowercaseCharacters", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AllowUsersToChangePassword", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExpirePasswords", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxPasswordAge", wire_name: None, location: Location::Body, shape: &MAX_PASSWORD_AGE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PasswordReusePrevention", wire_name: None, location: Location::Body, shape: &PASSWORD_REUSE_PREVENTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HardExpiry", wire_name: None, location: Location::Body, shape: &BOOLEAN_OBJECT_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `PermissionsBoundaryAttachmentType`.
 pub static PERMISSIONS_BOUNDARY_ATTACHMENT_TYPE: Shape = Shape { name: "PermissionsBoundaryAttachmentType", kind: Kind::String { min: None, max: None, pattern: None, values: &["PermissionsBoundaryPolicy"] }, sensitive: false };
 /// `PermissionsBoundaryDecisionDetail`.
@@ -519,10 +924,27 @@ pub static POLICY: Shape = Shape { name: "Policy", kind: Kind::Structure(&[
     Member { name: "CreateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "UpdateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PolicyDetail`.
+pub static POLICY_DETAIL: Shape = Shape { name: "PolicyDetail", kind: Kind::Structure(&[
+    Member { name: "PolicyName", wire_name: None, location: Location::Body, shape: &POLICY_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyDocument", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `PolicyEvaluationDecisionType`.
 pub static POLICY_EVALUATION_DECISION_TYPE: Shape = Shape { name: "PolicyEvaluationDecisionType", kind: Kind::String { min: None, max: None, pattern: None, values: &["allowed", "explicitDeny", "implicitDeny"] }, sensitive: false };
 /// `PolicyExclusionsListType`.
 pub static POLICY_EXCLUSIONS_LIST_TYPE: Shape = Shape { name: "PolicyExclusionsListType", kind: Kind::List { member: &POLICY_IDENTIFIER, member_name: None, flattened: false, min: None, max: Some(256) }, sensitive: false };
+/// `PolicyGrantingServiceAccess`.
+pub static POLICY_GRANTING_SERVICE_ACCESS: Shape = Shape { name: "PolicyGrantingServiceAccess", kind: Kind::Structure(&[
+    Member { name: "PolicyName", wire_name: None, location: Location::Body, shape: &POLICY_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyType", wire_name: None, location: Location::Body, shape: &POLICY_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EntityType", wire_name: None, location: Location::Body, shape: &POLICY_OWNER_ENTITY_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EntityName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PolicyGroup`.
+pub static POLICY_GROUP: Shape = Shape { name: "PolicyGroup", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroupId", wire_name: None, location: Location::Body, shape: &ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PolicyGroupListType`.
+pub static POLICY_GROUP_LIST_TYPE: Shape = Shape { name: "PolicyGroupListType", kind: Kind::List { member: &POLICY_GROUP, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `PolicyIdentifier`.
 pub static POLICY_IDENTIFIER: Shape = Shape { name: "PolicyIdentifier", kind: Kind::Union(&[
     Member { name: "PolicyType", wire_name: None, location: Location::Body, shape: &POLICY_IDENTIFIER_POLICY_TYPE, required: false, idempotency_token: false, timestamp_format: None },
@@ -532,10 +954,22 @@ pub static POLICY_IDENTIFIER: Shape = Shape { name: "PolicyIdentifier", kind: Ki
 pub static POLICY_IDENTIFIER_POLICY_TYPE: Shape = Shape { name: "PolicyIdentifierPolicyType", kind: Kind::String { min: None, max: None, pattern: None, values: &["inline", "aws-managed", "user-managed", "permission-boundary", "scp", "rcp"] }, sensitive: false };
 /// `PolicyIdentifierType`.
 pub static POLICY_IDENTIFIER_TYPE: Shape = Shape { name: "PolicyIdentifierType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PolicyRole`.
+pub static POLICY_ROLE: Shape = Shape { name: "PolicyRole", kind: Kind::Structure(&[
+    Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleId", wire_name: None, location: Location::Body, shape: &ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PolicyRoleListType`.
+pub static POLICY_ROLE_LIST_TYPE: Shape = Shape { name: "PolicyRoleListType", kind: Kind::List { member: &POLICY_ROLE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `PolicySourceType`.
 pub static POLICY_SOURCE_TYPE: Shape = Shape { name: "PolicySourceType", kind: Kind::String { min: None, max: None, pattern: None, values: &["user", "group", "role", "aws-managed", "user-managed", "resource", "none"] }, sensitive: false };
 /// `PolicyUsageType`.
 pub static POLICY_USAGE_TYPE: Shape = Shape { name: "PolicyUsageType", kind: Kind::String { min: None, max: None, pattern: None, values: &["PermissionsPolicy", "PermissionsBoundary"] }, sensitive: false };
+/// `PolicyUser`.
+pub static POLICY_USER: Shape = Shape { name: "PolicyUser", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserId", wire_name: None, location: Location::Body, shape: &ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PolicyUserListType`.
+pub static POLICY_USER_LIST_TYPE: Shape = Shape { name: "PolicyUserListType", kind: Kind::List { member: &POLICY_USER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `PolicyVersion`.
 pub static POLICY_VERSION: Shape = Shape { name: "PolicyVersion", kind: Kind::Structure(&[
     Member { name: "Document", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
@@ -546,20 +980,53 @@ pub static POLICY_VERSION: Shape = Shape { name: "PolicyVersion", kind: Kind::St
 pub static POSITION: Shape = Shape { name: "Position", kind: Kind::Structure(&[
     Member { name: "Line", wire_name: None, location: Location::Body, shape: &LINE_NUMBER, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Column", wire_name: None, location: Location::Body, shape: &COLUMN_NUMBER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PutGroupPolicyRequest`.
+pub static PUT_GROUP_POLICY_REQUEST: Shape = Shape { name: "PutGroupPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyName", wire_name: None, location: Location::Body, shape: &POLICY_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyDocument", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PutRolePermissionsBoundaryRequest`.
+pub static PUT_ROLE_PERMISSIONS_BOUNDARY_REQUEST: Shape = Shape { name: "PutRolePermissionsBoundaryRequest", kind: Kind::Structure(&[
+    Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PermissionsBoundary", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `PutRolePolicyRequest`.
 pub static PUT_ROLE_POLICY_REQUEST: Shape = Shape { name: "PutRolePolicyRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "PolicyName", wire_name: None, location: Location::Body, shape: &POLICY_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "PolicyDocument", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PutUserPermissionsBoundaryRequest`.
+pub static PUT_USER_PERMISSIONS_BOUNDARY_REQUEST: Shape = Shape { name: "PutUserPermissionsBoundaryRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PermissionsBoundary", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `PutUserPolicyRequest`.
 pub static PUT_USER_POLICY_REQUEST: Shape = Shape { name: "PutUserPolicyRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "PolicyName", wire_name: None, location: Location::Body, shape: &POLICY_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "PolicyDocument", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ReasonType`.
+pub static REASON_TYPE: Shape = Shape { name: "ReasonType", kind: Kind::String { min: None, max: Some(1000), pattern: None, values: &[] }, sensitive: false };
+/// `RegionNameType`.
+pub static REGION_NAME_TYPE: Shape = Shape { name: "RegionNameType", kind: Kind::String { min: Some(1), max: Some(100), pattern: None, values: &[] }, sensitive: false };
 /// `RemoveClientIDFromOpenIDConnectProviderRequest`.
 pub static REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "RemoveClientIDFromOpenIDConnectProviderRequest", kind: Kind::Structure(&[
     Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "ClientID", wire_name: None, location: Location::Body, shape: &CLIENT_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RemoveRoleFromInstanceProfileRequest`.
+pub static REMOVE_ROLE_FROM_INSTANCE_PROFILE_REQUEST: Shape = Shape { name: "RemoveRoleFromInstanceProfileRequest", kind: Kind::Structure(&[
+    Member { name: "InstanceProfileName", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RemoveUserFromGroupRequest`.
+pub static REMOVE_USER_FROM_GROUP_REQUEST: Shape = Shape { name: "RemoveUserFromGroupRequest", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ReportContentType`.
+pub static REPORT_CONTENT_TYPE: Shape = Shape { name: "ReportContentType", kind: Kind::Blob { min: None, max: None }, sensitive: false };
+/// `ReportFormatType`.
+pub static REPORT_FORMAT_TYPE: Shape = Shape { name: "ReportFormatType", kind: Kind::String { min: None, max: None, pattern: None, values: &["text/csv"] }, sensitive: false };
+/// `ReportStateDescriptionType`.
+pub static REPORT_STATE_DESCRIPTION_TYPE: Shape = Shape { name: "ReportStateDescriptionType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ReportStateType`.
+pub static REPORT_STATE_TYPE: Shape = Shape { name: "ReportStateType", kind: Kind::String { min: None, max: None, pattern: None, values: &["STARTED", "INPROGRESS", "COMPLETE"] }, sensitive: false };
 /// `ResourceHandlingOptionType`.
 pub static RESOURCE_HANDLING_OPTION_TYPE: Shape = Shape { name: "ResourceHandlingOptionType", kind: Kind::String { min: Some(1), max: Some(64), pattern: None, values: &[] }, sensitive: false };
 /// `ResourceNameListType`.
@@ -596,10 +1063,30 @@ pub static ROLE: Shape = Shape { name: "Role", kind: Kind::Structure(&[
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "RoleLastUsed", wire_name: None, location: Location::Body, shape: &ROLE_LAST_USED, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "SourceRoleTemplate", wire_name: None, location: Location::Body, shape: &SOURCE_ROLE_TEMPLATE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RoleDetail`.
+pub static ROLE_DETAIL: Shape = Shape { name: "RoleDetail", kind: Kind::Structure(&[
+    Member { name: "Path", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleId", wire_name: None, location: Location::Body, shape: &ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AssumeRolePolicyDocument", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceProfileList", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RolePolicyList", wire_name: None, location: Location::Body, shape: &POLICY_DETAIL_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AttachedManagedPolicies", wire_name: None, location: Location::Body, shape: &ATTACHED_POLICIES_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PermissionsBoundary", wire_name: None, location: Location::Body, shape: &ATTACHED_PERMISSIONS_BOUNDARY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleLastUsed", wire_name: None, location: Location::Body, shape: &ROLE_LAST_USED, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `RoleLastUsed`.
 pub static ROLE_LAST_USED: Shape = Shape { name: "RoleLastUsed", kind: Kind::Structure(&[
     Member { name: "LastUsedDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Region", wire_name: None, location: Location::Body, shape: &STRING_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RoleUsageListType`.
+pub static ROLE_USAGE_LIST_TYPE: Shape = Shape { name: "RoleUsageListType", kind: Kind::List { member: &ROLE_USAGE_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `RoleUsageType`.
+pub static ROLE_USAGE_TYPE: Shape = Shape { name: "RoleUsageType", kind: Kind::Structure(&[
+    Member { name: "Region", wire_name: None, location: Location::Body, shape: &REGION_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Resources", wire_name: None, location: Location::Body, shape: &ARN_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `SAMLMetadataDocumentType`.
 pub static SAML_METADATA_DOCUMENT_TYPE: Shape = Shape { name: "SAMLMetadataDocumentType", kind: Kind::String { min: Some(1000), max: Some(10000000), pattern: None, values: &[] }, sensitive: false };
 /// `SAMLPrivateKey`.
@@ -615,10 +1102,35 @@ pub static SAML_PROVIDER_LIST_ENTRY: Shape = Shape { name: "SAMLProviderListEntr
 pub static SAML_PROVIDER_LIST_TYPE: Shape = Shape { name: "SAMLProviderListType", kind: Kind::List { member: &SAML_PROVIDER_LIST_ENTRY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `SAMLProviderNameType`.
 pub static SAML_PROVIDER_NAME_TYPE: Shape = Shape { name: "SAMLProviderNameType", kind: Kind::String { min: Some(1), max: Some(128), pattern: Some("[\\w._-]+"), values: &[] }, sensitive: false };
+/// `ServiceLastAccessed`.
+pub static SERVICE_LAST_ACCESSED: Shape = Shape { name: "ServiceLastAccessed", kind: Kind::Structure(&[
+    Member { name: "ServiceName", wire_name: None, location: Location::Body, shape: &SERVICE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "LastAuthenticated", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ServiceNamespace", wire_name: None, location: Location::Body, shape: &SERVICE_NAMESPACE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "LastAuthenticatedEntity", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LastAuthenticatedRegion", wire_name: None, location: Location::Body, shape: &STRING_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TotalAuthenticatedEntities", wire_name: None, location: Location::Body, shape: &INTEGER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrackedActionsLastAccessed", wire_name: None, location: Location::Body, shape: &TRACKED_ACTIONS_LAST_ACCESSED, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ServicesLastAccessed`.
+pub static SERVICES_LAST_ACCESSED: Shape = Shape { name: "ServicesLastAccessed", kind: Kind::List { member: &SERVICE_LAST_ACCESSED, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `SetDefaultPolicyVersionRequest`.
 pub static SET_DEFAULT_POLICY_VERSION_REQUEST: Shape = Shape { name: "SetDefaultPolicyVersionRequest", kind: Kind::Structure(&[
     Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "VersionId", wire_name: None, location: Location::Body, shape: &POLICY_VERSION_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SimulateCustomPolicyRequest`.
+pub static SIMULATE_CUSTOM_POLICY_REQUEST: Shape = Shape { name: "SimulateCustomPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "PolicyInputList", wire_name: None, location: Location::Body, shape: &SIMULATION_POLICY_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PermissionsBoundaryPolicyInputList", wire_name: None, location: Location::Body, shape: &SIMULATION_POLICY_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OrderedOrganizationPolicyInputList", wire_name: None, location: Location::Body, shape: &ORGANIZATION_POLICY_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ActionNames", wire_name: None, location: Location::Body, shape: &ACTION_NAME_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceArns", wire_name: None, location: Location::Body, shape: &RESOURCE_NAME_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourcePolicy", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceOwner", wire_name: None, location: Location::Body, shape: &RESOURCE_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CallerArn", wire_name: None, location: Location::Body, shape: &RESOURCE_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContextEntries", wire_name: None, location: Location::Body, shape: &CONTEXT_ENTRY_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceHandlingOption", wire_name: None, location: Location::Body, shape: &RESOURCE_HANDLING_OPTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `SimulatePolicyResponse`.
 pub static SIMULATE_POLICY_RESPONSE: Shape = Shape { name: "SimulatePolicyResponse", kind: Kind::Structure(&[
     Member { name: "EvaluationResults", wire_name: None, location: Location::Body, shape: &EVALUATION_RESULTS_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
@@ -657,6 +1169,10 @@ pub static STATEMENT_LIST_TYPE: Shape = Shape { name: "StatementListType", kind:
 pub static TAG: Shape = Shape { name: "Tag", kind: Kind::Structure(&[
     Member { name: "Key", wire_name: None, location: Location::Body, shape: &TAG_KEY_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Value", wire_name: None, location: Location::Body, shape: &TAG_VALUE_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TagInstanceProfileRequest`.
+pub static TAG_INSTANCE_PROFILE_REQUEST: Shape = Shape { name: "TagInstanceProfileRequest", kind: Kind::Structure(&[
+    Member { name: "InstanceProfileName", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `TagMFADeviceRequest`.
 pub static TAG_MFA_DEVICE_REQUEST: Shape = Shape { name: "TagMFADeviceRequest", kind: Kind::Structure(&[
     Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -664,6 +1180,10 @@ pub static TAG_MFA_DEVICE_REQUEST: Shape = Shape { name: "TagMFADeviceRequest", 
 /// `TagOpenIDConnectProviderRequest`.
 pub static TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "TagOpenIDConnectProviderRequest", kind: Kind::Structure(&[
     Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TagPolicyRequest`.
+pub static TAG_POLICY_REQUEST: Shape = Shape { name: "TagPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `TagRoleRequest`.
 pub static TAG_ROLE_REQUEST: Shape = Shape { name: "TagRoleRequest", kind: Kind::Structure(&[
@@ -677,6 +1197,18 @@ pub static TAG_SAML_PROVIDER_REQUEST: Shape = Shape { name: "TagSAMLProviderRequ
 pub static TAG_USER_REQUEST: Shape = Shape { name: "TagUserRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TrackedActionLastAccessed`.
+pub static TRACKED_ACTION_LAST_ACCESSED: Shape = Shape { name: "TrackedActionLastAccessed", kind: Kind::Structure(&[
+    Member { name: "ActionName", wire_name: None, location: Location::Body, shape: &STRING_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LastAccessedEntity", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LastAccessedTime", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LastAccessedRegion", wire_name: None, location: Location::Body, shape: &STRING_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TrackedActionsLastAccessed`.
+pub static TRACKED_ACTIONS_LAST_ACCESSED: Shape = Shape { name: "TrackedActionsLastAccessed", kind: Kind::List { member: &TRACKED_ACTION_LAST_ACCESSED, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `UntagInstanceProfileRequest`.
+pub static UNTAG_INSTANCE_PROFILE_REQUEST: Shape = Shape { name: "UntagInstanceProfileRequest", kind: Kind::Structure(&[
+    Member { name: "InstanceProfileName", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "TagKeys", wire_name: None, location: Location::Body, shape: &TAG_KEY_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UntagMFADeviceRequest`.
 pub static UNTAG_MFA_DEVICE_REQUEST: Shape = Shape { name: "UntagMFADeviceRequest", kind: Kind::Structure(&[
     Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -684,6 +1216,10 @@ pub static UNTAG_MFA_DEVICE_REQUEST: Shape = Shape { name: "UntagMFADeviceReques
 /// `UntagOpenIDConnectProviderRequest`.
 pub static UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "UntagOpenIDConnectProviderRequest", kind: Kind::Structure(&[
     Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "TagKeys", wire_name: None, location: Location::Body, shape: &TAG_KEY_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UntagPolicyRequest`.
+pub static UNTAG_POLICY_REQUEST: Shape = Shape { name: "UntagPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "TagKeys", wire_name: None, location: Location::Body, shape: &TAG_KEY_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UntagRoleRequest`.
 pub static UNTAG_ROLE_REQUEST: Shape = Shape { name: "UntagRoleRequest", kind: Kind::Structure(&[
@@ -693,19 +1229,51 @@ pub static UNTAG_ROLE_REQUEST: Shape = Shape { name: "UntagRoleRequest", kind: K
 pub static UNTAG_SAML_PROVIDER_REQUEST: Shape = Shape { name: "UntagSAMLProviderRequest", kind: Kind::Structure(&[
     Member { name: "SAMLProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "TagKeys", wire_name: None, location: Location::Body, shape: &TAG_KEY_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UntagUserRequest`.
+pub static UNTAG_USER_REQUEST: Shape = Shape { name: "UntagUserRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "TagKeys", wire_name: None, location: Location::Body, shape: &TAG_KEY_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UpdateAccessKeyRequest`.
 pub static UPDATE_ACCESS_KEY_REQUEST: Shape = Shape { name: "UpdateAccessKeyRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "AccessKeyId", wire_name: None, location: Location::Body, shape: &ACCESS_KEY_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Status", wire_name: None, location: Location::Body, shape: &STATUS_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateAccountPasswordPolicyRequest`.
+pub static UPDATE_ACCOUNT_PASSWORD_POLICY_REQUEST: Shape = Shape { name: "UpdateAccountPasswordPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "MinimumPasswordLength", wire_name: None, location: Location::Body, shape: &MINIMUM_PASSWORD_LENGTH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RequireSymbols", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RequireNumbers", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RequireUppercaseCharacters", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RequireLowercaseCharacters", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AllowUsersToChangePassword", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxPasswordAge", wire_name: None, location: Location::Body, shape: &MAX_PASSWORD_AGE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PasswordReusePrevention", wire_name: None, location: Location::Body, shape: &PASSWORD_REUSE_PREVENTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HardExpiry", wire_name: None, location: Location::Body, shape: &BOOLEAN_OBJECT_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UpdateAssumeRolePolicyRequest`.
 pub static UPDATE_ASSUME_ROLE_POLICY_REQUEST: Shape = Shape { name: "UpdateAssumeRolePolicyRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "PolicyDocument", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateGroupRequest`.
+pub static UPDATE_GROUP_REQUEST: Shape = Shape { name: "UpdateGroupRequest", kind: Kind::Structure(&[
+    Member { name: "GroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "NewPath", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NewGroupName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateLoginProfileRequest`.
+pub static UPDATE_LOGIN_PROFILE_REQUEST: Shape = Shape { name: "UpdateLoginProfileRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Password", wire_name: None, location: Location::Body, shape: &PASSWORD_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PasswordResetRequired", wire_name: None, location: Location::Body, shape: &BOOLEAN_OBJECT_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UpdateOpenIDConnectProviderThumbprintRequest`.
 pub static UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_REQUEST: Shape = Shape { name: "UpdateOpenIDConnectProviderThumbprintRequest", kind: Kind::Structure(&[
     Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "ThumbprintList", wire_name: None, location: Location::Body, shape: &THUMBPRINT_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateRoleDescriptionRequest`.
+pub static UPDATE_ROLE_DESCRIPTION_REQUEST: Shape = Shape { name: "UpdateRoleDescriptionRequest", kind: Kind::Structure(&[
+    Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &ROLE_DESCRIPTION_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateRoleDescriptionResponse`.
+pub static UPDATE_ROLE_DESCRIPTION_RESPONSE: Shape = Shape { name: "UpdateRoleDescriptionResponse", kind: Kind::Structure(&[
+    Member { name: "Role", wire_name: None, location: Location::Body, shape: &ROLE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UpdateRoleRequest`.
 pub static UPDATE_ROLE_REQUEST: Shape = Shape { name: "UpdateRoleRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -723,6 +1291,11 @@ pub static UPDATE_SAML_PROVIDER_REQUEST: Shape = Shape { name: "UpdateSAMLProvid
 /// `UpdateSAMLProviderResponse`.
 pub static UPDATE_SAML_PROVIDER_RESPONSE: Shape = Shape { name: "UpdateSAMLProviderResponse", kind: Kind::Structure(&[
     Member { name: "SAMLProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateUserRequest`.
+pub static UPDATE_USER_REQUEST: Shape = Shape { name: "UpdateUserRequest", kind: Kind::Structure(&[
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "NewPath", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NewUserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `User`.
 pub static USER: Shape = Shape { name: "User", kind: Kind::Structure(&[
     Member { name: "Path", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -731,6 +1304,18 @@ pub static USER: Shape = Shape { name: "User", kind: Kind::Structure(&[
     Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "CreateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "PasswordLastUsed", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PermissionsBoundary", wire_name: None, location: Location::Body, shape: &ATTACHED_PERMISSIONS_BOUNDARY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UserDetail`.
+pub static USER_DETAIL: Shape = Shape { name: "UserDetail", kind: Kind::Structure(&[
+    Member { name: "Path", wire_name: None, location: Location::Body, shape: &PATH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserId", wire_name: None, location: Location::Body, shape: &ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserPolicyList", wire_name: None, location: Location::Body, shape: &POLICY_DETAIL_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroupList", wire_name: None, location: Location::Body, shape: &GROUP_NAME_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AttachedManagedPolicies", wire_name: None, location: Location::Body, shape: &ATTACHED_POLICIES_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "PermissionsBoundary", wire_name: None, location: Location::Body, shape: &ATTACHED_PERMISSIONS_BOUNDARY, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `VirtualMFADevice`.
@@ -763,46 +1348,90 @@ pub static ATTACHED_POLICIES_LIST_TYPE: Shape = Shape { name: "attachedPoliciesL
 pub static ATTACHMENT_COUNT_TYPE: Shape = Shape { name: "attachmentCountType", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `authenticationCodeType`.
 pub static AUTHENTICATION_CODE_TYPE: Shape = Shape { name: "authenticationCodeType", kind: Kind::String { min: Some(6), max: Some(6), pattern: Some("[\\d]+"), values: &[] }, sensitive: true };
+/// `booleanObjectType`.
+pub static BOOLEAN_OBJECT_TYPE: Shape = Shape { name: "booleanObjectType", kind: Kind::Boolean, sensitive: false };
 /// `booleanType`.
 pub static BOOLEAN_TYPE: Shape = Shape { name: "booleanType", kind: Kind::Boolean, sensitive: false };
 /// `clientIDListType`.
 pub static CLIENT_ID_LIST_TYPE: Shape = Shape { name: "clientIDListType", kind: Kind::List { member: &CLIENT_ID_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `clientIDType`.
 pub static CLIENT_ID_TYPE: Shape = Shape { name: "clientIDType", kind: Kind::String { min: Some(1), max: Some(255), pattern: None, values: &[] }, sensitive: false };
+/// `customSuffixType`.
+pub static CUSTOM_SUFFIX_TYPE: Shape = Shape { name: "customSuffixType", kind: Kind::String { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), values: &[] }, sensitive: false };
 /// `dateType`.
 pub static DATE_TYPE: Shape = Shape { name: "dateType", kind: Kind::Timestamp(None), sensitive: false };
+/// `entityDetailsListType`.
+pub static ENTITY_DETAILS_LIST_TYPE: Shape = Shape { name: "entityDetailsListType", kind: Kind::List { member: &ENTITY_DETAILS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `entityListType`.
+pub static ENTITY_LIST_TYPE: Shape = Shape { name: "entityListType", kind: Kind::List { member: &ENTITY_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `entityNameType`.
+pub static ENTITY_NAME_TYPE: Shape = Shape { name: "entityNameType", kind: Kind::String { min: Some(1), max: Some(128), pattern: Some("[\\w+=,.@-]+"), values: &[] }, sensitive: false };
 /// `existingUserNameType`.
 pub static EXISTING_USER_NAME_TYPE: Shape = Shape { name: "existingUserNameType", kind: Kind::String { min: Some(1), max: Some(128), pattern: Some("[\\w+=,.@-]+"), values: &[] }, sensitive: false };
+/// `groupDetailListType`.
+pub static GROUP_DETAIL_LIST_TYPE: Shape = Shape { name: "groupDetailListType", kind: Kind::List { member: &GROUP_DETAIL, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `groupListType`.
+pub static GROUP_LIST_TYPE: Shape = Shape { name: "groupListType", kind: Kind::List { member: &GROUP, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `groupNameListType`.
+pub static GROUP_NAME_LIST_TYPE: Shape = Shape { name: "groupNameListType", kind: Kind::List { member: &GROUP_NAME_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `groupNameType`.
+pub static GROUP_NAME_TYPE: Shape = Shape { name: "groupNameType", kind: Kind::String { min: Some(1), max: Some(128), pattern: Some("[\\w+=,.@-]+"), values: &[] }, sensitive: false };
 /// `idType`.
 pub static ID_TYPE: Shape = Shape { name: "idType", kind: Kind::String { min: Some(16), max: Some(128), pattern: Some("[\\w]+"), values: &[] }, sensitive: false };
+/// `instanceProfileListType`.
+pub static INSTANCE_PROFILE_LIST_TYPE: Shape = Shape { name: "instanceProfileListType", kind: Kind::List { member: &INSTANCE_PROFILE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `instanceProfileNameType`.
+pub static INSTANCE_PROFILE_NAME_TYPE: Shape = Shape { name: "instanceProfileNameType", kind: Kind::String { min: Some(1), max: Some(128), pattern: Some("[\\w+=,.@-]+"), values: &[] }, sensitive: false };
 /// `integerType`.
 pub static INTEGER_TYPE: Shape = Shape { name: "integerType", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `jobIDType`.
+pub static JOB_ID_TYPE: Shape = Shape { name: "jobIDType", kind: Kind::String { min: Some(36), max: Some(36), pattern: None, values: &[] }, sensitive: false };
+/// `jobStatusType`.
+pub static JOB_STATUS_TYPE: Shape = Shape { name: "jobStatusType", kind: Kind::String { min: None, max: None, pattern: None, values: &["IN_PROGRESS", "COMPLETED", "FAILED"] }, sensitive: false };
+/// `listPolicyGrantingServiceAccessResponseListType`.
+pub static LIST_POLICY_GRANTING_SERVICE_ACCESS_RESPONSE_LIST_TYPE: Shape = Shape { name: "listPolicyGrantingServiceAccessResponseListType", kind: Kind::List { member: &LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `markerType`.
 pub static MARKER_TYPE: Shape = Shape { name: "markerType", kind: Kind::String { min: Some(1), max: Some(320), pattern: Some("[\\u0020-\\u00FF]+"), values: &[] }, sensitive: false };
 /// `maxItemsType`.
 pub static MAX_ITEMS_TYPE: Shape = Shape { name: "maxItemsType", kind: Kind::Integer { min: Some(1), max: Some(1000) }, sensitive: false };
+/// `maxPasswordAgeType`.
+pub static MAX_PASSWORD_AGE_TYPE: Shape = Shape { name: "maxPasswordAgeType", kind: Kind::Integer { min: Some(1), max: Some(1095) }, sensitive: false };
 /// `mfaDeviceListType`.
 pub static MFA_DEVICE_LIST_TYPE: Shape = Shape { name: "mfaDeviceListType", kind: Kind::List { member: &MFA_DEVICE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `minimumPasswordLengthType`.
+pub static MINIMUM_PASSWORD_LENGTH_TYPE: Shape = Shape { name: "minimumPasswordLengthType", kind: Kind::Integer { min: Some(6), max: Some(128) }, sensitive: false };
+/// `passwordReusePreventionType`.
+pub static PASSWORD_REUSE_PREVENTION_TYPE: Shape = Shape { name: "passwordReusePreventionType", kind: Kind::Integer { min: Some(1), max: Some(24) }, sensitive: false };
+/// `passwordType`.
+pub static PASSWORD_TYPE: Shape = Shape { name: "passwordType", kind: Kind::String { min: Some(1), max: Some(128), pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"), values: &[] }, sensitive: true };
 /// `pathPrefixType`.
 pub static PATH_PREFIX_TYPE: Shape = Shape { name: "pathPrefixType", kind: Kind::String { min: Some(1), max: Some(512), pattern: Some("\\u002F[\\u0021-\\u007F]*"), values: &[] }, sensitive: false };
 /// `pathType`.
 pub static PATH_TYPE: Shape = Shape { name: "pathType", kind: Kind::String { min: Some(1), max: Some(512), pattern: Some("(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)"), values: &[] }, sensitive: false };
 /// `policyDescriptionType`.
 pub static POLICY_DESCRIPTION_TYPE: Shape = Shape { name: "policyDescriptionType", kind: Kind::String { min: None, max: Some(1000), pattern: None, values: &[] }, sensitive: false };
+/// `policyDetailListType`.
+pub static POLICY_DETAIL_LIST_TYPE: Shape = Shape { name: "policyDetailListType", kind: Kind::List { member: &POLICY_DETAIL, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `policyDocumentType`.
 pub static POLICY_DOCUMENT_TYPE: Shape = Shape { name: "policyDocumentType", kind: Kind::String { min: Some(1), max: Some(131072), pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"), values: &[] }, sensitive: false };
 /// `policyDocumentVersionListType`.
 pub static POLICY_DOCUMENT_VERSION_LIST_TYPE: Shape = Shape { name: "policyDocumentVersionListType", kind: Kind::List { member: &POLICY_VERSION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `policyGrantingServiceAccessListType`.
+pub static POLICY_GRANTING_SERVICE_ACCESS_LIST_TYPE: Shape = Shape { name: "policyGrantingServiceAccessListType", kind: Kind::List { member: &POLICY_GRANTING_SERVICE_ACCESS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `policyListType`.
 pub static POLICY_LIST_TYPE: Shape = Shape { name: "policyListType", kind: Kind::List { member: &POLICY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `policyNameListType`.
 pub static POLICY_NAME_LIST_TYPE: Shape = Shape { name: "policyNameListType", kind: Kind::List { member: &POLICY_NAME_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `policyNameType`.
 pub static POLICY_NAME_TYPE: Shape = Shape { name: "policyNameType", kind: Kind::String { min: Some(1), max: Some(128), pattern: Some("[\\w+=,.@-]+"), values: &[] }, sensitive: false };
+/// `policyOwnerEntityType`.
+pub static POLICY_OWNER_ENTITY_TYPE: Shape = Shape { name: "policyOwnerEntityType", kind: Kind::String { min: None, max: None, pattern: None, values: &["USER", "ROLE", "GROUP"] }, sensitive: false };
 /// `policyPathType`.
 pub static POLICY_PATH_TYPE: Shape = Shape { name: "policyPathType", kind: Kind::String { min: Some(1), max: Some(512), pattern: Some("((/[A-Za-z0-9\\.,\\+@=_-]+)*)/"), values: &[] }, sensitive: false };
 /// `policyScopeType`.
 pub static POLICY_SCOPE_TYPE: Shape = Shape { name: "policyScopeType", kind: Kind::String { min: None, max: None, pattern: None, values: &["All", "AWS", "Local"] }, sensitive: false };
+/// `policyType`.
+pub static POLICY_TYPE: Shape = Shape { name: "policyType", kind: Kind::String { min: None, max: None, pattern: None, values: &["INLINE", "MANAGED"] }, sensitive: false };
 /// `policyVersionIdType`.
 pub static POLICY_VERSION_ID_TYPE: Shape = Shape { name: "policyVersionIdType", kind: Kind::String { min: None, max: None, pattern: Some("v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?"), values: &[] }, sensitive: false };
 /// `privateKeyIdType`.
@@ -815,6 +1444,8 @@ pub static PRIVATE_KEY_TYPE: Shape = Shape { name: "privateKeyType", kind: Kind:
 pub static RESPONSE_MARKER_TYPE: Shape = Shape { name: "responseMarkerType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `roleDescriptionType`.
 pub static ROLE_DESCRIPTION_TYPE: Shape = Shape { name: "roleDescriptionType", kind: Kind::String { min: None, max: Some(1000), pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*"), values: &[] }, sensitive: false };
+/// `roleDetailListType`.
+pub static ROLE_DETAIL_LIST_TYPE: Shape = Shape { name: "roleDetailListType", kind: Kind::List { member: &ROLE_DETAIL, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `roleListType`.
 pub static ROLE_LIST_TYPE: Shape = Shape { name: "roleListType", kind: Kind::List { member: &ROLE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `roleMaxSessionDurationType`.
@@ -823,10 +1454,22 @@ pub static ROLE_MAX_SESSION_DURATION_TYPE: Shape = Shape { name: "roleMaxSession
 pub static ROLE_NAME_TYPE: Shape = Shape { name: "roleNameType", kind: Kind::String { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), values: &[] }, sensitive: false };
 /// `serialNumberType`.
 pub static SERIAL_NUMBER_TYPE: Shape = Shape { name: "serialNumberType", kind: Kind::String { min: Some(9), max: Some(256), pattern: Some("[\\w+=/:,.@-]+"), values: &[] }, sensitive: false };
+/// `serviceNameType`.
+pub static SERVICE_NAME_TYPE: Shape = Shape { name: "serviceNameType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `serviceNamespaceListType`.
+pub static SERVICE_NAMESPACE_LIST_TYPE: Shape = Shape { name: "serviceNamespaceListType", kind: Kind::List { member: &SERVICE_NAMESPACE_TYPE, member_name: None, flattened: false, min: Some(1), max: Some(200) }, sensitive: false };
+/// `serviceNamespaceType`.
+pub static SERVICE_NAMESPACE_TYPE: Shape = Shape { name: "serviceNamespaceType", kind: Kind::String { min: Some(1), max: Some(64), pattern: Some("[\\w-]*"), values: &[] }, sensitive: false };
 /// `statusType`.
 pub static STATUS_TYPE: Shape = Shape { name: "statusType", kind: Kind::String { min: None, max: None, pattern: None, values: &["Active", "Inactive", "Expired"] }, sensitive: false };
 /// `stringType`.
 pub static STRING_TYPE: Shape = Shape { name: "stringType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `summaryKeyType`.
+pub static SUMMARY_KEY_TYPE: Shape = Shape { name: "summaryKeyType", kind: Kind::String { min: None, max: None, pattern: None, values: &["Users", "UsersQuota", "Groups", "GroupsQuota", "ServerCertificates", "ServerCertificatesQuota", "UserPolicySizeQuota", "GroupPolicySizeQuota", "GroupsPerUserQuota", "SigningCertificatesPerUserQuota", "AccessKeysPerUserQuota", "MFADevices", "MFADevicesInUse", "AccountMFAEnabled", "AccountAccessKeysPresent", "AccountPasswordPresent", "AccountSigningCertificatesPresent", "AttachedPoliciesPerGroupQuota", "AttachedPoliciesPerRoleQuota", "AttachedPoliciesPerUserQuota", "Policies", "PoliciesQuota", "PolicySizeQuota", "PolicyVersionsInUse", "PolicyVersionsInUseQuota", "VersionsPerPolicyQuota", "GlobalEndpointTokenVersion", "AssumeRolePolicySizeQuota", "InstanceProfiles", "InstanceProfilesQuota", "Providers", "RolePolicySizeQuota", "Roles", "RolesQuota"] }, sensitive: false };
+/// `summaryMapType`.
+pub static SUMMARY_MAP_TYPE: Shape = Shape { name: "summaryMapType", kind: Kind::Map { key: &SUMMARY_KEY_TYPE, value: &SUMMARY_VALUE_TYPE, min: None, max: None }, sensitive: false };
+/// `summaryValueType`.
+pub static SUMMARY_VALUE_TYPE: Shape = Shape { name: "summaryValueType", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `tagKeyListType`.
 pub static TAG_KEY_LIST_TYPE: Shape = Shape { name: "tagKeyListType", kind: Kind::List { member: &TAG_KEY_TYPE, member_name: None, flattened: false, min: None, max: Some(50) }, sensitive: false };
 /// `tagKeyType`.
@@ -839,6 +1482,8 @@ pub static TAG_VALUE_TYPE: Shape = Shape { name: "tagValueType", kind: Kind::Str
 pub static THUMBPRINT_LIST_TYPE: Shape = Shape { name: "thumbprintListType", kind: Kind::List { member: &THUMBPRINT_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `thumbprintType`.
 pub static THUMBPRINT_TYPE: Shape = Shape { name: "thumbprintType", kind: Kind::String { min: Some(40), max: Some(40), pattern: None, values: &[] }, sensitive: false };
+/// `userDetailListType`.
+pub static USER_DETAIL_LIST_TYPE: Shape = Shape { name: "userDetailListType", kind: Kind::List { member: &USER_DETAIL, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `userListType`.
 pub static USER_LIST_TYPE: Shape = Shape { name: "userListType", kind: Kind::List { member: &USER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `userNameType`.

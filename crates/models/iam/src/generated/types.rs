@@ -7,6 +7,35 @@ use bytes::Bytes;
 use stoa_schema::{ConvertError, FieldReader, FieldWriter, FromValue, ToValue, Value};
 use stoa_types::Timestamp;
 
+/// `AccessAdvisorUsageGranularityType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccessAdvisorUsageGranularityType {
+    /// `SERVICE_LEVEL`.
+    ServiceLevel,
+    /// `ACTION_LEVEL`.
+    ActionLevel,
+}
+impl AccessAdvisorUsageGranularityType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AccessAdvisorUsageGranularityType::ServiceLevel => "SERVICE_LEVEL",
+            AccessAdvisorUsageGranularityType::ActionLevel => "ACTION_LEVEL",
+        }
+    }
+}
+impl std::str::FromStr for AccessAdvisorUsageGranularityType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "SERVICE_LEVEL" => AccessAdvisorUsageGranularityType::ServiceLevel,
+            "ACTION_LEVEL" => AccessAdvisorUsageGranularityType::ActionLevel,
+            _ => return Err(ConvertError { member: "AccessAdvisorUsageGranularityType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(AccessAdvisorUsageGranularityType);
+
 /// `AccessKey`.
 #[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct AccessKey {
@@ -160,6 +189,90 @@ impl ToValue for AddClientIDToOpenIDConnectProviderRequest {
     }
 }
 
+/// `AddRoleToInstanceProfileRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct AddRoleToInstanceProfileRequest {
+    /// `InstanceProfileName`.
+    #[serde(rename = "InstanceProfileName")]
+    pub instance_profile_name: String,
+    /// `RoleName`.
+    #[serde(rename = "RoleName")]
+    pub role_name: String,
+}
+impl FromValue for AddRoleToInstanceProfileRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "AddRoleToInstanceProfileRequest")?;
+        Ok(AddRoleToInstanceProfileRequest {
+            instance_profile_name: fields.required("InstanceProfileName")?,
+            role_name: fields.required("RoleName")?,
+        })
+    }
+}
+impl ToValue for AddRoleToInstanceProfileRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("InstanceProfileName", self.instance_profile_name)
+            .required("RoleName", self.role_name)
+            .finish()
+    }
+}
+
+/// `AddUserToGroupRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct AddUserToGroupRequest {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+}
+impl FromValue for AddUserToGroupRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "AddUserToGroupRequest")?;
+        Ok(AddUserToGroupRequest {
+            group_name: fields.required("GroupName")?,
+            user_name: fields.required("UserName")?,
+        })
+    }
+}
+impl ToValue for AddUserToGroupRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("GroupName", self.group_name)
+            .required("UserName", self.user_name)
+            .finish()
+    }
+}
+
+/// `AttachGroupPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct AttachGroupPolicyRequest {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `PolicyArn`.
+    #[serde(rename = "PolicyArn")]
+    pub policy_arn: String,
+}
+impl FromValue for AttachGroupPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "AttachGroupPolicyRequest")?;
+        Ok(AttachGroupPolicyRequest {
+            group_name: fields.required("GroupName")?,
+            policy_arn: fields.required("PolicyArn")?,
+        })
+    }
+}
+impl ToValue for AttachGroupPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("GroupName", self.group_name)
+            .required("PolicyArn", self.policy_arn)
+            .finish()
+    }
+}
+
 /// `AttachRolePolicyRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct AttachRolePolicyRequest {
@@ -304,6 +417,42 @@ impl std::str::FromStr for AttachmentType {
     }
 }
 stoa_schema::text_enum!(AttachmentType);
+
+/// `ChangePasswordRequest`.
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ChangePasswordRequest {
+    /// `OldPassword`.
+    #[serde(rename = "OldPassword")]
+    pub old_password: String,
+    /// `NewPassword`.
+    #[serde(rename = "NewPassword")]
+    pub new_password: String,
+}
+impl std::fmt::Debug for ChangePasswordRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ChangePasswordRequest")
+            .field("old_password", &"…")
+            .field("new_password", &"…")
+            .finish()
+    }
+}
+impl FromValue for ChangePasswordRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ChangePasswordRequest")?;
+        Ok(ChangePasswordRequest {
+            old_password: fields.required("OldPassword")?,
+            new_password: fields.required("NewPassword")?,
+        })
+    }
+}
+impl ToValue for ChangePasswordRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("OldPassword", self.old_password)
+            .required("NewPassword", self.new_password)
+            .finish()
+    }
+}
 
 /// `ContextEntry`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
@@ -472,6 +621,178 @@ impl ToValue for CreateAccountAliasRequest {
     fn to_value(self) -> Value {
         FieldWriter::new(1)
             .required("AccountAlias", self.account_alias)
+            .finish()
+    }
+}
+
+/// `CreateGroupRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateGroupRequest {
+    /// `Path`.
+    #[serde(rename = "Path", skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+}
+impl FromValue for CreateGroupRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateGroupRequest")?;
+        Ok(CreateGroupRequest {
+            path: fields.optional("Path")?,
+            group_name: fields.required("GroupName")?,
+        })
+    }
+}
+impl ToValue for CreateGroupRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("Path", self.path)
+            .required("GroupName", self.group_name)
+            .finish()
+    }
+}
+
+/// `CreateGroupResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateGroupResponse {
+    /// `Group`.
+    #[serde(rename = "Group")]
+    pub group: Group,
+}
+impl FromValue for CreateGroupResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateGroupResponse")?;
+        Ok(CreateGroupResponse {
+            group: fields.required("Group")?,
+        })
+    }
+}
+impl ToValue for CreateGroupResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("Group", self.group)
+            .finish()
+    }
+}
+
+/// `CreateInstanceProfileRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateInstanceProfileRequest {
+    /// `InstanceProfileName`.
+    #[serde(rename = "InstanceProfileName")]
+    pub instance_profile_name: String,
+    /// `Path`.
+    #[serde(rename = "Path", skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+impl FromValue for CreateInstanceProfileRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateInstanceProfileRequest")?;
+        Ok(CreateInstanceProfileRequest {
+            instance_profile_name: fields.required("InstanceProfileName")?,
+            path: fields.optional("Path")?,
+            tags: fields.optional("Tags")?,
+        })
+    }
+}
+impl ToValue for CreateInstanceProfileRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("InstanceProfileName", self.instance_profile_name)
+            .optional("Path", self.path)
+            .optional("Tags", self.tags)
+            .finish()
+    }
+}
+
+/// `CreateInstanceProfileResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateInstanceProfileResponse {
+    /// `InstanceProfile`.
+    #[serde(rename = "InstanceProfile")]
+    pub instance_profile: InstanceProfile,
+}
+impl FromValue for CreateInstanceProfileResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateInstanceProfileResponse")?;
+        Ok(CreateInstanceProfileResponse {
+            instance_profile: fields.required("InstanceProfile")?,
+        })
+    }
+}
+impl ToValue for CreateInstanceProfileResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("InstanceProfile", self.instance_profile)
+            .finish()
+    }
+}
+
+/// `CreateLoginProfileRequest`.
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateLoginProfileRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName", skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// `Password`.
+    #[serde(rename = "Password", skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// `PasswordResetRequired`.
+    #[serde(rename = "PasswordResetRequired", skip_serializing_if = "Option::is_none")]
+    pub password_reset_required: Option<bool>,
+}
+impl std::fmt::Debug for CreateLoginProfileRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("CreateLoginProfileRequest")
+            .field("user_name", &self.user_name)
+            .field("password", &"…")
+            .field("password_reset_required", &self.password_reset_required)
+            .finish()
+    }
+}
+impl FromValue for CreateLoginProfileRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateLoginProfileRequest")?;
+        Ok(CreateLoginProfileRequest {
+            user_name: fields.optional("UserName")?,
+            password: fields.optional("Password")?,
+            password_reset_required: fields.optional("PasswordResetRequired")?,
+        })
+    }
+}
+impl ToValue for CreateLoginProfileRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("UserName", self.user_name)
+            .optional("Password", self.password)
+            .optional("PasswordResetRequired", self.password_reset_required)
+            .finish()
+    }
+}
+
+/// `CreateLoginProfileResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateLoginProfileResponse {
+    /// `LoginProfile`.
+    #[serde(rename = "LoginProfile")]
+    pub login_profile: LoginProfile,
+}
+impl FromValue for CreateLoginProfileResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateLoginProfileResponse")?;
+        Ok(CreateLoginProfileResponse {
+            login_profile: fields.required("LoginProfile")?,
+        })
+    }
+}
+impl ToValue for CreateLoginProfileResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("LoginProfile", self.login_profile)
             .finish()
     }
 }
@@ -822,6 +1143,62 @@ impl ToValue for CreateSAMLProviderResponse {
     }
 }
 
+/// `CreateServiceLinkedRoleRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateServiceLinkedRoleRequest {
+    /// `AWSServiceName`.
+    #[serde(rename = "AWSServiceName")]
+    pub aws_service_name: String,
+    /// `Description`.
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `CustomSuffix`.
+    #[serde(rename = "CustomSuffix", skip_serializing_if = "Option::is_none")]
+    pub custom_suffix: Option<String>,
+}
+impl FromValue for CreateServiceLinkedRoleRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateServiceLinkedRoleRequest")?;
+        Ok(CreateServiceLinkedRoleRequest {
+            aws_service_name: fields.required("AWSServiceName")?,
+            description: fields.optional("Description")?,
+            custom_suffix: fields.optional("CustomSuffix")?,
+        })
+    }
+}
+impl ToValue for CreateServiceLinkedRoleRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("AWSServiceName", self.aws_service_name)
+            .optional("Description", self.description)
+            .optional("CustomSuffix", self.custom_suffix)
+            .finish()
+    }
+}
+
+/// `CreateServiceLinkedRoleResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateServiceLinkedRoleResponse {
+    /// `Role`.
+    #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+}
+impl FromValue for CreateServiceLinkedRoleResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateServiceLinkedRoleResponse")?;
+        Ok(CreateServiceLinkedRoleResponse {
+            role: fields.optional("Role")?,
+        })
+    }
+}
+impl ToValue for CreateServiceLinkedRoleResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("Role", self.role)
+            .finish()
+    }
+}
+
 /// `CreateUserRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct CreateUserRequest {
@@ -995,6 +1372,126 @@ impl ToValue for DeleteAccessKeyRequest {
     }
 }
 
+/// `DeleteAccountAliasRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeleteAccountAliasRequest {
+    /// `AccountAlias`.
+    #[serde(rename = "AccountAlias")]
+    pub account_alias: String,
+}
+impl FromValue for DeleteAccountAliasRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeleteAccountAliasRequest")?;
+        Ok(DeleteAccountAliasRequest {
+            account_alias: fields.required("AccountAlias")?,
+        })
+    }
+}
+impl ToValue for DeleteAccountAliasRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("AccountAlias", self.account_alias)
+            .finish()
+    }
+}
+
+/// `DeleteGroupPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeleteGroupPolicyRequest {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `PolicyName`.
+    #[serde(rename = "PolicyName")]
+    pub policy_name: String,
+}
+impl FromValue for DeleteGroupPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeleteGroupPolicyRequest")?;
+        Ok(DeleteGroupPolicyRequest {
+            group_name: fields.required("GroupName")?,
+            policy_name: fields.required("PolicyName")?,
+        })
+    }
+}
+impl ToValue for DeleteGroupPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("GroupName", self.group_name)
+            .required("PolicyName", self.policy_name)
+            .finish()
+    }
+}
+
+/// `DeleteGroupRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeleteGroupRequest {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+}
+impl FromValue for DeleteGroupRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeleteGroupRequest")?;
+        Ok(DeleteGroupRequest {
+            group_name: fields.required("GroupName")?,
+        })
+    }
+}
+impl ToValue for DeleteGroupRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("GroupName", self.group_name)
+            .finish()
+    }
+}
+
+/// `DeleteInstanceProfileRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeleteInstanceProfileRequest {
+    /// `InstanceProfileName`.
+    #[serde(rename = "InstanceProfileName")]
+    pub instance_profile_name: String,
+}
+impl FromValue for DeleteInstanceProfileRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeleteInstanceProfileRequest")?;
+        Ok(DeleteInstanceProfileRequest {
+            instance_profile_name: fields.required("InstanceProfileName")?,
+        })
+    }
+}
+impl ToValue for DeleteInstanceProfileRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("InstanceProfileName", self.instance_profile_name)
+            .finish()
+    }
+}
+
+/// `DeleteLoginProfileRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeleteLoginProfileRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName", skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+}
+impl FromValue for DeleteLoginProfileRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeleteLoginProfileRequest")?;
+        Ok(DeleteLoginProfileRequest {
+            user_name: fields.optional("UserName")?,
+        })
+    }
+}
+impl ToValue for DeleteLoginProfileRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("UserName", self.user_name)
+            .finish()
+    }
+}
+
 /// `DeleteOpenIDConnectProviderRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct DeleteOpenIDConnectProviderRequest {
@@ -1065,6 +1562,29 @@ impl ToValue for DeletePolicyVersionRequest {
         FieldWriter::new(2)
             .required("PolicyArn", self.policy_arn)
             .required("VersionId", self.version_id)
+            .finish()
+    }
+}
+
+/// `DeleteRolePermissionsBoundaryRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeleteRolePermissionsBoundaryRequest {
+    /// `RoleName`.
+    #[serde(rename = "RoleName")]
+    pub role_name: String,
+}
+impl FromValue for DeleteRolePermissionsBoundaryRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeleteRolePermissionsBoundaryRequest")?;
+        Ok(DeleteRolePermissionsBoundaryRequest {
+            role_name: fields.required("RoleName")?,
+        })
+    }
+}
+impl ToValue for DeleteRolePermissionsBoundaryRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("RoleName", self.role_name)
             .finish()
     }
 }
@@ -1143,6 +1663,75 @@ impl ToValue for DeleteSAMLProviderRequest {
     }
 }
 
+/// `DeleteServiceLinkedRoleRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeleteServiceLinkedRoleRequest {
+    /// `RoleName`.
+    #[serde(rename = "RoleName")]
+    pub role_name: String,
+}
+impl FromValue for DeleteServiceLinkedRoleRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeleteServiceLinkedRoleRequest")?;
+        Ok(DeleteServiceLinkedRoleRequest {
+            role_name: fields.required("RoleName")?,
+        })
+    }
+}
+impl ToValue for DeleteServiceLinkedRoleRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("RoleName", self.role_name)
+            .finish()
+    }
+}
+
+/// `DeleteServiceLinkedRoleResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeleteServiceLinkedRoleResponse {
+    /// `DeletionTaskId`.
+    #[serde(rename = "DeletionTaskId")]
+    pub deletion_task_id: String,
+}
+impl FromValue for DeleteServiceLinkedRoleResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeleteServiceLinkedRoleResponse")?;
+        Ok(DeleteServiceLinkedRoleResponse {
+            deletion_task_id: fields.required("DeletionTaskId")?,
+        })
+    }
+}
+impl ToValue for DeleteServiceLinkedRoleResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("DeletionTaskId", self.deletion_task_id)
+            .finish()
+    }
+}
+
+/// `DeleteUserPermissionsBoundaryRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeleteUserPermissionsBoundaryRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+}
+impl FromValue for DeleteUserPermissionsBoundaryRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeleteUserPermissionsBoundaryRequest")?;
+        Ok(DeleteUserPermissionsBoundaryRequest {
+            user_name: fields.required("UserName")?,
+        })
+    }
+}
+impl ToValue for DeleteUserPermissionsBoundaryRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("UserName", self.user_name)
+            .finish()
+    }
+}
+
 /// `DeleteUserPolicyRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct DeleteUserPolicyRequest {
@@ -1213,6 +1802,99 @@ impl ToValue for DeleteVirtualMFADeviceRequest {
     fn to_value(self) -> Value {
         FieldWriter::new(1)
             .required("SerialNumber", self.serial_number)
+            .finish()
+    }
+}
+
+/// `DeletionTaskFailureReasonType`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeletionTaskFailureReasonType {
+    /// `Reason`.
+    #[serde(rename = "Reason", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// `RoleUsageList`.
+    #[serde(rename = "RoleUsageList", skip_serializing_if = "Option::is_none")]
+    pub role_usage_list: Option<Vec<RoleUsageType>>,
+}
+impl FromValue for DeletionTaskFailureReasonType {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeletionTaskFailureReasonType")?;
+        Ok(DeletionTaskFailureReasonType {
+            reason: fields.optional("Reason")?,
+            role_usage_list: fields.optional("RoleUsageList")?,
+        })
+    }
+}
+impl ToValue for DeletionTaskFailureReasonType {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("Reason", self.reason)
+            .optional("RoleUsageList", self.role_usage_list)
+            .finish()
+    }
+}
+
+/// `DeletionTaskStatusType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeletionTaskStatusType {
+    /// `SUCCEEDED`.
+    Succeeded,
+    /// `IN_PROGRESS`.
+    InProgress,
+    /// `FAILED`.
+    Failed,
+    /// `NOT_STARTED`.
+    NotStarted,
+}
+impl DeletionTaskStatusType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DeletionTaskStatusType::Succeeded => "SUCCEEDED",
+            DeletionTaskStatusType::InProgress => "IN_PROGRESS",
+            DeletionTaskStatusType::Failed => "FAILED",
+            DeletionTaskStatusType::NotStarted => "NOT_STARTED",
+        }
+    }
+}
+impl std::str::FromStr for DeletionTaskStatusType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "SUCCEEDED" => DeletionTaskStatusType::Succeeded,
+            "IN_PROGRESS" => DeletionTaskStatusType::InProgress,
+            "FAILED" => DeletionTaskStatusType::Failed,
+            "NOT_STARTED" => DeletionTaskStatusType::NotStarted,
+            _ => return Err(ConvertError { member: "DeletionTaskStatusType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(DeletionTaskStatusType);
+
+/// `DetachGroupPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DetachGroupPolicyRequest {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `PolicyArn`.
+    #[serde(rename = "PolicyArn")]
+    pub policy_arn: String,
+}
+impl FromValue for DetachGroupPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DetachGroupPolicyRequest")?;
+        Ok(DetachGroupPolicyRequest {
+            group_name: fields.required("GroupName")?,
+            policy_arn: fields.required("PolicyArn")?,
+        })
+    }
+}
+impl ToValue for DetachGroupPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("GroupName", self.group_name)
+            .required("PolicyArn", self.policy_arn)
             .finish()
     }
 }
@@ -1321,6 +2003,146 @@ impl ToValue for EnableMFADeviceRequest {
     }
 }
 
+/// `EntityDetails`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct EntityDetails {
+    /// `EntityInfo`.
+    #[serde(rename = "EntityInfo")]
+    pub entity_info: EntityInfo,
+    /// `LastAuthenticated`.
+    #[serde(rename = "LastAuthenticated", skip_serializing_if = "Option::is_none")]
+    pub last_authenticated: Option<Timestamp>,
+}
+impl FromValue for EntityDetails {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "EntityDetails")?;
+        Ok(EntityDetails {
+            entity_info: fields.required("EntityInfo")?,
+            last_authenticated: fields.optional("LastAuthenticated")?,
+        })
+    }
+}
+impl ToValue for EntityDetails {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("EntityInfo", self.entity_info)
+            .optional("LastAuthenticated", self.last_authenticated)
+            .finish()
+    }
+}
+
+/// `EntityInfo`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct EntityInfo {
+    /// `Arn`.
+    #[serde(rename = "Arn")]
+    pub arn: String,
+    /// `Name`.
+    #[serde(rename = "Name")]
+    pub name: String,
+    /// `Type`.
+    #[serde(rename = "Type")]
+    pub r#type: PolicyOwnerEntityType,
+    /// `Id`.
+    #[serde(rename = "Id")]
+    pub id: String,
+    /// `Path`.
+    #[serde(rename = "Path", skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+impl FromValue for EntityInfo {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "EntityInfo")?;
+        Ok(EntityInfo {
+            arn: fields.required("Arn")?,
+            name: fields.required("Name")?,
+            r#type: fields.required("Type")?,
+            id: fields.required("Id")?,
+            path: fields.optional("Path")?,
+        })
+    }
+}
+impl ToValue for EntityInfo {
+    fn to_value(self) -> Value {
+        FieldWriter::new(5)
+            .required("Arn", self.arn)
+            .required("Name", self.name)
+            .required("Type", self.r#type)
+            .required("Id", self.id)
+            .optional("Path", self.path)
+            .finish()
+    }
+}
+
+/// `EntityType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntityType {
+    /// `User`.
+    User,
+    /// `Role`.
+    Role,
+    /// `Group`.
+    Group,
+    /// `LocalManagedPolicy`.
+    LocalManagedPolicy,
+    /// `AWSManagedPolicy`.
+    AWSManagedPolicy,
+}
+impl EntityType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EntityType::User => "User",
+            EntityType::Role => "Role",
+            EntityType::Group => "Group",
+            EntityType::LocalManagedPolicy => "LocalManagedPolicy",
+            EntityType::AWSManagedPolicy => "AWSManagedPolicy",
+        }
+    }
+}
+impl std::str::FromStr for EntityType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "User" => EntityType::User,
+            "Role" => EntityType::Role,
+            "Group" => EntityType::Group,
+            "LocalManagedPolicy" => EntityType::LocalManagedPolicy,
+            "AWSManagedPolicy" => EntityType::AWSManagedPolicy,
+            _ => return Err(ConvertError { member: "EntityType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(EntityType);
+
+/// `ErrorDetails`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ErrorDetails {
+    /// `Message`.
+    #[serde(rename = "Message")]
+    pub message: String,
+    /// `Code`.
+    #[serde(rename = "Code")]
+    pub code: String,
+}
+impl FromValue for ErrorDetails {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ErrorDetails")?;
+        Ok(ErrorDetails {
+            message: fields.required("Message")?,
+            code: fields.required("Code")?,
+        })
+    }
+}
+impl ToValue for ErrorDetails {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("Message", self.message)
+            .required("Code", self.code)
+            .finish()
+    }
+}
+
 /// `EvaluationResult`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EvaluationResult {
@@ -1384,6 +2206,85 @@ impl ToValue for EvaluationResult {
     }
 }
 
+/// `GenerateCredentialReportResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GenerateCredentialReportResponse {
+    /// `State`.
+    #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
+    pub state: Option<ReportStateType>,
+    /// `Description`.
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+impl FromValue for GenerateCredentialReportResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GenerateCredentialReportResponse")?;
+        Ok(GenerateCredentialReportResponse {
+            state: fields.optional("State")?,
+            description: fields.optional("Description")?,
+        })
+    }
+}
+impl ToValue for GenerateCredentialReportResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("State", self.state)
+            .optional("Description", self.description)
+            .finish()
+    }
+}
+
+/// `GenerateServiceLastAccessedDetailsRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GenerateServiceLastAccessedDetailsRequest {
+    /// `Arn`.
+    #[serde(rename = "Arn")]
+    pub arn: String,
+    /// `Granularity`.
+    #[serde(rename = "Granularity", skip_serializing_if = "Option::is_none")]
+    pub granularity: Option<AccessAdvisorUsageGranularityType>,
+}
+impl FromValue for GenerateServiceLastAccessedDetailsRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GenerateServiceLastAccessedDetailsRequest")?;
+        Ok(GenerateServiceLastAccessedDetailsRequest {
+            arn: fields.required("Arn")?,
+            granularity: fields.optional("Granularity")?,
+        })
+    }
+}
+impl ToValue for GenerateServiceLastAccessedDetailsRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("Arn", self.arn)
+            .optional("Granularity", self.granularity)
+            .finish()
+    }
+}
+
+/// `GenerateServiceLastAccessedDetailsResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GenerateServiceLastAccessedDetailsResponse {
+    /// `JobId`.
+    #[serde(rename = "JobId", skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+}
+impl FromValue for GenerateServiceLastAccessedDetailsResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GenerateServiceLastAccessedDetailsResponse")?;
+        Ok(GenerateServiceLastAccessedDetailsResponse {
+            job_id: fields.optional("JobId")?,
+        })
+    }
+}
+impl ToValue for GenerateServiceLastAccessedDetailsResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("JobId", self.job_id)
+            .finish()
+    }
+}
+
 /// `GetAccessKeyLastUsedRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct GetAccessKeyLastUsedRequest {
@@ -1431,6 +2332,464 @@ impl ToValue for GetAccessKeyLastUsedResponse {
         FieldWriter::new(2)
             .optional("UserName", self.user_name)
             .optional("AccessKeyLastUsed", self.access_key_last_used)
+            .finish()
+    }
+}
+
+/// `GetAccountAuthorizationDetailsRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetAccountAuthorizationDetailsRequest {
+    /// `Filter`.
+    #[serde(rename = "Filter", skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Vec<EntityType>>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for GetAccountAuthorizationDetailsRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetAccountAuthorizationDetailsRequest")?;
+        Ok(GetAccountAuthorizationDetailsRequest {
+            filter: fields.optional("Filter")?,
+            max_items: fields.optional("MaxItems")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for GetAccountAuthorizationDetailsRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("Filter", self.filter)
+            .optional("MaxItems", self.max_items)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `GetAccountAuthorizationDetailsResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetAccountAuthorizationDetailsResponse {
+    /// `UserDetailList`.
+    #[serde(rename = "UserDetailList", skip_serializing_if = "Option::is_none")]
+    pub user_detail_list: Option<Vec<UserDetail>>,
+    /// `GroupDetailList`.
+    #[serde(rename = "GroupDetailList", skip_serializing_if = "Option::is_none")]
+    pub group_detail_list: Option<Vec<GroupDetail>>,
+    /// `RoleDetailList`.
+    #[serde(rename = "RoleDetailList", skip_serializing_if = "Option::is_none")]
+    pub role_detail_list: Option<Vec<RoleDetail>>,
+    /// `Policies`.
+    #[serde(rename = "Policies", skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Vec<ManagedPolicyDetail>>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for GetAccountAuthorizationDetailsResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetAccountAuthorizationDetailsResponse")?;
+        Ok(GetAccountAuthorizationDetailsResponse {
+            user_detail_list: fields.optional("UserDetailList")?,
+            group_detail_list: fields.optional("GroupDetailList")?,
+            role_detail_list: fields.optional("RoleDetailList")?,
+            policies: fields.optional("Policies")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for GetAccountAuthorizationDetailsResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(6)
+            .optional("UserDetailList", self.user_detail_list)
+            .optional("GroupDetailList", self.group_detail_list)
+            .optional("RoleDetailList", self.role_detail_list)
+            .optional("Policies", self.policies)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `GetAccountPasswordPolicyResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetAccountPasswordPolicyResponse {
+    /// `PasswordPolicy`.
+    #[serde(rename = "PasswordPolicy")]
+    pub password_policy: PasswordPolicy,
+}
+impl FromValue for GetAccountPasswordPolicyResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetAccountPasswordPolicyResponse")?;
+        Ok(GetAccountPasswordPolicyResponse {
+            password_policy: fields.required("PasswordPolicy")?,
+        })
+    }
+}
+impl ToValue for GetAccountPasswordPolicyResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("PasswordPolicy", self.password_policy)
+            .finish()
+    }
+}
+
+/// `GetAccountSummaryResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetAccountSummaryResponse {
+    /// `SummaryMap`.
+    #[serde(rename = "SummaryMap", skip_serializing_if = "Option::is_none")]
+    pub summary_map: Option<BTreeMap<String, i64>>,
+}
+impl FromValue for GetAccountSummaryResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetAccountSummaryResponse")?;
+        Ok(GetAccountSummaryResponse {
+            summary_map: fields.optional("SummaryMap")?,
+        })
+    }
+}
+impl ToValue for GetAccountSummaryResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("SummaryMap", self.summary_map)
+            .finish()
+    }
+}
+
+/// `GetContextKeysForCustomPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetContextKeysForCustomPolicyRequest {
+    /// `PolicyInputList`.
+    #[serde(rename = "PolicyInputList")]
+    pub policy_input_list: Vec<String>,
+}
+impl FromValue for GetContextKeysForCustomPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetContextKeysForCustomPolicyRequest")?;
+        Ok(GetContextKeysForCustomPolicyRequest {
+            policy_input_list: fields.required("PolicyInputList")?,
+        })
+    }
+}
+impl ToValue for GetContextKeysForCustomPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("PolicyInputList", self.policy_input_list)
+            .finish()
+    }
+}
+
+/// `GetContextKeysForPolicyResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetContextKeysForPolicyResponse {
+    /// `ContextKeyNames`.
+    #[serde(rename = "ContextKeyNames", skip_serializing_if = "Option::is_none")]
+    pub context_key_names: Option<Vec<String>>,
+}
+impl FromValue for GetContextKeysForPolicyResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetContextKeysForPolicyResponse")?;
+        Ok(GetContextKeysForPolicyResponse {
+            context_key_names: fields.optional("ContextKeyNames")?,
+        })
+    }
+}
+impl ToValue for GetContextKeysForPolicyResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("ContextKeyNames", self.context_key_names)
+            .finish()
+    }
+}
+
+/// `GetContextKeysForPrincipalPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetContextKeysForPrincipalPolicyRequest {
+    /// `PolicySourceArn`.
+    #[serde(rename = "PolicySourceArn")]
+    pub policy_source_arn: String,
+    /// `PolicyInputList`.
+    #[serde(rename = "PolicyInputList", skip_serializing_if = "Option::is_none")]
+    pub policy_input_list: Option<Vec<String>>,
+}
+impl FromValue for GetContextKeysForPrincipalPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetContextKeysForPrincipalPolicyRequest")?;
+        Ok(GetContextKeysForPrincipalPolicyRequest {
+            policy_source_arn: fields.required("PolicySourceArn")?,
+            policy_input_list: fields.optional("PolicyInputList")?,
+        })
+    }
+}
+impl ToValue for GetContextKeysForPrincipalPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("PolicySourceArn", self.policy_source_arn)
+            .optional("PolicyInputList", self.policy_input_list)
+            .finish()
+    }
+}
+
+/// `GetCredentialReportResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetCredentialReportResponse {
+    /// `Content`.
+    #[serde(rename = "Content", skip_serializing_if = "Option::is_none")]
+    pub content: Option<Bytes>,
+    /// `ReportFormat`.
+    #[serde(rename = "ReportFormat", skip_serializing_if = "Option::is_none")]
+    pub report_format: Option<ReportFormatType>,
+    /// `GeneratedTime`.
+    #[serde(rename = "GeneratedTime", skip_serializing_if = "Option::is_none")]
+    pub generated_time: Option<Timestamp>,
+}
+impl FromValue for GetCredentialReportResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetCredentialReportResponse")?;
+        Ok(GetCredentialReportResponse {
+            content: fields.optional("Content")?,
+            report_format: fields.optional("ReportFormat")?,
+            generated_time: fields.optional("GeneratedTime")?,
+        })
+    }
+}
+impl ToValue for GetCredentialReportResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("Content", self.content)
+            .optional("ReportFormat", self.report_format)
+            .optional("GeneratedTime", self.generated_time)
+            .finish()
+    }
+}
+
+/// `GetGroupPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetGroupPolicyRequest {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `PolicyName`.
+    #[serde(rename = "PolicyName")]
+    pub policy_name: String,
+}
+impl FromValue for GetGroupPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetGroupPolicyRequest")?;
+        Ok(GetGroupPolicyRequest {
+            group_name: fields.required("GroupName")?,
+            policy_name: fields.required("PolicyName")?,
+        })
+    }
+}
+impl ToValue for GetGroupPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("GroupName", self.group_name)
+            .required("PolicyName", self.policy_name)
+            .finish()
+    }
+}
+
+/// `GetGroupPolicyResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetGroupPolicyResponse {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `PolicyName`.
+    #[serde(rename = "PolicyName")]
+    pub policy_name: String,
+    /// `PolicyDocument`.
+    #[serde(rename = "PolicyDocument")]
+    pub policy_document: String,
+}
+impl FromValue for GetGroupPolicyResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetGroupPolicyResponse")?;
+        Ok(GetGroupPolicyResponse {
+            group_name: fields.required("GroupName")?,
+            policy_name: fields.required("PolicyName")?,
+            policy_document: fields.required("PolicyDocument")?,
+        })
+    }
+}
+impl ToValue for GetGroupPolicyResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("GroupName", self.group_name)
+            .required("PolicyName", self.policy_name)
+            .required("PolicyDocument", self.policy_document)
+            .finish()
+    }
+}
+
+/// `GetGroupRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetGroupRequest {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for GetGroupRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetGroupRequest")?;
+        Ok(GetGroupRequest {
+            group_name: fields.required("GroupName")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for GetGroupRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("GroupName", self.group_name)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `GetGroupResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetGroupResponse {
+    /// `Group`.
+    #[serde(rename = "Group")]
+    pub group: Group,
+    /// `Users`.
+    #[serde(rename = "Users")]
+    pub users: Vec<User>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for GetGroupResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetGroupResponse")?;
+        Ok(GetGroupResponse {
+            group: fields.required("Group")?,
+            users: fields.required("Users")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for GetGroupResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(4)
+            .required("Group", self.group)
+            .required("Users", self.users)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `GetInstanceProfileRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetInstanceProfileRequest {
+    /// `InstanceProfileName`.
+    #[serde(rename = "InstanceProfileName")]
+    pub instance_profile_name: String,
+}
+impl FromValue for GetInstanceProfileRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetInstanceProfileRequest")?;
+        Ok(GetInstanceProfileRequest {
+            instance_profile_name: fields.required("InstanceProfileName")?,
+        })
+    }
+}
+impl ToValue for GetInstanceProfileRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("InstanceProfileName", self.instance_profile_name)
+            .finish()
+    }
+}
+
+/// `GetInstanceProfileResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetInstanceProfileResponse {
+    /// `InstanceProfile`.
+    #[serde(rename = "InstanceProfile")]
+    pub instance_profile: InstanceProfile,
+}
+impl FromValue for GetInstanceProfileResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetInstanceProfileResponse")?;
+        Ok(GetInstanceProfileResponse {
+            instance_profile: fields.required("InstanceProfile")?,
+        })
+    }
+}
+impl ToValue for GetInstanceProfileResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("InstanceProfile", self.instance_profile)
+            .finish()
+    }
+}
+
+/// `GetLoginProfileRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetLoginProfileRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName", skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+}
+impl FromValue for GetLoginProfileRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetLoginProfileRequest")?;
+        Ok(GetLoginProfileRequest {
+            user_name: fields.optional("UserName")?,
+        })
+    }
+}
+impl ToValue for GetLoginProfileRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("UserName", self.user_name)
+            .finish()
+    }
+}
+
+/// `GetLoginProfileResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetLoginProfileResponse {
+    /// `LoginProfile`.
+    #[serde(rename = "LoginProfile")]
+    pub login_profile: LoginProfile,
+}
+impl FromValue for GetLoginProfileResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetLoginProfileResponse")?;
+        Ok(GetLoginProfileResponse {
+            login_profile: fields.required("LoginProfile")?,
+        })
+    }
+}
+impl ToValue for GetLoginProfileResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("LoginProfile", self.login_profile)
             .finish()
     }
 }
@@ -1847,6 +3206,239 @@ impl ToValue for GetSAMLProviderResponse {
     }
 }
 
+/// `GetServiceLastAccessedDetailsRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetServiceLastAccessedDetailsRequest {
+    /// `JobId`.
+    #[serde(rename = "JobId")]
+    pub job_id: String,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for GetServiceLastAccessedDetailsRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetServiceLastAccessedDetailsRequest")?;
+        Ok(GetServiceLastAccessedDetailsRequest {
+            job_id: fields.required("JobId")?,
+            max_items: fields.optional("MaxItems")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for GetServiceLastAccessedDetailsRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("JobId", self.job_id)
+            .optional("MaxItems", self.max_items)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `GetServiceLastAccessedDetailsResponse`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct GetServiceLastAccessedDetailsResponse {
+    /// `JobStatus`.
+    #[serde(rename = "JobStatus")]
+    pub job_status: JobStatusType,
+    /// `JobType`.
+    #[serde(rename = "JobType", skip_serializing_if = "Option::is_none")]
+    pub job_type: Option<AccessAdvisorUsageGranularityType>,
+    /// `JobCreationDate`.
+    #[serde(rename = "JobCreationDate")]
+    pub job_creation_date: Timestamp,
+    /// `ServicesLastAccessed`.
+    #[serde(rename = "ServicesLastAccessed")]
+    pub services_last_accessed: Vec<ServiceLastAccessed>,
+    /// `JobCompletionDate`.
+    #[serde(rename = "JobCompletionDate")]
+    pub job_completion_date: Timestamp,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `Error`.
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorDetails>,
+}
+impl FromValue for GetServiceLastAccessedDetailsResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetServiceLastAccessedDetailsResponse")?;
+        Ok(GetServiceLastAccessedDetailsResponse {
+            job_status: fields.required("JobStatus")?,
+            job_type: fields.optional("JobType")?,
+            job_creation_date: fields.required("JobCreationDate")?,
+            services_last_accessed: fields.required("ServicesLastAccessed")?,
+            job_completion_date: fields.required("JobCompletionDate")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+            error: fields.optional("Error")?,
+        })
+    }
+}
+impl ToValue for GetServiceLastAccessedDetailsResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(8)
+            .required("JobStatus", self.job_status)
+            .optional("JobType", self.job_type)
+            .required("JobCreationDate", self.job_creation_date)
+            .required("ServicesLastAccessed", self.services_last_accessed)
+            .required("JobCompletionDate", self.job_completion_date)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .optional("Error", self.error)
+            .finish()
+    }
+}
+
+/// `GetServiceLastAccessedDetailsWithEntitiesRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetServiceLastAccessedDetailsWithEntitiesRequest {
+    /// `JobId`.
+    #[serde(rename = "JobId")]
+    pub job_id: String,
+    /// `ServiceNamespace`.
+    #[serde(rename = "ServiceNamespace")]
+    pub service_namespace: String,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for GetServiceLastAccessedDetailsWithEntitiesRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetServiceLastAccessedDetailsWithEntitiesRequest")?;
+        Ok(GetServiceLastAccessedDetailsWithEntitiesRequest {
+            job_id: fields.required("JobId")?,
+            service_namespace: fields.required("ServiceNamespace")?,
+            max_items: fields.optional("MaxItems")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for GetServiceLastAccessedDetailsWithEntitiesRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(4)
+            .required("JobId", self.job_id)
+            .required("ServiceNamespace", self.service_namespace)
+            .optional("MaxItems", self.max_items)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `GetServiceLastAccessedDetailsWithEntitiesResponse`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct GetServiceLastAccessedDetailsWithEntitiesResponse {
+    /// `JobStatus`.
+    #[serde(rename = "JobStatus")]
+    pub job_status: JobStatusType,
+    /// `JobCreationDate`.
+    #[serde(rename = "JobCreationDate")]
+    pub job_creation_date: Timestamp,
+    /// `JobCompletionDate`.
+    #[serde(rename = "JobCompletionDate")]
+    pub job_completion_date: Timestamp,
+    /// `EntityDetailsList`.
+    #[serde(rename = "EntityDetailsList")]
+    pub entity_details_list: Vec<EntityDetails>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `Error`.
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorDetails>,
+}
+impl FromValue for GetServiceLastAccessedDetailsWithEntitiesResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetServiceLastAccessedDetailsWithEntitiesResponse")?;
+        Ok(GetServiceLastAccessedDetailsWithEntitiesResponse {
+            job_status: fields.required("JobStatus")?,
+            job_creation_date: fields.required("JobCreationDate")?,
+            job_completion_date: fields.required("JobCompletionDate")?,
+            entity_details_list: fields.required("EntityDetailsList")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+            error: fields.optional("Error")?,
+        })
+    }
+}
+impl ToValue for GetServiceLastAccessedDetailsWithEntitiesResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(7)
+            .required("JobStatus", self.job_status)
+            .required("JobCreationDate", self.job_creation_date)
+            .required("JobCompletionDate", self.job_completion_date)
+            .required("EntityDetailsList", self.entity_details_list)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .optional("Error", self.error)
+            .finish()
+    }
+}
+
+/// `GetServiceLinkedRoleDeletionStatusRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetServiceLinkedRoleDeletionStatusRequest {
+    /// `DeletionTaskId`.
+    #[serde(rename = "DeletionTaskId")]
+    pub deletion_task_id: String,
+}
+impl FromValue for GetServiceLinkedRoleDeletionStatusRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetServiceLinkedRoleDeletionStatusRequest")?;
+        Ok(GetServiceLinkedRoleDeletionStatusRequest {
+            deletion_task_id: fields.required("DeletionTaskId")?,
+        })
+    }
+}
+impl ToValue for GetServiceLinkedRoleDeletionStatusRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("DeletionTaskId", self.deletion_task_id)
+            .finish()
+    }
+}
+
+/// `GetServiceLinkedRoleDeletionStatusResponse`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct GetServiceLinkedRoleDeletionStatusResponse {
+    /// `Status`.
+    #[serde(rename = "Status")]
+    pub status: DeletionTaskStatusType,
+    /// `Reason`.
+    #[serde(rename = "Reason", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<DeletionTaskFailureReasonType>,
+}
+impl FromValue for GetServiceLinkedRoleDeletionStatusResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetServiceLinkedRoleDeletionStatusResponse")?;
+        Ok(GetServiceLinkedRoleDeletionStatusResponse {
+            status: fields.required("Status")?,
+            reason: fields.optional("Reason")?,
+        })
+    }
+}
+impl ToValue for GetServiceLinkedRoleDeletionStatusResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("Status", self.status)
+            .optional("Reason", self.reason)
+            .finish()
+    }
+}
+
 /// `GetUserPolicyRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct GetUserPolicyRequest {
@@ -1954,6 +3546,102 @@ impl ToValue for GetUserResponse {
     }
 }
 
+/// `Group`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Group {
+    /// `Path`.
+    #[serde(rename = "Path")]
+    pub path: String,
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `GroupId`.
+    #[serde(rename = "GroupId")]
+    pub group_id: String,
+    /// `Arn`.
+    #[serde(rename = "Arn")]
+    pub arn: String,
+    /// `CreateDate`.
+    #[serde(rename = "CreateDate")]
+    pub create_date: Timestamp,
+}
+impl FromValue for Group {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "Group")?;
+        Ok(Group {
+            path: fields.required("Path")?,
+            group_name: fields.required("GroupName")?,
+            group_id: fields.required("GroupId")?,
+            arn: fields.required("Arn")?,
+            create_date: fields.required("CreateDate")?,
+        })
+    }
+}
+impl ToValue for Group {
+    fn to_value(self) -> Value {
+        FieldWriter::new(5)
+            .required("Path", self.path)
+            .required("GroupName", self.group_name)
+            .required("GroupId", self.group_id)
+            .required("Arn", self.arn)
+            .required("CreateDate", self.create_date)
+            .finish()
+    }
+}
+
+/// `GroupDetail`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GroupDetail {
+    /// `Path`.
+    #[serde(rename = "Path", skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// `GroupName`.
+    #[serde(rename = "GroupName", skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<String>,
+    /// `GroupId`.
+    #[serde(rename = "GroupId", skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<String>,
+    /// `Arn`.
+    #[serde(rename = "Arn", skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// `CreateDate`.
+    #[serde(rename = "CreateDate", skip_serializing_if = "Option::is_none")]
+    pub create_date: Option<Timestamp>,
+    /// `GroupPolicyList`.
+    #[serde(rename = "GroupPolicyList", skip_serializing_if = "Option::is_none")]
+    pub group_policy_list: Option<Vec<PolicyDetail>>,
+    /// `AttachedManagedPolicies`.
+    #[serde(rename = "AttachedManagedPolicies", skip_serializing_if = "Option::is_none")]
+    pub attached_managed_policies: Option<Vec<AttachedPolicy>>,
+}
+impl FromValue for GroupDetail {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GroupDetail")?;
+        Ok(GroupDetail {
+            path: fields.optional("Path")?,
+            group_name: fields.optional("GroupName")?,
+            group_id: fields.optional("GroupId")?,
+            arn: fields.optional("Arn")?,
+            create_date: fields.optional("CreateDate")?,
+            group_policy_list: fields.optional("GroupPolicyList")?,
+            attached_managed_policies: fields.optional("AttachedManagedPolicies")?,
+        })
+    }
+}
+impl ToValue for GroupDetail {
+    fn to_value(self) -> Value {
+        FieldWriter::new(7)
+            .optional("Path", self.path)
+            .optional("GroupName", self.group_name)
+            .optional("GroupId", self.group_id)
+            .optional("Arn", self.arn)
+            .optional("CreateDate", self.create_date)
+            .optional("GroupPolicyList", self.group_policy_list)
+            .optional("AttachedManagedPolicies", self.attached_managed_policies)
+            .finish()
+    }
+}
+
 /// `InlinePolicyIdentifierType`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct InlinePolicyIdentifierType {
@@ -1983,6 +3671,59 @@ impl ToValue for InlinePolicyIdentifierType {
             .required("PolicyName", self.policy_name)
             .required("AttachmentType", self.attachment_type)
             .required("AttachmentName", self.attachment_name)
+            .finish()
+    }
+}
+
+/// `InstanceProfile`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct InstanceProfile {
+    /// `Path`.
+    #[serde(rename = "Path")]
+    pub path: String,
+    /// `InstanceProfileName`.
+    #[serde(rename = "InstanceProfileName")]
+    pub instance_profile_name: String,
+    /// `InstanceProfileId`.
+    #[serde(rename = "InstanceProfileId")]
+    pub instance_profile_id: String,
+    /// `Arn`.
+    #[serde(rename = "Arn")]
+    pub arn: String,
+    /// `CreateDate`.
+    #[serde(rename = "CreateDate")]
+    pub create_date: Timestamp,
+    /// `Roles`.
+    #[serde(rename = "Roles")]
+    pub roles: Vec<Role>,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+impl FromValue for InstanceProfile {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "InstanceProfile")?;
+        Ok(InstanceProfile {
+            path: fields.required("Path")?,
+            instance_profile_name: fields.required("InstanceProfileName")?,
+            instance_profile_id: fields.required("InstanceProfileId")?,
+            arn: fields.required("Arn")?,
+            create_date: fields.required("CreateDate")?,
+            roles: fields.required("Roles")?,
+            tags: fields.optional("Tags")?,
+        })
+    }
+}
+impl ToValue for InstanceProfile {
+    fn to_value(self) -> Value {
+        FieldWriter::new(7)
+            .required("Path", self.path)
+            .required("InstanceProfileName", self.instance_profile_name)
+            .required("InstanceProfileId", self.instance_profile_id)
+            .required("Arn", self.arn)
+            .required("CreateDate", self.create_date)
+            .required("Roles", self.roles)
+            .optional("Tags", self.tags)
             .finish()
     }
 }
@@ -2108,6 +3849,77 @@ impl ToValue for ListAccountAliasesResponse {
     fn to_value(self) -> Value {
         FieldWriter::new(3)
             .required("AccountAliases", self.account_aliases)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListAttachedGroupPoliciesRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListAttachedGroupPoliciesRequest {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `PathPrefix`.
+    #[serde(rename = "PathPrefix", skip_serializing_if = "Option::is_none")]
+    pub path_prefix: Option<String>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListAttachedGroupPoliciesRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListAttachedGroupPoliciesRequest")?;
+        Ok(ListAttachedGroupPoliciesRequest {
+            group_name: fields.required("GroupName")?,
+            path_prefix: fields.optional("PathPrefix")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListAttachedGroupPoliciesRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(4)
+            .required("GroupName", self.group_name)
+            .optional("PathPrefix", self.path_prefix)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListAttachedGroupPoliciesResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListAttachedGroupPoliciesResponse {
+    /// `AttachedPolicies`.
+    #[serde(rename = "AttachedPolicies", skip_serializing_if = "Option::is_none")]
+    pub attached_policies: Option<Vec<AttachedPolicy>>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListAttachedGroupPoliciesResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListAttachedGroupPoliciesResponse")?;
+        Ok(ListAttachedGroupPoliciesResponse {
+            attached_policies: fields.optional("AttachedPolicies")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListAttachedGroupPoliciesResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("AttachedPolicies", self.attached_policies)
             .optional("IsTruncated", self.is_truncated)
             .optional("Marker", self.marker)
             .finish()
@@ -2250,6 +4062,493 @@ impl ToValue for ListAttachedUserPoliciesResponse {
     fn to_value(self) -> Value {
         FieldWriter::new(3)
             .optional("AttachedPolicies", self.attached_policies)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListEntitiesForPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListEntitiesForPolicyRequest {
+    /// `PolicyArn`.
+    #[serde(rename = "PolicyArn")]
+    pub policy_arn: String,
+    /// `EntityFilter`.
+    #[serde(rename = "EntityFilter", skip_serializing_if = "Option::is_none")]
+    pub entity_filter: Option<EntityType>,
+    /// `PathPrefix`.
+    #[serde(rename = "PathPrefix", skip_serializing_if = "Option::is_none")]
+    pub path_prefix: Option<String>,
+    /// `PolicyUsageFilter`.
+    #[serde(rename = "PolicyUsageFilter", skip_serializing_if = "Option::is_none")]
+    pub policy_usage_filter: Option<PolicyUsageType>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListEntitiesForPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListEntitiesForPolicyRequest")?;
+        Ok(ListEntitiesForPolicyRequest {
+            policy_arn: fields.required("PolicyArn")?,
+            entity_filter: fields.optional("EntityFilter")?,
+            path_prefix: fields.optional("PathPrefix")?,
+            policy_usage_filter: fields.optional("PolicyUsageFilter")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListEntitiesForPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(6)
+            .required("PolicyArn", self.policy_arn)
+            .optional("EntityFilter", self.entity_filter)
+            .optional("PathPrefix", self.path_prefix)
+            .optional("PolicyUsageFilter", self.policy_usage_filter)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListEntitiesForPolicyResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListEntitiesForPolicyResponse {
+    /// `PolicyGroups`.
+    #[serde(rename = "PolicyGroups", skip_serializing_if = "Option::is_none")]
+    pub policy_groups: Option<Vec<PolicyGroup>>,
+    /// `PolicyUsers`.
+    #[serde(rename = "PolicyUsers", skip_serializing_if = "Option::is_none")]
+    pub policy_users: Option<Vec<PolicyUser>>,
+    /// `PolicyRoles`.
+    #[serde(rename = "PolicyRoles", skip_serializing_if = "Option::is_none")]
+    pub policy_roles: Option<Vec<PolicyRole>>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListEntitiesForPolicyResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListEntitiesForPolicyResponse")?;
+        Ok(ListEntitiesForPolicyResponse {
+            policy_groups: fields.optional("PolicyGroups")?,
+            policy_users: fields.optional("PolicyUsers")?,
+            policy_roles: fields.optional("PolicyRoles")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListEntitiesForPolicyResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(5)
+            .optional("PolicyGroups", self.policy_groups)
+            .optional("PolicyUsers", self.policy_users)
+            .optional("PolicyRoles", self.policy_roles)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListGroupPoliciesRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListGroupPoliciesRequest {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListGroupPoliciesRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListGroupPoliciesRequest")?;
+        Ok(ListGroupPoliciesRequest {
+            group_name: fields.required("GroupName")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListGroupPoliciesRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("GroupName", self.group_name)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListGroupPoliciesResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListGroupPoliciesResponse {
+    /// `PolicyNames`.
+    #[serde(rename = "PolicyNames")]
+    pub policy_names: Vec<String>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListGroupPoliciesResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListGroupPoliciesResponse")?;
+        Ok(ListGroupPoliciesResponse {
+            policy_names: fields.required("PolicyNames")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListGroupPoliciesResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("PolicyNames", self.policy_names)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListGroupsForUserRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListGroupsForUserRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListGroupsForUserRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListGroupsForUserRequest")?;
+        Ok(ListGroupsForUserRequest {
+            user_name: fields.required("UserName")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListGroupsForUserRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("UserName", self.user_name)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListGroupsForUserResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListGroupsForUserResponse {
+    /// `Groups`.
+    #[serde(rename = "Groups")]
+    pub groups: Vec<Group>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListGroupsForUserResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListGroupsForUserResponse")?;
+        Ok(ListGroupsForUserResponse {
+            groups: fields.required("Groups")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListGroupsForUserResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("Groups", self.groups)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListGroupsRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListGroupsRequest {
+    /// `PathPrefix`.
+    #[serde(rename = "PathPrefix", skip_serializing_if = "Option::is_none")]
+    pub path_prefix: Option<String>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListGroupsRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListGroupsRequest")?;
+        Ok(ListGroupsRequest {
+            path_prefix: fields.optional("PathPrefix")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListGroupsRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("PathPrefix", self.path_prefix)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListGroupsResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListGroupsResponse {
+    /// `Groups`.
+    #[serde(rename = "Groups")]
+    pub groups: Vec<Group>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListGroupsResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListGroupsResponse")?;
+        Ok(ListGroupsResponse {
+            groups: fields.required("Groups")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListGroupsResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("Groups", self.groups)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListInstanceProfileTagsRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListInstanceProfileTagsRequest {
+    /// `InstanceProfileName`.
+    #[serde(rename = "InstanceProfileName")]
+    pub instance_profile_name: String,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListInstanceProfileTagsRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListInstanceProfileTagsRequest")?;
+        Ok(ListInstanceProfileTagsRequest {
+            instance_profile_name: fields.required("InstanceProfileName")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListInstanceProfileTagsRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("InstanceProfileName", self.instance_profile_name)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListInstanceProfileTagsResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListInstanceProfileTagsResponse {
+    /// `Tags`.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListInstanceProfileTagsResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListInstanceProfileTagsResponse")?;
+        Ok(ListInstanceProfileTagsResponse {
+            tags: fields.required("Tags")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListInstanceProfileTagsResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("Tags", self.tags)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListInstanceProfilesForRoleRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListInstanceProfilesForRoleRequest {
+    /// `RoleName`.
+    #[serde(rename = "RoleName")]
+    pub role_name: String,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListInstanceProfilesForRoleRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListInstanceProfilesForRoleRequest")?;
+        Ok(ListInstanceProfilesForRoleRequest {
+            role_name: fields.required("RoleName")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListInstanceProfilesForRoleRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("RoleName", self.role_name)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListInstanceProfilesForRoleResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListInstanceProfilesForRoleResponse {
+    /// `InstanceProfiles`.
+    #[serde(rename = "InstanceProfiles")]
+    pub instance_profiles: Vec<InstanceProfile>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListInstanceProfilesForRoleResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListInstanceProfilesForRoleResponse")?;
+        Ok(ListInstanceProfilesForRoleResponse {
+            instance_profiles: fields.required("InstanceProfiles")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListInstanceProfilesForRoleResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("InstanceProfiles", self.instance_profiles)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListInstanceProfilesRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListInstanceProfilesRequest {
+    /// `PathPrefix`.
+    #[serde(rename = "PathPrefix", skip_serializing_if = "Option::is_none")]
+    pub path_prefix: Option<String>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListInstanceProfilesRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListInstanceProfilesRequest")?;
+        Ok(ListInstanceProfilesRequest {
+            path_prefix: fields.optional("PathPrefix")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListInstanceProfilesRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("PathPrefix", self.path_prefix)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListInstanceProfilesResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListInstanceProfilesResponse {
+    /// `InstanceProfiles`.
+    #[serde(rename = "InstanceProfiles")]
+    pub instance_profiles: Vec<InstanceProfile>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListInstanceProfilesResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListInstanceProfilesResponse")?;
+        Ok(ListInstanceProfilesResponse {
+            instance_profiles: fields.required("InstanceProfiles")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListInstanceProfilesResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("InstanceProfiles", self.instance_profiles)
             .optional("IsTruncated", self.is_truncated)
             .optional("Marker", self.marker)
             .finish()
@@ -2494,6 +4793,100 @@ impl ToValue for ListOpenIDConnectProvidersResponse {
     }
 }
 
+/// `ListPoliciesGrantingServiceAccessEntry`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListPoliciesGrantingServiceAccessEntry {
+    /// `ServiceNamespace`.
+    #[serde(rename = "ServiceNamespace", skip_serializing_if = "Option::is_none")]
+    pub service_namespace: Option<String>,
+    /// `Policies`.
+    #[serde(rename = "Policies", skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Vec<PolicyGrantingServiceAccess>>,
+}
+impl FromValue for ListPoliciesGrantingServiceAccessEntry {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListPoliciesGrantingServiceAccessEntry")?;
+        Ok(ListPoliciesGrantingServiceAccessEntry {
+            service_namespace: fields.optional("ServiceNamespace")?,
+            policies: fields.optional("Policies")?,
+        })
+    }
+}
+impl ToValue for ListPoliciesGrantingServiceAccessEntry {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("ServiceNamespace", self.service_namespace)
+            .optional("Policies", self.policies)
+            .finish()
+    }
+}
+
+/// `ListPoliciesGrantingServiceAccessRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListPoliciesGrantingServiceAccessRequest {
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `Arn`.
+    #[serde(rename = "Arn")]
+    pub arn: String,
+    /// `ServiceNamespaces`.
+    #[serde(rename = "ServiceNamespaces")]
+    pub service_namespaces: Vec<String>,
+}
+impl FromValue for ListPoliciesGrantingServiceAccessRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListPoliciesGrantingServiceAccessRequest")?;
+        Ok(ListPoliciesGrantingServiceAccessRequest {
+            marker: fields.optional("Marker")?,
+            arn: fields.required("Arn")?,
+            service_namespaces: fields.required("ServiceNamespaces")?,
+        })
+    }
+}
+impl ToValue for ListPoliciesGrantingServiceAccessRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("Marker", self.marker)
+            .required("Arn", self.arn)
+            .required("ServiceNamespaces", self.service_namespaces)
+            .finish()
+    }
+}
+
+/// `ListPoliciesGrantingServiceAccessResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListPoliciesGrantingServiceAccessResponse {
+    /// `PoliciesGrantingServiceAccess`.
+    #[serde(rename = "PoliciesGrantingServiceAccess")]
+    pub policies_granting_service_access: Vec<ListPoliciesGrantingServiceAccessEntry>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListPoliciesGrantingServiceAccessResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListPoliciesGrantingServiceAccessResponse")?;
+        Ok(ListPoliciesGrantingServiceAccessResponse {
+            policies_granting_service_access: fields.required("PoliciesGrantingServiceAccess")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListPoliciesGrantingServiceAccessResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("PoliciesGrantingServiceAccess", self.policies_granting_service_access)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
 /// `ListPoliciesRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct ListPoliciesRequest {
@@ -2569,6 +4962,72 @@ impl ToValue for ListPoliciesResponse {
     fn to_value(self) -> Value {
         FieldWriter::new(3)
             .optional("Policies", self.policies)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListPolicyTagsRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListPolicyTagsRequest {
+    /// `PolicyArn`.
+    #[serde(rename = "PolicyArn")]
+    pub policy_arn: String,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListPolicyTagsRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListPolicyTagsRequest")?;
+        Ok(ListPolicyTagsRequest {
+            policy_arn: fields.required("PolicyArn")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListPolicyTagsRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("PolicyArn", self.policy_arn)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListPolicyTagsResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListPolicyTagsResponse {
+    /// `Tags`.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListPolicyTagsResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListPolicyTagsResponse")?;
+        Ok(ListPolicyTagsResponse {
+            tags: fields.required("Tags")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListPolicyTagsResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("Tags", self.tags)
             .optional("IsTruncated", self.is_truncated)
             .optional("Marker", self.marker)
             .finish()
@@ -3011,6 +5470,72 @@ impl ToValue for ListUserPoliciesResponse {
     }
 }
 
+/// `ListUserTagsRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListUserTagsRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListUserTagsRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListUserTagsRequest")?;
+        Ok(ListUserTagsRequest {
+            user_name: fields.required("UserName")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListUserTagsRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("UserName", self.user_name)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListUserTagsResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListUserTagsResponse {
+    /// `Tags`.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListUserTagsResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListUserTagsResponse")?;
+        Ok(ListUserTagsResponse {
+            tags: fields.required("Tags")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListUserTagsResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("Tags", self.tags)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
 /// `ListUsersRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct ListUsersRequest {
@@ -3143,6 +5668,39 @@ impl ToValue for ListVirtualMFADevicesResponse {
     }
 }
 
+/// `LoginProfile`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct LoginProfile {
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+    /// `CreateDate`.
+    #[serde(rename = "CreateDate")]
+    pub create_date: Timestamp,
+    /// `PasswordResetRequired`.
+    #[serde(rename = "PasswordResetRequired", skip_serializing_if = "Option::is_none")]
+    pub password_reset_required: Option<bool>,
+}
+impl FromValue for LoginProfile {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "LoginProfile")?;
+        Ok(LoginProfile {
+            user_name: fields.required("UserName")?,
+            create_date: fields.required("CreateDate")?,
+            password_reset_required: fields.optional("PasswordResetRequired")?,
+        })
+    }
+}
+impl ToValue for LoginProfile {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("UserName", self.user_name)
+            .required("CreateDate", self.create_date)
+            .optional("PasswordResetRequired", self.password_reset_required)
+            .finish()
+    }
+}
+
 /// `MFADevice`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct MFADevice {
@@ -3176,6 +5734,84 @@ impl ToValue for MFADevice {
     }
 }
 
+/// `ManagedPolicyDetail`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ManagedPolicyDetail {
+    /// `PolicyName`.
+    #[serde(rename = "PolicyName", skip_serializing_if = "Option::is_none")]
+    pub policy_name: Option<String>,
+    /// `PolicyId`.
+    #[serde(rename = "PolicyId", skip_serializing_if = "Option::is_none")]
+    pub policy_id: Option<String>,
+    /// `Arn`.
+    #[serde(rename = "Arn", skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// `Path`.
+    #[serde(rename = "Path", skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// `DefaultVersionId`.
+    #[serde(rename = "DefaultVersionId", skip_serializing_if = "Option::is_none")]
+    pub default_version_id: Option<String>,
+    /// `AttachmentCount`.
+    #[serde(rename = "AttachmentCount", skip_serializing_if = "Option::is_none")]
+    pub attachment_count: Option<i64>,
+    /// `PermissionsBoundaryUsageCount`.
+    #[serde(rename = "PermissionsBoundaryUsageCount", skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary_usage_count: Option<i64>,
+    /// `IsAttachable`.
+    #[serde(rename = "IsAttachable", skip_serializing_if = "Option::is_none")]
+    pub is_attachable: Option<bool>,
+    /// `Description`.
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `CreateDate`.
+    #[serde(rename = "CreateDate", skip_serializing_if = "Option::is_none")]
+    pub create_date: Option<Timestamp>,
+    /// `UpdateDate`.
+    #[serde(rename = "UpdateDate", skip_serializing_if = "Option::is_none")]
+    pub update_date: Option<Timestamp>,
+    /// `PolicyVersionList`.
+    #[serde(rename = "PolicyVersionList", skip_serializing_if = "Option::is_none")]
+    pub policy_version_list: Option<Vec<PolicyVersion>>,
+}
+impl FromValue for ManagedPolicyDetail {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ManagedPolicyDetail")?;
+        Ok(ManagedPolicyDetail {
+            policy_name: fields.optional("PolicyName")?,
+            policy_id: fields.optional("PolicyId")?,
+            arn: fields.optional("Arn")?,
+            path: fields.optional("Path")?,
+            default_version_id: fields.optional("DefaultVersionId")?,
+            attachment_count: fields.optional("AttachmentCount")?,
+            permissions_boundary_usage_count: fields.optional("PermissionsBoundaryUsageCount")?,
+            is_attachable: fields.optional("IsAttachable")?,
+            description: fields.optional("Description")?,
+            create_date: fields.optional("CreateDate")?,
+            update_date: fields.optional("UpdateDate")?,
+            policy_version_list: fields.optional("PolicyVersionList")?,
+        })
+    }
+}
+impl ToValue for ManagedPolicyDetail {
+    fn to_value(self) -> Value {
+        FieldWriter::new(12)
+            .optional("PolicyName", self.policy_name)
+            .optional("PolicyId", self.policy_id)
+            .optional("Arn", self.arn)
+            .optional("Path", self.path)
+            .optional("DefaultVersionId", self.default_version_id)
+            .optional("AttachmentCount", self.attachment_count)
+            .optional("PermissionsBoundaryUsageCount", self.permissions_boundary_usage_count)
+            .optional("IsAttachable", self.is_attachable)
+            .optional("Description", self.description)
+            .optional("CreateDate", self.create_date)
+            .optional("UpdateDate", self.update_date)
+            .optional("PolicyVersionList", self.policy_version_list)
+            .finish()
+    }
+}
+
 /// `OpenIDConnectProviderListEntry`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct OpenIDConnectProviderListEntry {
@@ -3199,6 +5835,29 @@ impl ToValue for OpenIDConnectProviderListEntry {
     }
 }
 
+/// `OrderedOrganizationPolicyType`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct OrderedOrganizationPolicyType {
+    /// `ServiceControlPolicyInputList`.
+    #[serde(rename = "ServiceControlPolicyInputList", skip_serializing_if = "Option::is_none")]
+    pub service_control_policy_input_list: Option<Vec<String>>,
+}
+impl FromValue for OrderedOrganizationPolicyType {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "OrderedOrganizationPolicyType")?;
+        Ok(OrderedOrganizationPolicyType {
+            service_control_policy_input_list: fields.optional("ServiceControlPolicyInputList")?,
+        })
+    }
+}
+impl ToValue for OrderedOrganizationPolicyType {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("ServiceControlPolicyInputList", self.service_control_policy_input_list)
+            .finish()
+    }
+}
+
 /// `OrganizationsDecisionDetail`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct OrganizationsDecisionDetail {
@@ -3218,6 +5877,74 @@ impl ToValue for OrganizationsDecisionDetail {
     fn to_value(self) -> Value {
         FieldWriter::new(1)
             .optional("AllowedByOrganizations", self.allowed_by_organizations)
+            .finish()
+    }
+}
+
+/// `PasswordPolicy`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PasswordPolicy {
+    /// `MinimumPasswordLength`.
+    #[serde(rename = "MinimumPasswordLength", skip_serializing_if = "Option::is_none")]
+    pub minimum_password_length: Option<i64>,
+    /// `RequireSymbols`.
+    #[serde(rename = "RequireSymbols", skip_serializing_if = "Option::is_none")]
+    pub require_symbols: Option<bool>,
+    /// `RequireNumbers`.
+    #[serde(rename = "RequireNumbers", skip_serializing_if = "Option::is_none")]
+    pub require_numbers: Option<bool>,
+    /// `RequireUppercaseCharacters`.
+    #[serde(rename = "RequireUppercaseCharacters", skip_serializing_if = "Option::is_none")]
+    pub require_uppercase_characters: Option<bool>,
+    /// `RequireLowercaseCharacters`.
+    #[serde(rename = "RequireLowercaseCharacters", skip_serializing_if = "Option::is_none")]
+    pub require_lowercase_characters: Option<bool>,
+    /// `AllowUsersToChangePassword`.
+    #[serde(rename = "AllowUsersToChangePassword", skip_serializing_if = "Option::is_none")]
+    pub allow_users_to_change_password: Option<bool>,
+    /// `ExpirePasswords`.
+    #[serde(rename = "ExpirePasswords", skip_serializing_if = "Option::is_none")]
+    pub expire_passwords: Option<bool>,
+    /// `MaxPasswordAge`.
+    #[serde(rename = "MaxPasswordAge", skip_serializing_if = "Option::is_none")]
+    pub max_password_age: Option<i64>,
+    /// `PasswordReusePrevention`.
+    #[serde(rename = "PasswordReusePrevention", skip_serializing_if = "Option::is_none")]
+    pub password_reuse_prevention: Option<i64>,
+    /// `HardExpiry`.
+    #[serde(rename = "HardExpiry", skip_serializing_if = "Option::is_none")]
+    pub hard_expiry: Option<bool>,
+}
+impl FromValue for PasswordPolicy {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PasswordPolicy")?;
+        Ok(PasswordPolicy {
+            minimum_password_length: fields.optional("MinimumPasswordLength")?,
+            require_symbols: fields.optional("RequireSymbols")?,
+            require_numbers: fields.optional("RequireNumbers")?,
+            require_uppercase_characters: fields.optional("RequireUppercaseCharacters")?,
+            require_lowercase_characters: fields.optional("RequireLowercaseCharacters")?,
+            allow_users_to_change_password: fields.optional("AllowUsersToChangePassword")?,
+            expire_passwords: fields.optional("ExpirePasswords")?,
+            max_password_age: fields.optional("MaxPasswordAge")?,
+            password_reuse_prevention: fields.optional("PasswordReusePrevention")?,
+            hard_expiry: fields.optional("HardExpiry")?,
+        })
+    }
+}
+impl ToValue for PasswordPolicy {
+    fn to_value(self) -> Value {
+        FieldWriter::new(10)
+            .optional("MinimumPasswordLength", self.minimum_password_length)
+            .optional("RequireSymbols", self.require_symbols)
+            .optional("RequireNumbers", self.require_numbers)
+            .optional("RequireUppercaseCharacters", self.require_uppercase_characters)
+            .optional("RequireLowercaseCharacters", self.require_lowercase_characters)
+            .optional("AllowUsersToChangePassword", self.allow_users_to_change_password)
+            .optional("ExpirePasswords", self.expire_passwords)
+            .optional("MaxPasswordAge", self.max_password_age)
+            .optional("PasswordReusePrevention", self.password_reuse_prevention)
+            .optional("HardExpiry", self.hard_expiry)
             .finish()
     }
 }
@@ -3348,6 +6075,34 @@ impl ToValue for Policy {
     }
 }
 
+/// `PolicyDetail`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PolicyDetail {
+    /// `PolicyName`.
+    #[serde(rename = "PolicyName", skip_serializing_if = "Option::is_none")]
+    pub policy_name: Option<String>,
+    /// `PolicyDocument`.
+    #[serde(rename = "PolicyDocument", skip_serializing_if = "Option::is_none")]
+    pub policy_document: Option<String>,
+}
+impl FromValue for PolicyDetail {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PolicyDetail")?;
+        Ok(PolicyDetail {
+            policy_name: fields.optional("PolicyName")?,
+            policy_document: fields.optional("PolicyDocument")?,
+        })
+    }
+}
+impl ToValue for PolicyDetail {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("PolicyName", self.policy_name)
+            .optional("PolicyDocument", self.policy_document)
+            .finish()
+    }
+}
+
 /// `PolicyEvaluationDecisionType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PolicyEvaluationDecisionType {
@@ -3380,6 +6135,77 @@ impl std::str::FromStr for PolicyEvaluationDecisionType {
     }
 }
 stoa_schema::text_enum!(PolicyEvaluationDecisionType);
+
+/// `PolicyGrantingServiceAccess`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PolicyGrantingServiceAccess {
+    /// `PolicyName`.
+    #[serde(rename = "PolicyName")]
+    pub policy_name: String,
+    /// `PolicyType`.
+    #[serde(rename = "PolicyType")]
+    pub policy_type: PolicyType,
+    /// `PolicyArn`.
+    #[serde(rename = "PolicyArn", skip_serializing_if = "Option::is_none")]
+    pub policy_arn: Option<String>,
+    /// `EntityType`.
+    #[serde(rename = "EntityType", skip_serializing_if = "Option::is_none")]
+    pub entity_type: Option<PolicyOwnerEntityType>,
+    /// `EntityName`.
+    #[serde(rename = "EntityName", skip_serializing_if = "Option::is_none")]
+    pub entity_name: Option<String>,
+}
+impl FromValue for PolicyGrantingServiceAccess {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PolicyGrantingServiceAccess")?;
+        Ok(PolicyGrantingServiceAccess {
+            policy_name: fields.required("PolicyName")?,
+            policy_type: fields.required("PolicyType")?,
+            policy_arn: fields.optional("PolicyArn")?,
+            entity_type: fields.optional("EntityType")?,
+            entity_name: fields.optional("EntityName")?,
+        })
+    }
+}
+impl ToValue for PolicyGrantingServiceAccess {
+    fn to_value(self) -> Value {
+        FieldWriter::new(5)
+            .required("PolicyName", self.policy_name)
+            .required("PolicyType", self.policy_type)
+            .optional("PolicyArn", self.policy_arn)
+            .optional("EntityType", self.entity_type)
+            .optional("EntityName", self.entity_name)
+            .finish()
+    }
+}
+
+/// `PolicyGroup`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PolicyGroup {
+    /// `GroupName`.
+    #[serde(rename = "GroupName", skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<String>,
+    /// `GroupId`.
+    #[serde(rename = "GroupId", skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<String>,
+}
+impl FromValue for PolicyGroup {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PolicyGroup")?;
+        Ok(PolicyGroup {
+            group_name: fields.optional("GroupName")?,
+            group_id: fields.optional("GroupId")?,
+        })
+    }
+}
+impl ToValue for PolicyGroup {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("GroupName", self.group_name)
+            .optional("GroupId", self.group_id)
+            .finish()
+    }
+}
 
 /// `PolicyIdentifier`: one of its members.
 #[allow(clippy::enum_variant_names, reason = "AWS's names")]
@@ -3465,6 +6291,34 @@ impl std::str::FromStr for PolicyIdentifierPolicyType {
 }
 stoa_schema::text_enum!(PolicyIdentifierPolicyType);
 
+/// `PolicyRole`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PolicyRole {
+    /// `RoleName`.
+    #[serde(rename = "RoleName", skip_serializing_if = "Option::is_none")]
+    pub role_name: Option<String>,
+    /// `RoleId`.
+    #[serde(rename = "RoleId", skip_serializing_if = "Option::is_none")]
+    pub role_id: Option<String>,
+}
+impl FromValue for PolicyRole {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PolicyRole")?;
+        Ok(PolicyRole {
+            role_name: fields.optional("RoleName")?,
+            role_id: fields.optional("RoleId")?,
+        })
+    }
+}
+impl ToValue for PolicyRole {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("RoleName", self.role_name)
+            .optional("RoleId", self.role_id)
+            .finish()
+    }
+}
+
 /// `PolicySourceType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PolicySourceType {
@@ -3543,6 +6397,34 @@ impl std::str::FromStr for PolicyUsageType {
 }
 stoa_schema::text_enum!(PolicyUsageType);
 
+/// `PolicyUser`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PolicyUser {
+    /// `UserName`.
+    #[serde(rename = "UserName", skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// `UserId`.
+    #[serde(rename = "UserId", skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+}
+impl FromValue for PolicyUser {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PolicyUser")?;
+        Ok(PolicyUser {
+            user_name: fields.optional("UserName")?,
+            user_id: fields.optional("UserId")?,
+        })
+    }
+}
+impl ToValue for PolicyUser {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("UserName", self.user_name)
+            .optional("UserId", self.user_id)
+            .finish()
+    }
+}
+
 /// `PolicyVersion`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct PolicyVersion {
@@ -3609,6 +6491,67 @@ impl ToValue for Position {
     }
 }
 
+/// `PutGroupPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PutGroupPolicyRequest {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `PolicyName`.
+    #[serde(rename = "PolicyName")]
+    pub policy_name: String,
+    /// `PolicyDocument`.
+    #[serde(rename = "PolicyDocument")]
+    pub policy_document: String,
+}
+impl FromValue for PutGroupPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PutGroupPolicyRequest")?;
+        Ok(PutGroupPolicyRequest {
+            group_name: fields.required("GroupName")?,
+            policy_name: fields.required("PolicyName")?,
+            policy_document: fields.required("PolicyDocument")?,
+        })
+    }
+}
+impl ToValue for PutGroupPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("GroupName", self.group_name)
+            .required("PolicyName", self.policy_name)
+            .required("PolicyDocument", self.policy_document)
+            .finish()
+    }
+}
+
+/// `PutRolePermissionsBoundaryRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PutRolePermissionsBoundaryRequest {
+    /// `RoleName`.
+    #[serde(rename = "RoleName")]
+    pub role_name: String,
+    /// `PermissionsBoundary`.
+    #[serde(rename = "PermissionsBoundary")]
+    pub permissions_boundary: String,
+}
+impl FromValue for PutRolePermissionsBoundaryRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PutRolePermissionsBoundaryRequest")?;
+        Ok(PutRolePermissionsBoundaryRequest {
+            role_name: fields.required("RoleName")?,
+            permissions_boundary: fields.required("PermissionsBoundary")?,
+        })
+    }
+}
+impl ToValue for PutRolePermissionsBoundaryRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("RoleName", self.role_name)
+            .required("PermissionsBoundary", self.permissions_boundary)
+            .finish()
+    }
+}
+
 /// `PutRolePolicyRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct PutRolePolicyRequest {
@@ -3638,6 +6581,34 @@ impl ToValue for PutRolePolicyRequest {
             .required("RoleName", self.role_name)
             .required("PolicyName", self.policy_name)
             .required("PolicyDocument", self.policy_document)
+            .finish()
+    }
+}
+
+/// `PutUserPermissionsBoundaryRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PutUserPermissionsBoundaryRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+    /// `PermissionsBoundary`.
+    #[serde(rename = "PermissionsBoundary")]
+    pub permissions_boundary: String,
+}
+impl FromValue for PutUserPermissionsBoundaryRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PutUserPermissionsBoundaryRequest")?;
+        Ok(PutUserPermissionsBoundaryRequest {
+            user_name: fields.required("UserName")?,
+            permissions_boundary: fields.required("PermissionsBoundary")?,
+        })
+    }
+}
+impl ToValue for PutUserPermissionsBoundaryRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("UserName", self.user_name)
+            .required("PermissionsBoundary", self.permissions_boundary)
             .finish()
     }
 }
@@ -3702,6 +6673,120 @@ impl ToValue for RemoveClientIDFromOpenIDConnectProviderRequest {
             .finish()
     }
 }
+
+/// `RemoveRoleFromInstanceProfileRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct RemoveRoleFromInstanceProfileRequest {
+    /// `InstanceProfileName`.
+    #[serde(rename = "InstanceProfileName")]
+    pub instance_profile_name: String,
+    /// `RoleName`.
+    #[serde(rename = "RoleName")]
+    pub role_name: String,
+}
+impl FromValue for RemoveRoleFromInstanceProfileRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "RemoveRoleFromInstanceProfileRequest")?;
+        Ok(RemoveRoleFromInstanceProfileRequest {
+            instance_profile_name: fields.required("InstanceProfileName")?,
+            role_name: fields.required("RoleName")?,
+        })
+    }
+}
+impl ToValue for RemoveRoleFromInstanceProfileRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("InstanceProfileName", self.instance_profile_name)
+            .required("RoleName", self.role_name)
+            .finish()
+    }
+}
+
+/// `RemoveUserFromGroupRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct RemoveUserFromGroupRequest {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+}
+impl FromValue for RemoveUserFromGroupRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "RemoveUserFromGroupRequest")?;
+        Ok(RemoveUserFromGroupRequest {
+            group_name: fields.required("GroupName")?,
+            user_name: fields.required("UserName")?,
+        })
+    }
+}
+impl ToValue for RemoveUserFromGroupRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("GroupName", self.group_name)
+            .required("UserName", self.user_name)
+            .finish()
+    }
+}
+
+/// `ReportFormatType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReportFormatType {
+    /// `text/csv`.
+    TextCsv,
+}
+impl ReportFormatType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ReportFormatType::TextCsv => "text/csv",
+        }
+    }
+}
+impl std::str::FromStr for ReportFormatType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "text/csv" => ReportFormatType::TextCsv,
+            _ => return Err(ConvertError { member: "ReportFormatType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(ReportFormatType);
+
+/// `ReportStateType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReportStateType {
+    /// `STARTED`.
+    Started,
+    /// `INPROGRESS`.
+    Inprogress,
+    /// `COMPLETE`.
+    Complete,
+}
+impl ReportStateType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ReportStateType::Started => "STARTED",
+            ReportStateType::Inprogress => "INPROGRESS",
+            ReportStateType::Complete => "COMPLETE",
+        }
+    }
+}
+impl std::str::FromStr for ReportStateType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "STARTED" => ReportStateType::Started,
+            "INPROGRESS" => ReportStateType::Inprogress,
+            "COMPLETE" => ReportStateType::Complete,
+            _ => return Err(ConvertError { member: "ReportStateType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(ReportStateType);
 
 /// `ResourceSpecificResult`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -3877,6 +6962,84 @@ impl ToValue for Role {
     }
 }
 
+/// `RoleDetail`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct RoleDetail {
+    /// `Path`.
+    #[serde(rename = "Path", skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// `RoleName`.
+    #[serde(rename = "RoleName", skip_serializing_if = "Option::is_none")]
+    pub role_name: Option<String>,
+    /// `RoleId`.
+    #[serde(rename = "RoleId", skip_serializing_if = "Option::is_none")]
+    pub role_id: Option<String>,
+    /// `Arn`.
+    #[serde(rename = "Arn", skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// `CreateDate`.
+    #[serde(rename = "CreateDate", skip_serializing_if = "Option::is_none")]
+    pub create_date: Option<Timestamp>,
+    /// `AssumeRolePolicyDocument`.
+    #[serde(rename = "AssumeRolePolicyDocument", skip_serializing_if = "Option::is_none")]
+    pub assume_role_policy_document: Option<String>,
+    /// `InstanceProfileList`.
+    #[serde(rename = "InstanceProfileList", skip_serializing_if = "Option::is_none")]
+    pub instance_profile_list: Option<Vec<InstanceProfile>>,
+    /// `RolePolicyList`.
+    #[serde(rename = "RolePolicyList", skip_serializing_if = "Option::is_none")]
+    pub role_policy_list: Option<Vec<PolicyDetail>>,
+    /// `AttachedManagedPolicies`.
+    #[serde(rename = "AttachedManagedPolicies", skip_serializing_if = "Option::is_none")]
+    pub attached_managed_policies: Option<Vec<AttachedPolicy>>,
+    /// `PermissionsBoundary`.
+    #[serde(rename = "PermissionsBoundary", skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<AttachedPermissionsBoundary>,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+    /// `RoleLastUsed`.
+    #[serde(rename = "RoleLastUsed", skip_serializing_if = "Option::is_none")]
+    pub role_last_used: Option<RoleLastUsed>,
+}
+impl FromValue for RoleDetail {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "RoleDetail")?;
+        Ok(RoleDetail {
+            path: fields.optional("Path")?,
+            role_name: fields.optional("RoleName")?,
+            role_id: fields.optional("RoleId")?,
+            arn: fields.optional("Arn")?,
+            create_date: fields.optional("CreateDate")?,
+            assume_role_policy_document: fields.optional("AssumeRolePolicyDocument")?,
+            instance_profile_list: fields.optional("InstanceProfileList")?,
+            role_policy_list: fields.optional("RolePolicyList")?,
+            attached_managed_policies: fields.optional("AttachedManagedPolicies")?,
+            permissions_boundary: fields.optional("PermissionsBoundary")?,
+            tags: fields.optional("Tags")?,
+            role_last_used: fields.optional("RoleLastUsed")?,
+        })
+    }
+}
+impl ToValue for RoleDetail {
+    fn to_value(self) -> Value {
+        FieldWriter::new(12)
+            .optional("Path", self.path)
+            .optional("RoleName", self.role_name)
+            .optional("RoleId", self.role_id)
+            .optional("Arn", self.arn)
+            .optional("CreateDate", self.create_date)
+            .optional("AssumeRolePolicyDocument", self.assume_role_policy_document)
+            .optional("InstanceProfileList", self.instance_profile_list)
+            .optional("RolePolicyList", self.role_policy_list)
+            .optional("AttachedManagedPolicies", self.attached_managed_policies)
+            .optional("PermissionsBoundary", self.permissions_boundary)
+            .optional("Tags", self.tags)
+            .optional("RoleLastUsed", self.role_last_used)
+            .finish()
+    }
+}
+
 /// `RoleLastUsed`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct RoleLastUsed {
@@ -3901,6 +7064,34 @@ impl ToValue for RoleLastUsed {
         FieldWriter::new(2)
             .optional("LastUsedDate", self.last_used_date)
             .optional("Region", self.region)
+            .finish()
+    }
+}
+
+/// `RoleUsageType`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct RoleUsageType {
+    /// `Region`.
+    #[serde(rename = "Region", skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// `Resources`.
+    #[serde(rename = "Resources", skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Vec<String>>,
+}
+impl FromValue for RoleUsageType {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "RoleUsageType")?;
+        Ok(RoleUsageType {
+            region: fields.optional("Region")?,
+            resources: fields.optional("Resources")?,
+        })
+    }
+}
+impl ToValue for RoleUsageType {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("Region", self.region)
+            .optional("Resources", self.resources)
             .finish()
     }
 }
@@ -3966,6 +7157,59 @@ impl ToValue for SAMLProviderListEntry {
     }
 }
 
+/// `ServiceLastAccessed`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ServiceLastAccessed {
+    /// `ServiceName`.
+    #[serde(rename = "ServiceName")]
+    pub service_name: String,
+    /// `LastAuthenticated`.
+    #[serde(rename = "LastAuthenticated", skip_serializing_if = "Option::is_none")]
+    pub last_authenticated: Option<Timestamp>,
+    /// `ServiceNamespace`.
+    #[serde(rename = "ServiceNamespace")]
+    pub service_namespace: String,
+    /// `LastAuthenticatedEntity`.
+    #[serde(rename = "LastAuthenticatedEntity", skip_serializing_if = "Option::is_none")]
+    pub last_authenticated_entity: Option<String>,
+    /// `LastAuthenticatedRegion`.
+    #[serde(rename = "LastAuthenticatedRegion", skip_serializing_if = "Option::is_none")]
+    pub last_authenticated_region: Option<String>,
+    /// `TotalAuthenticatedEntities`.
+    #[serde(rename = "TotalAuthenticatedEntities", skip_serializing_if = "Option::is_none")]
+    pub total_authenticated_entities: Option<i64>,
+    /// `TrackedActionsLastAccessed`.
+    #[serde(rename = "TrackedActionsLastAccessed", skip_serializing_if = "Option::is_none")]
+    pub tracked_actions_last_accessed: Option<Vec<TrackedActionLastAccessed>>,
+}
+impl FromValue for ServiceLastAccessed {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ServiceLastAccessed")?;
+        Ok(ServiceLastAccessed {
+            service_name: fields.required("ServiceName")?,
+            last_authenticated: fields.optional("LastAuthenticated")?,
+            service_namespace: fields.required("ServiceNamespace")?,
+            last_authenticated_entity: fields.optional("LastAuthenticatedEntity")?,
+            last_authenticated_region: fields.optional("LastAuthenticatedRegion")?,
+            total_authenticated_entities: fields.optional("TotalAuthenticatedEntities")?,
+            tracked_actions_last_accessed: fields.optional("TrackedActionsLastAccessed")?,
+        })
+    }
+}
+impl ToValue for ServiceLastAccessed {
+    fn to_value(self) -> Value {
+        FieldWriter::new(7)
+            .required("ServiceName", self.service_name)
+            .optional("LastAuthenticated", self.last_authenticated)
+            .required("ServiceNamespace", self.service_namespace)
+            .optional("LastAuthenticatedEntity", self.last_authenticated_entity)
+            .optional("LastAuthenticatedRegion", self.last_authenticated_region)
+            .optional("TotalAuthenticatedEntities", self.total_authenticated_entities)
+            .optional("TrackedActionsLastAccessed", self.tracked_actions_last_accessed)
+            .finish()
+    }
+}
+
 /// `SetDefaultPolicyVersionRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct SetDefaultPolicyVersionRequest {
@@ -3990,6 +7234,84 @@ impl ToValue for SetDefaultPolicyVersionRequest {
         FieldWriter::new(2)
             .required("PolicyArn", self.policy_arn)
             .required("VersionId", self.version_id)
+            .finish()
+    }
+}
+
+/// `SimulateCustomPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct SimulateCustomPolicyRequest {
+    /// `PolicyInputList`.
+    #[serde(rename = "PolicyInputList")]
+    pub policy_input_list: Vec<String>,
+    /// `PermissionsBoundaryPolicyInputList`.
+    #[serde(rename = "PermissionsBoundaryPolicyInputList", skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary_policy_input_list: Option<Vec<String>>,
+    /// `OrderedOrganizationPolicyInputList`.
+    #[serde(rename = "OrderedOrganizationPolicyInputList", skip_serializing_if = "Option::is_none")]
+    pub ordered_organization_policy_input_list: Option<Vec<OrderedOrganizationPolicyType>>,
+    /// `ActionNames`.
+    #[serde(rename = "ActionNames")]
+    pub action_names: Vec<String>,
+    /// `ResourceArns`.
+    #[serde(rename = "ResourceArns", skip_serializing_if = "Option::is_none")]
+    pub resource_arns: Option<Vec<String>>,
+    /// `ResourcePolicy`.
+    #[serde(rename = "ResourcePolicy", skip_serializing_if = "Option::is_none")]
+    pub resource_policy: Option<String>,
+    /// `ResourceOwner`.
+    #[serde(rename = "ResourceOwner", skip_serializing_if = "Option::is_none")]
+    pub resource_owner: Option<String>,
+    /// `CallerArn`.
+    #[serde(rename = "CallerArn", skip_serializing_if = "Option::is_none")]
+    pub caller_arn: Option<String>,
+    /// `ContextEntries`.
+    #[serde(rename = "ContextEntries", skip_serializing_if = "Option::is_none")]
+    pub context_entries: Option<Vec<ContextEntry>>,
+    /// `ResourceHandlingOption`.
+    #[serde(rename = "ResourceHandlingOption", skip_serializing_if = "Option::is_none")]
+    pub resource_handling_option: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for SimulateCustomPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "SimulateCustomPolicyRequest")?;
+        Ok(SimulateCustomPolicyRequest {
+            policy_input_list: fields.required("PolicyInputList")?,
+            permissions_boundary_policy_input_list: fields.optional("PermissionsBoundaryPolicyInputList")?,
+            ordered_organization_policy_input_list: fields.optional("OrderedOrganizationPolicyInputList")?,
+            action_names: fields.required("ActionNames")?,
+            resource_arns: fields.optional("ResourceArns")?,
+            resource_policy: fields.optional("ResourcePolicy")?,
+            resource_owner: fields.optional("ResourceOwner")?,
+            caller_arn: fields.optional("CallerArn")?,
+            context_entries: fields.optional("ContextEntries")?,
+            resource_handling_option: fields.optional("ResourceHandlingOption")?,
+            max_items: fields.optional("MaxItems")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for SimulateCustomPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(12)
+            .required("PolicyInputList", self.policy_input_list)
+            .optional("PermissionsBoundaryPolicyInputList", self.permissions_boundary_policy_input_list)
+            .optional("OrderedOrganizationPolicyInputList", self.ordered_organization_policy_input_list)
+            .required("ActionNames", self.action_names)
+            .optional("ResourceArns", self.resource_arns)
+            .optional("ResourcePolicy", self.resource_policy)
+            .optional("ResourceOwner", self.resource_owner)
+            .optional("CallerArn", self.caller_arn)
+            .optional("ContextEntries", self.context_entries)
+            .optional("ResourceHandlingOption", self.resource_handling_option)
+            .optional("MaxItems", self.max_items)
+            .optional("Marker", self.marker)
             .finish()
     }
 }
@@ -4204,6 +7526,34 @@ impl ToValue for Tag {
     }
 }
 
+/// `TagInstanceProfileRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct TagInstanceProfileRequest {
+    /// `InstanceProfileName`.
+    #[serde(rename = "InstanceProfileName")]
+    pub instance_profile_name: String,
+    /// `Tags`.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+}
+impl FromValue for TagInstanceProfileRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "TagInstanceProfileRequest")?;
+        Ok(TagInstanceProfileRequest {
+            instance_profile_name: fields.required("InstanceProfileName")?,
+            tags: fields.required("Tags")?,
+        })
+    }
+}
+impl ToValue for TagInstanceProfileRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("InstanceProfileName", self.instance_profile_name)
+            .required("Tags", self.tags)
+            .finish()
+    }
+}
+
 /// `TagMFADeviceRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct TagMFADeviceRequest {
@@ -4255,6 +7605,34 @@ impl ToValue for TagOpenIDConnectProviderRequest {
     fn to_value(self) -> Value {
         FieldWriter::new(2)
             .required("OpenIDConnectProviderArn", self.open_id_connect_provider_arn)
+            .required("Tags", self.tags)
+            .finish()
+    }
+}
+
+/// `TagPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct TagPolicyRequest {
+    /// `PolicyArn`.
+    #[serde(rename = "PolicyArn")]
+    pub policy_arn: String,
+    /// `Tags`.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+}
+impl FromValue for TagPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "TagPolicyRequest")?;
+        Ok(TagPolicyRequest {
+            policy_arn: fields.required("PolicyArn")?,
+            tags: fields.required("Tags")?,
+        })
+    }
+}
+impl ToValue for TagPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("PolicyArn", self.policy_arn)
             .required("Tags", self.tags)
             .finish()
     }
@@ -4344,6 +7722,72 @@ impl ToValue for TagUserRequest {
     }
 }
 
+/// `TrackedActionLastAccessed`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct TrackedActionLastAccessed {
+    /// `ActionName`.
+    #[serde(rename = "ActionName", skip_serializing_if = "Option::is_none")]
+    pub action_name: Option<String>,
+    /// `LastAccessedEntity`.
+    #[serde(rename = "LastAccessedEntity", skip_serializing_if = "Option::is_none")]
+    pub last_accessed_entity: Option<String>,
+    /// `LastAccessedTime`.
+    #[serde(rename = "LastAccessedTime", skip_serializing_if = "Option::is_none")]
+    pub last_accessed_time: Option<Timestamp>,
+    /// `LastAccessedRegion`.
+    #[serde(rename = "LastAccessedRegion", skip_serializing_if = "Option::is_none")]
+    pub last_accessed_region: Option<String>,
+}
+impl FromValue for TrackedActionLastAccessed {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "TrackedActionLastAccessed")?;
+        Ok(TrackedActionLastAccessed {
+            action_name: fields.optional("ActionName")?,
+            last_accessed_entity: fields.optional("LastAccessedEntity")?,
+            last_accessed_time: fields.optional("LastAccessedTime")?,
+            last_accessed_region: fields.optional("LastAccessedRegion")?,
+        })
+    }
+}
+impl ToValue for TrackedActionLastAccessed {
+    fn to_value(self) -> Value {
+        FieldWriter::new(4)
+            .optional("ActionName", self.action_name)
+            .optional("LastAccessedEntity", self.last_accessed_entity)
+            .optional("LastAccessedTime", self.last_accessed_time)
+            .optional("LastAccessedRegion", self.last_accessed_region)
+            .finish()
+    }
+}
+
+/// `UntagInstanceProfileRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UntagInstanceProfileRequest {
+    /// `InstanceProfileName`.
+    #[serde(rename = "InstanceProfileName")]
+    pub instance_profile_name: String,
+    /// `TagKeys`.
+    #[serde(rename = "TagKeys")]
+    pub tag_keys: Vec<String>,
+}
+impl FromValue for UntagInstanceProfileRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UntagInstanceProfileRequest")?;
+        Ok(UntagInstanceProfileRequest {
+            instance_profile_name: fields.required("InstanceProfileName")?,
+            tag_keys: fields.required("TagKeys")?,
+        })
+    }
+}
+impl ToValue for UntagInstanceProfileRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("InstanceProfileName", self.instance_profile_name)
+            .required("TagKeys", self.tag_keys)
+            .finish()
+    }
+}
+
 /// `UntagMFADeviceRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct UntagMFADeviceRequest {
@@ -4395,6 +7839,34 @@ impl ToValue for UntagOpenIDConnectProviderRequest {
     fn to_value(self) -> Value {
         FieldWriter::new(2)
             .required("OpenIDConnectProviderArn", self.open_id_connect_provider_arn)
+            .required("TagKeys", self.tag_keys)
+            .finish()
+    }
+}
+
+/// `UntagPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UntagPolicyRequest {
+    /// `PolicyArn`.
+    #[serde(rename = "PolicyArn")]
+    pub policy_arn: String,
+    /// `TagKeys`.
+    #[serde(rename = "TagKeys")]
+    pub tag_keys: Vec<String>,
+}
+impl FromValue for UntagPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UntagPolicyRequest")?;
+        Ok(UntagPolicyRequest {
+            policy_arn: fields.required("PolicyArn")?,
+            tag_keys: fields.required("TagKeys")?,
+        })
+    }
+}
+impl ToValue for UntagPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("PolicyArn", self.policy_arn)
             .required("TagKeys", self.tag_keys)
             .finish()
     }
@@ -4456,6 +7928,34 @@ impl ToValue for UntagSAMLProviderRequest {
     }
 }
 
+/// `UntagUserRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UntagUserRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+    /// `TagKeys`.
+    #[serde(rename = "TagKeys")]
+    pub tag_keys: Vec<String>,
+}
+impl FromValue for UntagUserRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UntagUserRequest")?;
+        Ok(UntagUserRequest {
+            user_name: fields.required("UserName")?,
+            tag_keys: fields.required("TagKeys")?,
+        })
+    }
+}
+impl ToValue for UntagUserRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("UserName", self.user_name)
+            .required("TagKeys", self.tag_keys)
+            .finish()
+    }
+}
+
 /// `UpdateAccessKeyRequest`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct UpdateAccessKeyRequest {
@@ -4489,6 +7989,69 @@ impl ToValue for UpdateAccessKeyRequest {
     }
 }
 
+/// `UpdateAccountPasswordPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UpdateAccountPasswordPolicyRequest {
+    /// `MinimumPasswordLength`.
+    #[serde(rename = "MinimumPasswordLength", skip_serializing_if = "Option::is_none")]
+    pub minimum_password_length: Option<i64>,
+    /// `RequireSymbols`.
+    #[serde(rename = "RequireSymbols", skip_serializing_if = "Option::is_none")]
+    pub require_symbols: Option<bool>,
+    /// `RequireNumbers`.
+    #[serde(rename = "RequireNumbers", skip_serializing_if = "Option::is_none")]
+    pub require_numbers: Option<bool>,
+    /// `RequireUppercaseCharacters`.
+    #[serde(rename = "RequireUppercaseCharacters", skip_serializing_if = "Option::is_none")]
+    pub require_uppercase_characters: Option<bool>,
+    /// `RequireLowercaseCharacters`.
+    #[serde(rename = "RequireLowercaseCharacters", skip_serializing_if = "Option::is_none")]
+    pub require_lowercase_characters: Option<bool>,
+    /// `AllowUsersToChangePassword`.
+    #[serde(rename = "AllowUsersToChangePassword", skip_serializing_if = "Option::is_none")]
+    pub allow_users_to_change_password: Option<bool>,
+    /// `MaxPasswordAge`.
+    #[serde(rename = "MaxPasswordAge", skip_serializing_if = "Option::is_none")]
+    pub max_password_age: Option<i64>,
+    /// `PasswordReusePrevention`.
+    #[serde(rename = "PasswordReusePrevention", skip_serializing_if = "Option::is_none")]
+    pub password_reuse_prevention: Option<i64>,
+    /// `HardExpiry`.
+    #[serde(rename = "HardExpiry", skip_serializing_if = "Option::is_none")]
+    pub hard_expiry: Option<bool>,
+}
+impl FromValue for UpdateAccountPasswordPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UpdateAccountPasswordPolicyRequest")?;
+        Ok(UpdateAccountPasswordPolicyRequest {
+            minimum_password_length: fields.optional("MinimumPasswordLength")?,
+            require_symbols: fields.optional("RequireSymbols")?,
+            require_numbers: fields.optional("RequireNumbers")?,
+            require_uppercase_characters: fields.optional("RequireUppercaseCharacters")?,
+            require_lowercase_characters: fields.optional("RequireLowercaseCharacters")?,
+            allow_users_to_change_password: fields.optional("AllowUsersToChangePassword")?,
+            max_password_age: fields.optional("MaxPasswordAge")?,
+            password_reuse_prevention: fields.optional("PasswordReusePrevention")?,
+            hard_expiry: fields.optional("HardExpiry")?,
+        })
+    }
+}
+impl ToValue for UpdateAccountPasswordPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(9)
+            .optional("MinimumPasswordLength", self.minimum_password_length)
+            .optional("RequireSymbols", self.require_symbols)
+            .optional("RequireNumbers", self.require_numbers)
+            .optional("RequireUppercaseCharacters", self.require_uppercase_characters)
+            .optional("RequireLowercaseCharacters", self.require_lowercase_characters)
+            .optional("AllowUsersToChangePassword", self.allow_users_to_change_password)
+            .optional("MaxPasswordAge", self.max_password_age)
+            .optional("PasswordReusePrevention", self.password_reuse_prevention)
+            .optional("HardExpiry", self.hard_expiry)
+            .finish()
+    }
+}
+
 /// `UpdateAssumeRolePolicyRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct UpdateAssumeRolePolicyRequest {
@@ -4517,6 +8080,81 @@ impl ToValue for UpdateAssumeRolePolicyRequest {
     }
 }
 
+/// `UpdateGroupRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UpdateGroupRequest {
+    /// `GroupName`.
+    #[serde(rename = "GroupName")]
+    pub group_name: String,
+    /// `NewPath`.
+    #[serde(rename = "NewPath", skip_serializing_if = "Option::is_none")]
+    pub new_path: Option<String>,
+    /// `NewGroupName`.
+    #[serde(rename = "NewGroupName", skip_serializing_if = "Option::is_none")]
+    pub new_group_name: Option<String>,
+}
+impl FromValue for UpdateGroupRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UpdateGroupRequest")?;
+        Ok(UpdateGroupRequest {
+            group_name: fields.required("GroupName")?,
+            new_path: fields.optional("NewPath")?,
+            new_group_name: fields.optional("NewGroupName")?,
+        })
+    }
+}
+impl ToValue for UpdateGroupRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("GroupName", self.group_name)
+            .optional("NewPath", self.new_path)
+            .optional("NewGroupName", self.new_group_name)
+            .finish()
+    }
+}
+
+/// `UpdateLoginProfileRequest`.
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UpdateLoginProfileRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+    /// `Password`.
+    #[serde(rename = "Password", skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// `PasswordResetRequired`.
+    #[serde(rename = "PasswordResetRequired", skip_serializing_if = "Option::is_none")]
+    pub password_reset_required: Option<bool>,
+}
+impl std::fmt::Debug for UpdateLoginProfileRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("UpdateLoginProfileRequest")
+            .field("user_name", &self.user_name)
+            .field("password", &"…")
+            .field("password_reset_required", &self.password_reset_required)
+            .finish()
+    }
+}
+impl FromValue for UpdateLoginProfileRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UpdateLoginProfileRequest")?;
+        Ok(UpdateLoginProfileRequest {
+            user_name: fields.required("UserName")?,
+            password: fields.optional("Password")?,
+            password_reset_required: fields.optional("PasswordResetRequired")?,
+        })
+    }
+}
+impl ToValue for UpdateLoginProfileRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("UserName", self.user_name)
+            .optional("Password", self.password)
+            .optional("PasswordResetRequired", self.password_reset_required)
+            .finish()
+    }
+}
+
 /// `UpdateOpenIDConnectProviderThumbprintRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct UpdateOpenIDConnectProviderThumbprintRequest {
@@ -4541,6 +8179,57 @@ impl ToValue for UpdateOpenIDConnectProviderThumbprintRequest {
         FieldWriter::new(2)
             .required("OpenIDConnectProviderArn", self.open_id_connect_provider_arn)
             .required("ThumbprintList", self.thumbprint_list)
+            .finish()
+    }
+}
+
+/// `UpdateRoleDescriptionRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UpdateRoleDescriptionRequest {
+    /// `RoleName`.
+    #[serde(rename = "RoleName")]
+    pub role_name: String,
+    /// `Description`.
+    #[serde(rename = "Description")]
+    pub description: String,
+}
+impl FromValue for UpdateRoleDescriptionRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UpdateRoleDescriptionRequest")?;
+        Ok(UpdateRoleDescriptionRequest {
+            role_name: fields.required("RoleName")?,
+            description: fields.required("Description")?,
+        })
+    }
+}
+impl ToValue for UpdateRoleDescriptionRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("RoleName", self.role_name)
+            .required("Description", self.description)
+            .finish()
+    }
+}
+
+/// `UpdateRoleDescriptionResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UpdateRoleDescriptionResponse {
+    /// `Role`.
+    #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+}
+impl FromValue for UpdateRoleDescriptionResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UpdateRoleDescriptionResponse")?;
+        Ok(UpdateRoleDescriptionResponse {
+            role: fields.optional("Role")?,
+        })
+    }
+}
+impl ToValue for UpdateRoleDescriptionResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("Role", self.role)
             .finish()
     }
 }
@@ -4672,6 +8361,39 @@ impl ToValue for UpdateSAMLProviderResponse {
     }
 }
 
+/// `UpdateUserRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UpdateUserRequest {
+    /// `UserName`.
+    #[serde(rename = "UserName")]
+    pub user_name: String,
+    /// `NewPath`.
+    #[serde(rename = "NewPath", skip_serializing_if = "Option::is_none")]
+    pub new_path: Option<String>,
+    /// `NewUserName`.
+    #[serde(rename = "NewUserName", skip_serializing_if = "Option::is_none")]
+    pub new_user_name: Option<String>,
+}
+impl FromValue for UpdateUserRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UpdateUserRequest")?;
+        Ok(UpdateUserRequest {
+            user_name: fields.required("UserName")?,
+            new_path: fields.optional("NewPath")?,
+            new_user_name: fields.optional("NewUserName")?,
+        })
+    }
+}
+impl ToValue for UpdateUserRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("UserName", self.user_name)
+            .optional("NewPath", self.new_path)
+            .optional("NewUserName", self.new_user_name)
+            .finish()
+    }
+}
+
 /// `User`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct User {
@@ -4724,6 +8446,74 @@ impl ToValue for User {
             .required("Arn", self.arn)
             .required("CreateDate", self.create_date)
             .optional("PasswordLastUsed", self.password_last_used)
+            .optional("PermissionsBoundary", self.permissions_boundary)
+            .optional("Tags", self.tags)
+            .finish()
+    }
+}
+
+/// `UserDetail`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UserDetail {
+    /// `Path`.
+    #[serde(rename = "Path", skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// `UserName`.
+    #[serde(rename = "UserName", skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// `UserId`.
+    #[serde(rename = "UserId", skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// `Arn`.
+    #[serde(rename = "Arn", skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// `CreateDate`.
+    #[serde(rename = "CreateDate", skip_serializing_if = "Option::is_none")]
+    pub create_date: Option<Timestamp>,
+    /// `UserPolicyList`.
+    #[serde(rename = "UserPolicyList", skip_serializing_if = "Option::is_none")]
+    pub user_policy_list: Option<Vec<PolicyDetail>>,
+    /// `GroupList`.
+    #[serde(rename = "GroupList", skip_serializing_if = "Option::is_none")]
+    pub group_list: Option<Vec<String>>,
+    /// `AttachedManagedPolicies`.
+    #[serde(rename = "AttachedManagedPolicies", skip_serializing_if = "Option::is_none")]
+    pub attached_managed_policies: Option<Vec<AttachedPolicy>>,
+    /// `PermissionsBoundary`.
+    #[serde(rename = "PermissionsBoundary", skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<AttachedPermissionsBoundary>,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+impl FromValue for UserDetail {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UserDetail")?;
+        Ok(UserDetail {
+            path: fields.optional("Path")?,
+            user_name: fields.optional("UserName")?,
+            user_id: fields.optional("UserId")?,
+            arn: fields.optional("Arn")?,
+            create_date: fields.optional("CreateDate")?,
+            user_policy_list: fields.optional("UserPolicyList")?,
+            group_list: fields.optional("GroupList")?,
+            attached_managed_policies: fields.optional("AttachedManagedPolicies")?,
+            permissions_boundary: fields.optional("PermissionsBoundary")?,
+            tags: fields.optional("Tags")?,
+        })
+    }
+}
+impl ToValue for UserDetail {
+    fn to_value(self) -> Value {
+        FieldWriter::new(10)
+            .optional("Path", self.path)
+            .optional("UserName", self.user_name)
+            .optional("UserId", self.user_id)
+            .optional("Arn", self.arn)
+            .optional("CreateDate", self.create_date)
+            .optional("UserPolicyList", self.user_policy_list)
+            .optional("GroupList", self.group_list)
+            .optional("AttachedManagedPolicies", self.attached_managed_policies)
             .optional("PermissionsBoundary", self.permissions_boundary)
             .optional("Tags", self.tags)
             .finish()
@@ -4852,6 +8642,72 @@ impl std::str::FromStr for AssignmentStatusType {
 }
 stoa_schema::text_enum!(AssignmentStatusType);
 
+/// `jobStatusType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobStatusType {
+    /// `IN_PROGRESS`.
+    InProgress,
+    /// `COMPLETED`.
+    Completed,
+    /// `FAILED`.
+    Failed,
+}
+impl JobStatusType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            JobStatusType::InProgress => "IN_PROGRESS",
+            JobStatusType::Completed => "COMPLETED",
+            JobStatusType::Failed => "FAILED",
+        }
+    }
+}
+impl std::str::FromStr for JobStatusType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "IN_PROGRESS" => JobStatusType::InProgress,
+            "COMPLETED" => JobStatusType::Completed,
+            "FAILED" => JobStatusType::Failed,
+            _ => return Err(ConvertError { member: "jobStatusType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(JobStatusType);
+
+/// `policyOwnerEntityType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PolicyOwnerEntityType {
+    /// `USER`.
+    User,
+    /// `ROLE`.
+    Role,
+    /// `GROUP`.
+    Group,
+}
+impl PolicyOwnerEntityType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PolicyOwnerEntityType::User => "USER",
+            PolicyOwnerEntityType::Role => "ROLE",
+            PolicyOwnerEntityType::Group => "GROUP",
+        }
+    }
+}
+impl std::str::FromStr for PolicyOwnerEntityType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "USER" => PolicyOwnerEntityType::User,
+            "ROLE" => PolicyOwnerEntityType::Role,
+            "GROUP" => PolicyOwnerEntityType::Group,
+            _ => return Err(ConvertError { member: "policyOwnerEntityType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(PolicyOwnerEntityType);
+
 /// `policyScopeType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PolicyScopeType {
@@ -4885,6 +8741,35 @@ impl std::str::FromStr for PolicyScopeType {
 }
 stoa_schema::text_enum!(PolicyScopeType);
 
+/// `policyType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PolicyType {
+    /// `INLINE`.
+    Inline,
+    /// `MANAGED`.
+    Managed,
+}
+impl PolicyType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PolicyType::Inline => "INLINE",
+            PolicyType::Managed => "MANAGED",
+        }
+    }
+}
+impl std::str::FromStr for PolicyType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "INLINE" => PolicyType::Inline,
+            "MANAGED" => PolicyType::Managed,
+            _ => return Err(ConvertError { member: "policyType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(PolicyType);
+
 /// `statusType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StatusType {
@@ -4917,4 +8802,161 @@ impl std::str::FromStr for StatusType {
     }
 }
 stoa_schema::text_enum!(StatusType);
+
+/// `summaryKeyType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SummaryKeyType {
+    /// `Users`.
+    Users,
+    /// `UsersQuota`.
+    UsersQuota,
+    /// `Groups`.
+    Groups,
+    /// `GroupsQuota`.
+    GroupsQuota,
+    /// `ServerCertificates`.
+    ServerCertificates,
+    /// `ServerCertificatesQuota`.
+    ServerCertificatesQuota,
+    /// `UserPolicySizeQuota`.
+    UserPolicySizeQuota,
+    /// `GroupPolicySizeQuota`.
+    GroupPolicySizeQuota,
+    /// `GroupsPerUserQuota`.
+    GroupsPerUserQuota,
+    /// `SigningCertificatesPerUserQuota`.
+    SigningCertificatesPerUserQuota,
+    /// `AccessKeysPerUserQuota`.
+    AccessKeysPerUserQuota,
+    /// `MFADevices`.
+    MFADevices,
+    /// `MFADevicesInUse`.
+    MFADevicesInUse,
+    /// `AccountMFAEnabled`.
+    AccountMFAEnabled,
+    /// `AccountAccessKeysPresent`.
+    AccountAccessKeysPresent,
+    /// `AccountPasswordPresent`.
+    AccountPasswordPresent,
+    /// `AccountSigningCertificatesPresent`.
+    AccountSigningCertificatesPresent,
+    /// `AttachedPoliciesPerGroupQuota`.
+    AttachedPoliciesPerGroupQuota,
+    /// `AttachedPoliciesPerRoleQuota`.
+    AttachedPoliciesPerRoleQuota,
+    /// `AttachedPoliciesPerUserQuota`.
+    AttachedPoliciesPerUserQuota,
+    /// `Policies`.
+    Policies,
+    /// `PoliciesQuota`.
+    PoliciesQuota,
+    /// `PolicySizeQuota`.
+    PolicySizeQuota,
+    /// `PolicyVersionsInUse`.
+    PolicyVersionsInUse,
+    /// `PolicyVersionsInUseQuota`.
+    PolicyVersionsInUseQuota,
+    /// `VersionsPerPolicyQuota`.
+    VersionsPerPolicyQuota,
+    /// `GlobalEndpointTokenVersion`.
+    GlobalEndpointTokenVersion,
+    /// `AssumeRolePolicySizeQuota`.
+    AssumeRolePolicySizeQuota,
+    /// `InstanceProfiles`.
+    InstanceProfiles,
+    /// `InstanceProfilesQuota`.
+    InstanceProfilesQuota,
+    /// `Providers`.
+    Providers,
+    /// `RolePolicySizeQuota`.
+    RolePolicySizeQuota,
+    /// `Roles`.
+    Roles,
+    /// `RolesQuota`.
+    RolesQuota,
+}
+impl SummaryKeyType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SummaryKeyType::Users => "Users",
+            SummaryKeyType::UsersQuota => "UsersQuota",
+            SummaryKeyType::Groups => "Groups",
+            SummaryKeyType::GroupsQuota => "GroupsQuota",
+            SummaryKeyType::ServerCertificates => "ServerCertificates",
+            SummaryKeyType::ServerCertificatesQuota => "ServerCertificatesQuota",
+            SummaryKeyType::UserPolicySizeQuota => "UserPolicySizeQuota",
+            SummaryKeyType::GroupPolicySizeQuota => "GroupPolicySizeQuota",
+            SummaryKeyType::GroupsPerUserQuota => "GroupsPerUserQuota",
+            SummaryKeyType::SigningCertificatesPerUserQuota => "SigningCertificatesPerUserQuota",
+            SummaryKeyType::AccessKeysPerUserQuota => "AccessKeysPerUserQuota",
+            SummaryKeyType::MFADevices => "MFADevices",
+            SummaryKeyType::MFADevicesInUse => "MFADevicesInUse",
+            SummaryKeyType::AccountMFAEnabled => "AccountMFAEnabled",
+            SummaryKeyType::AccountAccessKeysPresent => "AccountAccessKeysPresent",
+            SummaryKeyType::AccountPasswordPresent => "AccountPasswordPresent",
+            SummaryKeyType::AccountSigningCertificatesPresent => "AccountSigningCertificatesPresent",
+            SummaryKeyType::AttachedPoliciesPerGroupQuota => "AttachedPoliciesPerGroupQuota",
+            SummaryKeyType::AttachedPoliciesPerRoleQuota => "AttachedPoliciesPerRoleQuota",
+            SummaryKeyType::AttachedPoliciesPerUserQuota => "AttachedPoliciesPerUserQuota",
+            SummaryKeyType::Policies => "Policies",
+            SummaryKeyType::PoliciesQuota => "PoliciesQuota",
+            SummaryKeyType::PolicySizeQuota => "PolicySizeQuota",
+            SummaryKeyType::PolicyVersionsInUse => "PolicyVersionsInUse",
+            SummaryKeyType::PolicyVersionsInUseQuota => "PolicyVersionsInUseQuota",
+            SummaryKeyType::VersionsPerPolicyQuota => "VersionsPerPolicyQuota",
+            SummaryKeyType::GlobalEndpointTokenVersion => "GlobalEndpointTokenVersion",
+            SummaryKeyType::AssumeRolePolicySizeQuota => "AssumeRolePolicySizeQuota",
+            SummaryKeyType::InstanceProfiles => "InstanceProfiles",
+            SummaryKeyType::InstanceProfilesQuota => "InstanceProfilesQuota",
+            SummaryKeyType::Providers => "Providers",
+            SummaryKeyType::RolePolicySizeQuota => "RolePolicySizeQuota",
+            SummaryKeyType::Roles => "Roles",
+            SummaryKeyType::RolesQuota => "RolesQuota",
+        }
+    }
+}
+impl std::str::FromStr for SummaryKeyType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "Users" => SummaryKeyType::Users,
+            "UsersQuota" => SummaryKeyType::UsersQuota,
+            "Groups" => SummaryKeyType::Groups,
+            "GroupsQuota" => SummaryKeyType::GroupsQuota,
+            "ServerCertificates" => SummaryKeyType::ServerCertificates,
+            "ServerCertificatesQuota" => SummaryKeyType::ServerCertificatesQuota,
+            "UserPolicySizeQuota" => SummaryKeyType::UserPolicySizeQuota,
+            "GroupPolicySizeQuota" => SummaryKeyType::GroupPolicySizeQuota,
+            "GroupsPerUserQuota" => SummaryKeyType::GroupsPerUserQuota,
+            "SigningCertificatesPerUserQuota" => SummaryKeyType::SigningCertificatesPerUserQuota,
+            "AccessKeysPerUserQuota" => SummaryKeyType::AccessKeysPerUserQuota,
+            "MFADevices" => SummaryKeyType::MFADevices,
+            "MFADevicesInUse" => SummaryKeyType::MFADevicesInUse,
+            "AccountMFAEnabled" => SummaryKeyType::AccountMFAEnabled,
+            "AccountAccessKeysPresent" => SummaryKeyType::AccountAccessKeysPresent,
+            "AccountPasswordPresent" => SummaryKeyType::AccountPasswordPresent,
+            "AccountSigningCertificatesPresent" => SummaryKeyType::AccountSigningCertificatesPresent,
+            "AttachedPoliciesPerGroupQuota" => SummaryKeyType::AttachedPoliciesPerGroupQuota,
+            "AttachedPoliciesPerRoleQuota" => SummaryKeyType::AttachedPoliciesPerRoleQuota,
+            "AttachedPoliciesPerUserQuota" => SummaryKeyType::AttachedPoliciesPerUserQuota,
+            "Policies" => SummaryKeyType::Policies,
+            "PoliciesQuota" => SummaryKeyType::PoliciesQuota,
+            "PolicySizeQuota" => SummaryKeyType::PolicySizeQuota,
+            "PolicyVersionsInUse" => SummaryKeyType::PolicyVersionsInUse,
+            "PolicyVersionsInUseQuota" => SummaryKeyType::PolicyVersionsInUseQuota,
+            "VersionsPerPolicyQuota" => SummaryKeyType::VersionsPerPolicyQuota,
+            "GlobalEndpointTokenVersion" => SummaryKeyType::GlobalEndpointTokenVersion,
+            "AssumeRolePolicySizeQuota" => SummaryKeyType::AssumeRolePolicySizeQuota,
+            "InstanceProfiles" => SummaryKeyType::InstanceProfiles,
+            "InstanceProfilesQuota" => SummaryKeyType::InstanceProfilesQuota,
+            "Providers" => SummaryKeyType::Providers,
+            "RolePolicySizeQuota" => SummaryKeyType::RolePolicySizeQuota,
+            "Roles" => SummaryKeyType::Roles,
+            "RolesQuota" => SummaryKeyType::RolesQuota,
+            _ => return Err(ConvertError { member: "summaryKeyType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(SummaryKeyType);
 

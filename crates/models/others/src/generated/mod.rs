@@ -8,9 +8,7 @@ pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod ecr;
 pub mod events;
-pub mod kms;
 pub mod logs;
-pub mod organizations;
 pub mod pricing;
 pub mod ram;
 pub mod s3;
@@ -19,4 +17,4 @@ pub mod sagemaker_metrics;
 pub mod servicecatalog;
 
 /// All of these services.
-pub static SERVICES: &[&ServiceSpec] = &[&cloudformation::SERVICE, &cloudtrail::SERVICE, &cloudwatch::SERVICE, &ecr::SERVICE, &events::SERVICE, &kms::SERVICE, &logs::SERVICE, &organizations::SERVICE, &pricing::SERVICE, &ram::SERVICE, &s3::SERVICE, &sagemaker_featurestore_runtime::SERVICE, &sagemaker_metrics::SERVICE, &servicecatalog::SERVICE];
+pub static SERVICES: &[&ServiceSpec] = &[&cloudformation::SERVICE, &cloudtrail::SERVICE, &cloudwatch::SERVICE, &ecr::SERVICE, &events::SERVICE, &logs::SERVICE, &pricing::SERVICE, &ram::SERVICE, &s3::SERVICE, &sagemaker_featurestore_runtime::SERVICE, &sagemaker_metrics::SERVICE, &servicecatalog::SERVICE];

@@ -4,6 +4,7 @@ mod account_data;
 mod authority;
 mod bucket_settings;
 mod buckets;
+mod data_keys;
 mod hub_access;
 mod issuer_keys;
 mod objects;
@@ -20,6 +21,7 @@ pub use buckets::{
     ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, PartRecord, UploadName, UploadRecord, Uploads,
     WriteCondition, WriteObject,
 };
+pub use data_keys::{DataKey, DataKeyCall, DataKeys};
 pub use hub_access::{HubAccess, ModelAccessRequest};
 pub use issuer_keys::{IssuerKeys, IssuerKeysError};
 pub use objects::{ObjectEntry, ObjectSource};

@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_iam::operations as op;
-use stoa_models_iam::types::{CreateAccountAliasRequest, ListAccountAliasesRequest, ListAccountAliasesResponse};
+use stoa_models_iam::types::{
+    CreateAccountAliasRequest, DeleteAccountAliasRequest, ListAccountAliasesRequest, ListAccountAliasesResponse,
+};
 use stoa_schema::Empty;
 use stoa_store::{Document, Expect, Transaction};
 use stoa_types::AccountId;
 
 use crate::Iam;
-use crate::error::{already_exists, store_failed};
+use crate::error::{already_exists, no_such_entity, store_failed};
 use crate::paging::Paging;
 use crate::state::{global_key, kind};
 
@@ -35,6 +37,21 @@ impl Handles<op::CreateAccountAlias> for Iam {
         }
         let transaction = transaction.update(loaded.changed(cx.now)?);
         self.commit_or(transaction, || already_exists(format!("The account alias {alias} already exists."))).await?;
+        Ok(Empty {})
+    }
+}
+
+impl Handles<op::DeleteAccountAlias> for Iam {
+    async fn handle(&self, cx: &Cx, input: Authorized<DeleteAccountAliasRequest>) -> Result<Empty, ApiError> {
+        let mut loaded = self.load_account(self.account(cx)).await?;
+        let alias = &input.account_alias;
+        if loaded.record.alias.as_ref() != Some(alias) {
+            return Err(no_such_entity(format!("The account alias {alias} cannot be found.")));
+        }
+        loaded.record.alias = None;
+        let key = global_key(kind::ALIAS, &AccountId::aws(), alias);
+        let transaction = Transaction::new().delete(key, Expect::Any).update(loaded.changed(cx.now)?);
+        self.commit(transaction).await?;
         Ok(Empty {})
     }
 }

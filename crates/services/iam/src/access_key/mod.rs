@@ -19,7 +19,7 @@ use crate::paging::Paging;
 use crate::state::{AccessKeyRecord, Loaded, UserRecord, key_key, key_owner, kind, load};
 use crate::usage::use_key;
 
-const MAX_KEYS: usize = 2;
+pub(crate) const MAX_KEYS: usize = 2;
 /// What `UserName` says of the root user's keys, which have none.
 const ROOT_USER: &str = "root";
 
@@ -35,7 +35,11 @@ impl Iam {
         own.ok_or_else(|| no_such_entity(format!("The Access Key with id {id} cannot be found.")))
     }
 
-    async fn keys_of(&self, account: &AccountId, user: Option<&str>) -> Result<Vec<AccessKeyRecord>, ApiError> {
+    pub(crate) async fn keys_of(
+        &self,
+        account: &AccountId,
+        user: Option<&str>,
+    ) -> Result<Vec<AccessKeyRecord>, ApiError> {
         let documents = self.all_with_parent(kind::ACCESS_KEY, &key_owner(account, user)).await?;
         documents.iter().map(|document| document.decode().map_err(store_failed)).collect()
     }
@@ -134,6 +138,7 @@ impl Handles<op::UpdateAccessKey> for Iam {
             StatusType::Inactive => false,
             StatusType::Expired => return Err(invalid_input("An access key is set to Active or Inactive.")),
         };
+        key.record.changed = Some(cx.now);
         let document = key.changed(cx.now)?.with_status(input.status.as_str());
         self.commit(Transaction::new().update(document)).await?;
         Ok(Empty {})

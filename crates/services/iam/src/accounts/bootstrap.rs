@@ -56,8 +56,9 @@ impl Iam {
             policy_types: BTreeSet::new(),
         };
         let order = AccountOrder::named("management");
-        let (new, transaction) = self.prepare_account(&order, None)?;
-        organization.management_account = new.account_id;
+        let (id, mut transaction) = self.prepare_account(&order, None)?;
+        transaction.changes.extend(self.root_key(&id)?.0.changes);
+        organization.management_account = id;
         let mut root = new_node(&organization, NodeKind::Root, &organization.root_id, "Root", None);
         root.children = 1;
         let id = organization.management_account.as_str();

@@ -51,6 +51,11 @@ impl AccountOrder<'_> {
     pub(crate) fn named(name: &str) -> AccountOrder<'_> {
         AccountOrder { name, email: None, access_role: ACCESS_ROLE, tags: Vec::new() }
     }
+
+    /// Whether a new account has another role of this name.
+    pub(crate) fn is_taken_role(&self, name: &str) -> bool {
+        name.eq_ignore_ascii_case(ADMIN_ROLE)
+    }
 }
 
 impl Iam {
@@ -59,15 +64,23 @@ impl Iam {
     /// # Errors
     /// `InvalidInput` for a name that is empty or too long, and the store's.
     pub async fn create_account(&self, name: &str) -> Result<NewAccount, ApiError> {
-        self.create_member(&AccountOrder::named(name), |_| Ok(Transaction::new())).await
+        let with_key = |id: &AccountId| self.root_key(id);
+        let (account_id, key) = self.create_member(&AccountOrder::named(name), with_key).await?;
+        Ok(NewAccount { account_id, access_key_id: key.id, secret_access_key: key.secret })
     }
 
-    /// Adds a member account below the root, together with what `also` says of the new account.
-    pub(crate) async fn create_member(
+    /// A key of an account's root user, with what stores it.
+    pub(super) fn root_key(&self, account: &AccountId) -> Result<(Transaction, NewKey), ApiError> {
+        let key = self.new_key(account, None, self.clock.now())?;
+        Ok((Transaction::new().create(key.document.clone()), key))
+    }
+
+    /// Adds a member account below the root, together with what `also` makes of the new account's id.
+    pub(crate) async fn create_member<T>(
         &self,
         order: &AccountOrder<'_>,
-        also: impl Fn(&AccountId) -> Result<Transaction, ApiError> + Send + Sync,
-    ) -> Result<NewAccount, ApiError> {
+        also: impl Fn(&AccountId) -> Result<(Transaction, T), ApiError> + Send + Sync,
+    ) -> Result<(AccountId, T), ApiError> {
         // A number that is taken, an address that is, and a root that has changed all conflict: then again.
         for _ in 0..ATTEMPTS {
             let organization = self.loaded_organization().await?;
@@ -76,13 +89,14 @@ impl Iam {
             {
                 return Err(already_exists(format!("the address {email} is another account's")));
             }
-            let (new, transaction) = self.prepare_account(order, Some(&organization.record))?;
+            let (id, transaction) = self.prepare_account(order, Some(&organization.record))?;
             let root = self.root_node(&organization.record).await?;
-            let place = (new.account_id.as_str(), order.name);
+            let place = (id.as_str(), order.name);
             let mut transaction = self.with_new_node(transaction, &organization, root, NodeKind::Account, place)?;
-            transaction.changes.extend(also(&new.account_id)?.changes);
+            let (more, made) = also(&id)?;
+            transaction.changes.extend(more.changes);
             match self.store.commit(transaction).await {
-                Ok(()) => return Ok(new),
+                Ok(()) => return Ok((id, made)),
                 Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(store_failed(error)),
             }
@@ -90,12 +104,12 @@ impl Iam {
         Err(already_exists("no free account id was found"))
     }
 
-    /// A new account without its node: the management account where there is no organization yet.
+    /// A new account without its node and its root user's key: the management account where there is no organization yet.
     pub(super) fn prepare_account(
         &self,
         order: &AccountOrder<'_>,
         organization: Option<&Organization>,
-    ) -> Result<(NewAccount, Transaction), ApiError> {
+    ) -> Result<(AccountId, Transaction), ApiError> {
         if order.name.is_empty() || order.name.chars().count() > 50 {
             return Err(crate::error::invalid_input("an account's name has 1 to 50 characters"));
         }
@@ -111,8 +125,7 @@ impl Iam {
             closed: None,
         };
         let account = Document::new(account_key(&id), order.name, now, &record).map_err(store_failed)?;
-        let key = self.new_key(&id, None, now)?;
-        let mut transaction = Transaction::new().create(account.with_status("Active")).create(key.document);
+        let mut transaction = Transaction::new().create(account.with_status("Active"));
         if let Some(email) = order.email {
             let reserved = Document::new(email_key(email), email, now, &id).map_err(store_failed)?;
             transaction = transaction.create(reserved);
@@ -136,7 +149,7 @@ impl Iam {
                 transaction = transaction.set_tags(&organization.node_arn(id.as_str()), order.tags.clone());
             }
         }
-        Ok((NewAccount { account_id: id, access_key_id: key.id, secret_access_key: key.secret }, transaction))
+        Ok((id, transaction))
     }
 
     fn new_account_id(&self) -> AccountId {
@@ -160,6 +173,7 @@ impl Iam {
             attached: vec![ADMINISTRATOR.to_owned()],
             boundary: None,
             tags: Default::default(),
+            instance_profiles: Vec::new(),
         }
     }
 
@@ -178,6 +192,7 @@ impl Iam {
             sealed_secret,
             active: true,
             created: now,
+            changed: None,
         };
         let document = Document::new(key_key(&id), &id, now, &record).map_err(store_failed)?;
         let document = document.with_parent(&key_owner(account, user)).with_status("Active");

@@ -9,11 +9,20 @@ use crate::entity::Entity;
 use crate::error::{invalid_input, store_failed};
 use crate::organizations::ATTEMPTS;
 use crate::state::{
-    AccountRecord, MfaRecord, OidcRecord, PolicyRecord, RoleRecord, SamlRecord, UserRecord, account_key,
-    delegation_key, email_key, global_key, key_key, key_owner, kind,
+    AccountRecord, InstanceProfileRecord, MfaRecord, OidcRecord, PolicyRecord, RoleRecord, SamlRecord, UserRecord,
+    account_key, delegation_key, email_key, global_key, key_key, key_owner, kind,
 };
 
 const DELETING: &str = "Deleting";
+/// What an account has in documents of its own, without tags.
+const PLAIN: [&str; 6] = [
+    kind::GROUP,
+    kind::PASSWORD_POLICY,
+    kind::PRINCIPAL_USE,
+    kind::CREDENTIAL_REPORT,
+    kind::LAST_ACCESSED,
+    kind::ROLE_DELETION,
+];
 
 impl Iam {
     /// Deletes a member account with everything in it.
@@ -62,6 +71,15 @@ impl Iam {
         for document in self.all_of(kind::ROLE, id).await? {
             let role: RoleRecord = document.decode().map_err(store_failed)?;
             transaction = transaction.delete(document.key.clone(), Expect::Any).set_tags(&role.arn, Vec::new());
+        }
+        for document in self.all_of(kind::INSTANCE_PROFILE, id).await? {
+            let profile: InstanceProfileRecord = document.decode().map_err(store_failed)?;
+            transaction = transaction.delete(document.key.clone(), Expect::Any).set_tags(&profile.arn, Vec::new());
+        }
+        for plain in PLAIN {
+            for document in self.all_of(plain, id).await? {
+                transaction = transaction.delete(document.key.clone(), Expect::Any);
+            }
         }
         for document in self.all_of(kind::POLICY, id).await? {
             let policy: PolicyRecord = document.decode().map_err(store_failed)?;

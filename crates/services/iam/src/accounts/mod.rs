@@ -12,6 +12,7 @@ mod delete;
 pub use bootstrap::LocalCredentials;
 pub(crate) use create::AccountOrder;
 pub use create::NewAccount;
+pub(crate) use create::with_role;
 
 use stoa_kernel::ApiError;
 use stoa_store::Query;

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
+use stoa_kernel::ports::Verdict;
 use stoa_kernel::{ApiError, Principal, PrincipalIdentity};
 use stoa_policy::{Context, Decision, Explanation, PolicySet, PrincipalRef, Request, Slots, Values, decide, explain};
 
-use super::is_trusted_action;
+use super::{is_trusted_action, verdict};
 use crate::Iam;
 
 /// Whose resources of the pseudo-account `aws` are not when the action would change them.
@@ -97,6 +98,11 @@ impl Gathered {
     ) -> T {
         let request = self.request(action, resource, context);
         self.with_slots(|slots| told(&decide(slots, &request)))
+    }
+
+    /// Decides it, in the words of AWS where it is denied.
+    pub fn verdict(&self, action: &str, resource: &str, context: &dyn Context) -> Verdict {
+        self.decide(action, resource, context, |decision| verdict(decision, action))
     }
 
     /// Explains it.

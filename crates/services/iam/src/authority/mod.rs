@@ -52,10 +52,14 @@ impl Authority for Iam {
         if principal.session.is_none() && !principal.access_key_id.is_empty() {
             self.note_key_use(principal, action, context);
         }
-        match self.gather(principal, action, resource, context).await? {
-            Some(gathered) => Ok(gathered.decide(action, resource, context, |decision| verdict(decision, action))),
-            None => Ok(nobody(action)),
+        let Some(gathered) = self.gather(principal, action, resource, context).await? else {
+            return Ok(nobody(action));
+        };
+        let verdict = gathered.verdict(action, resource, context);
+        if verdict.effect == Effect::Allow {
+            self.note_principal_use(principal, action, context);
         }
+        Ok(verdict)
     }
 
     async fn service_session(

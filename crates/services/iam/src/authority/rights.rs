@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use stoa_kernel::{ApiError, Principal, PrincipalIdentity};
 use stoa_policy::{Document, PolicySet, PrincipalRef};
 use stoa_store::{Key, Store};
-use stoa_types::Arn;
+use stoa_types::{AccountId, Arn};
 
 use super::gathered::Gathered;
 use crate::Iam;
 use crate::error::store_failed;
 use crate::managed;
 use crate::state::{
-    AccountRecord, PolicyRecord, PolicyType, RoleRecord, UserRecord, account_key, load, policy_key, role_key, user_key,
+    AccountRecord, GroupRecord, PolicyRecord, PolicyType, RoleRecord, UserRecord, account_key, global_key, kind, load,
+    policy_key, role_key, user_key,
 };
 
 /// The policies of one principal.
@@ -81,6 +82,8 @@ impl Iam {
         let iam_version = self.store.version("iam:");
         let organizations_version = self.store.version("organizations:");
         let limited = principal.session.as_ref().is_some_and(|session| !session.policies.is_empty());
+        // Two users may each have made a federated session of one name.
+        let limited = limited || matches!(principal.identity, PrincipalIdentity::FederatedUser { .. });
         let cache_key = if limited { &principal.access_key_id } else { &principal.arn };
         if let Some(rights) = self.rights.get(cache_key)
             && rights.organizations_version == organizations_version
@@ -123,13 +126,13 @@ impl Iam {
             PrincipalIdentity::User { name } => {
                 let user = sources.load::<UserRecord>(store, user_key(&principal.account, name)).await?;
                 let Some(user) = user.filter(|user| user.id == principal.principal_id) else { return Ok(None) };
-                self.own_of_user(user, sources).await?
+                self.own_of_user(&principal.account, user, sources).await?
             }
             // That the user is still the one who asked for the session is seen to with the credential.
             PrincipalIdentity::FederatedUser { user: Some(name), .. } => {
                 let user = sources.load::<UserRecord>(store, user_key(&principal.account, name)).await?;
                 let Some(user) = user else { return Ok(None) };
-                self.own_of_user(user, sources).await?
+                self.own_of_user(&principal.account, user, sources).await?
             }
             PrincipalIdentity::AssumedRole { role_arn, role_name, .. } => {
                 let role = sources.load::<RoleRecord>(store, role_key(&principal.account, role_name)).await?;
@@ -164,8 +167,21 @@ impl Iam {
     }
 
     /// The policies of a user: its own, then those of its groups.
-    async fn own_of_user(&self, user: UserRecord, _sources: &mut Sources) -> Result<Own, ApiError> {
-        Ok(Own { inline: user.inline.into_iter().collect(), attached: user.attached, boundary: user.boundary })
+    async fn own_of_user(&self, account: &AccountId, user: UserRecord, sources: &mut Sources) -> Result<Own, ApiError> {
+        let mut own =
+            Own { inline: user.inline.into_iter().collect(), attached: user.attached, boundary: user.boundary };
+        for id in &user.groups {
+            let Some(group) = sources.load::<GroupRecord>(&*self.store, global_key(kind::GROUP, account, id)).await?
+            else {
+                continue;
+            };
+            let named = |(name, text)| (format!("{}/{name}", group.name), text);
+            own.inline.extend(group.inline.into_iter().map(named));
+            own.attached.extend(group.attached);
+        }
+        own.attached.sort_unstable();
+        own.attached.dedup();
+        Ok(own)
     }
 
     async fn compile_identity(

@@ -40,6 +40,11 @@ impl Iam {
             Some(key) => sources.load::<RoleRecord>(&*self.store, key).await?.filter(|role| role.arn == role_arn),
             None => None,
         };
+        // Nobody becomes a role of an account that is closed or being deleted.
+        let role = match role {
+            Some(role) if self.role_is_open(role_arn, &mut sources).await? => Some(role),
+            _ => None,
+        };
         let policy = match &role {
             Some(role) => PolicySet::compile([(Arc::from(&*role.name), &parse(&role.trust)?)]),
             None => PolicySet::default(),
@@ -51,6 +56,13 @@ impl Iam {
             self.trusts.put(role_arn, Arc::clone(&trust));
         }
         Ok(trust)
+    }
+
+    async fn role_is_open(&self, role_arn: &str, sources: &mut Sources) -> Result<bool, ApiError> {
+        match role_key_of(role_arn) {
+            Some(key) => self.account_is_active(&key.account, sources).await,
+            None => Ok(false),
+        }
     }
 }
 

@@ -4,27 +4,44 @@
 use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
-use stoa_models_iam::operations::{AddClientIDToOpenIDConnectProvider, AttachRolePolicy, AttachUserPolicy, CreateAccessKey, CreateAccountAlias, CreateOpenIDConnectProvider, CreatePolicy, CreatePolicyVersion, CreateRole, CreateSAMLProvider, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeleteOpenIDConnectProvider, DeletePolicy, DeletePolicyVersion, DeleteRole, DeleteRolePolicy, DeleteSAMLProvider, DeleteUser, DeleteUserPolicy, DeleteVirtualMFADevice, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GetAccessKeyLastUsed, GetMFADevice, GetOpenIDConnectProvider, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetSAMLProvider, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedRolePolicies, ListAttachedUserPolicies, ListMFADeviceTags, ListMFADevices, ListOpenIDConnectProviderTags, ListOpenIDConnectProviders, ListPolicies, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListSAMLProviderTags, ListSAMLProviders, ListUserPolicies, ListUsers, ListVirtualMFADevices, PutRolePolicy, PutUserPolicy, RemoveClientIDFromOpenIDConnectProvider, ResyncMFADevice, SetDefaultPolicyVersion, SimulatePrincipalPolicy, TagMFADevice, TagOpenIDConnectProvider, TagRole, TagSAMLProvider, TagUser, UntagMFADevice, UntagOpenIDConnectProvider, UntagRole, UntagSAMLProvider, UpdateAccessKey, UpdateAssumeRolePolicy, UpdateOpenIDConnectProviderThumbprint, UpdateRole, UpdateSAMLProvider};
+use stoa_models_iam::operations::{AddClientIDToOpenIDConnectProvider, AddRoleToInstanceProfile, AddUserToGroup, AttachGroupPolicy, AttachRolePolicy, AttachUserPolicy, ChangePassword, CreateAccessKey, CreateAccountAlias, CreateGroup, CreateInstanceProfile, CreateLoginProfile, CreateOpenIDConnectProvider, CreatePolicyVersion, CreateRole, CreateSAMLProvider, CreateServiceLinkedRole, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeleteAccountAlias, DeleteAccountPasswordPolicy, DeleteGroup, DeleteGroupPolicy, DeleteInstanceProfile, DeleteLoginProfile, DeleteOpenIDConnectProvider, DeletePolicyVersion, DeleteRole, DeleteRolePermissionsBoundary, DeleteRolePolicy, DeleteSAMLProvider, DeleteServiceLinkedRole, DeleteUser, DeleteUserPermissionsBoundary, DeleteUserPolicy, DeleteVirtualMFADevice, DetachGroupPolicy, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GenerateCredentialReport, GenerateServiceLastAccessedDetails, GetAccessKeyLastUsed, GetAccountAuthorizationDetails, GetAccountPasswordPolicy, GetAccountSummary, GetContextKeysForCustomPolicy, GetContextKeysForPrincipalPolicy, GetCredentialReport, GetGroup, GetGroupPolicy, GetInstanceProfile, GetLoginProfile, GetMFADevice, GetOpenIDConnectProvider, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetSAMLProvider, GetServiceLastAccessedDetails, GetServiceLastAccessedDetailsWithEntities, GetServiceLinkedRoleDeletionStatus, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedGroupPolicies, ListAttachedRolePolicies, ListAttachedUserPolicies, ListEntitiesForPolicy, ListGroupPolicies, ListGroups, ListGroupsForUser, ListInstanceProfileTags, ListInstanceProfiles, ListInstanceProfilesForRole, ListMFADeviceTags, ListMFADevices, ListOpenIDConnectProviderTags, ListOpenIDConnectProviders, ListPoliciesGrantingServiceAccess, ListPolicyTags, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListSAMLProviderTags, ListSAMLProviders, ListUserPolicies, ListUserTags, ListUsers, ListVirtualMFADevices, PutGroupPolicy, PutRolePermissionsBoundary, PutRolePolicy, PutUserPermissionsBoundary, PutUserPolicy, RemoveClientIDFromOpenIDConnectProvider, RemoveRoleFromInstanceProfile, RemoveUserFromGroup, ResyncMFADevice, SetDefaultPolicyVersion, SimulateCustomPolicy, SimulatePrincipalPolicy, TagInstanceProfile, TagMFADevice, TagOpenIDConnectProvider, TagPolicy, TagRole, TagSAMLProvider, TagUser, UntagInstanceProfile, UntagMFADevice, UntagOpenIDConnectProvider, UntagPolicy, UntagRole, UntagSAMLProvider, UntagUser, UpdateAccessKey, UpdateAccountPasswordPolicy, UpdateAssumeRolePolicy, UpdateGroup, UpdateLoginProfile, UpdateOpenIDConnectProviderThumbprint, UpdateRole, UpdateRoleDescription, UpdateSAMLProvider, UpdateUser};
+use stoa_models_organizations::operations::{AttachPolicy, CloseAccount, CreateAccount, CreateOrganization, CreateOrganizationalUnit, DeleteOrganizationalUnit, DeleteResourcePolicy, DeregisterDelegatedAdministrator, DescribeAccount, DescribeCreateAccountStatus, DescribeEffectivePolicy, DescribeOrganization, DescribeOrganizationalUnit, DescribePolicy, DescribeResourcePolicy, DetachPolicy, DisableAWSServiceAccess, DisablePolicyType, EnableAWSServiceAccess, EnablePolicyType, LeaveOrganization, ListAWSServiceAccessForOrganization, ListAccounts, ListAccountsForParent, ListChildren, ListCreateAccountStatus, ListDelegatedAdministrators, ListDelegatedServicesForAccount, ListOrganizationalUnitsForParent, ListParents, ListPoliciesForTarget, ListRoots, ListTagsForResource, ListTargetsForPolicy, MoveAccount, PutResourcePolicy, RegisterDelegatedAdministrator, RemoveAccountFromOrganization, TagResource, UntagResource, UpdateOrganizationalUnit, UpdatePolicy};
 use stoa_models_sts::operations::{AssumeRole, AssumeRoleWithSAML, AssumeRoleWithWebIdentity, DecodeAuthorizationMessage, GetAccessKeyInfo, GetCallerIdentity, GetFederationToken, GetSessionToken};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
 pub trait IamOperations:
     Handles<AddClientIDToOpenIDConnectProvider>
+    + Handles<AddRoleToInstanceProfile>
+    + Targets<AddRoleToInstanceProfile>
+    + Handles<AddUserToGroup>
+    + Targets<AddUserToGroup>
+    + Handles<AttachGroupPolicy>
+    + Targets<AttachGroupPolicy>
     + Handles<AttachRolePolicy>
     + Targets<AttachRolePolicy>
     + Handles<AttachUserPolicy>
     + Targets<AttachUserPolicy>
+    + Handles<ChangePassword>
+    + Targets<ChangePassword>
     + Handles<CreateAccessKey>
     + Targets<CreateAccessKey>
     + Handles<CreateAccountAlias>
+    + Handles<CreateGroup>
+    + Targets<CreateGroup>
+    + Handles<CreateInstanceProfile>
+    + Targets<CreateInstanceProfile>
+    + Handles<CreateLoginProfile>
+    + Targets<CreateLoginProfile>
     + Handles<CreateOpenIDConnectProvider>
     + Targets<CreateOpenIDConnectProvider>
-    + Handles<CreatePolicy>
-    + Targets<CreatePolicy>
+    + Handles<stoa_models_iam::operations::CreatePolicy>
+    + Targets<stoa_models_iam::operations::CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
     + Handles<CreateSAMLProvider>
+    + Handles<CreateServiceLinkedRole>
+    + Targets<CreateServiceLinkedRole>
     + Handles<CreateUser>
     + Targets<CreateUser>
     + Handles<CreateVirtualMFADevice>
@@ -33,27 +50,61 @@ pub trait IamOperations:
     + Targets<DeactivateMFADevice>
     + Handles<DeleteAccessKey>
     + Targets<DeleteAccessKey>
+    + Handles<DeleteAccountAlias>
+    + Handles<DeleteAccountPasswordPolicy>
+    + Handles<DeleteGroup>
+    + Targets<DeleteGroup>
+    + Handles<DeleteGroupPolicy>
+    + Targets<DeleteGroupPolicy>
+    + Handles<DeleteInstanceProfile>
+    + Targets<DeleteInstanceProfile>
+    + Handles<DeleteLoginProfile>
+    + Targets<DeleteLoginProfile>
     + Handles<DeleteOpenIDConnectProvider>
-    + Handles<DeletePolicy>
+    + Handles<stoa_models_iam::operations::DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
     + Targets<DeleteRole>
+    + Handles<DeleteRolePermissionsBoundary>
+    + Targets<DeleteRolePermissionsBoundary>
     + Handles<DeleteRolePolicy>
     + Targets<DeleteRolePolicy>
     + Handles<DeleteSAMLProvider>
+    + Handles<DeleteServiceLinkedRole>
+    + Targets<DeleteServiceLinkedRole>
     + Handles<DeleteUser>
     + Targets<DeleteUser>
+    + Handles<DeleteUserPermissionsBoundary>
+    + Targets<DeleteUserPermissionsBoundary>
     + Handles<DeleteUserPolicy>
     + Targets<DeleteUserPolicy>
     + Handles<DeleteVirtualMFADevice>
+    + Handles<DetachGroupPolicy>
+    + Targets<DetachGroupPolicy>
     + Handles<DetachRolePolicy>
     + Targets<DetachRolePolicy>
     + Handles<DetachUserPolicy>
     + Targets<DetachUserPolicy>
     + Handles<EnableMFADevice>
     + Targets<EnableMFADevice>
+    + Handles<GenerateCredentialReport>
+    + Handles<GenerateServiceLastAccessedDetails>
     + Handles<GetAccessKeyLastUsed>
     + Targets<GetAccessKeyLastUsed>
+    + Handles<GetAccountAuthorizationDetails>
+    + Handles<GetAccountPasswordPolicy>
+    + Handles<GetAccountSummary>
+    + Handles<GetContextKeysForCustomPolicy>
+    + Handles<GetContextKeysForPrincipalPolicy>
+    + Handles<GetCredentialReport>
+    + Handles<GetGroup>
+    + Targets<GetGroup>
+    + Handles<GetGroupPolicy>
+    + Targets<GetGroupPolicy>
+    + Handles<GetInstanceProfile>
+    + Targets<GetInstanceProfile>
+    + Handles<GetLoginProfile>
+    + Targets<GetLoginProfile>
     + Handles<GetMFADevice>
     + Targets<GetMFADevice>
     + Handles<GetOpenIDConnectProvider>
@@ -64,6 +115,10 @@ pub trait IamOperations:
     + Handles<GetRolePolicy>
     + Targets<GetRolePolicy>
     + Handles<GetSAMLProvider>
+    + Handles<GetServiceLastAccessedDetails>
+    + Handles<GetServiceLastAccessedDetailsWithEntities>
+    + Handles<GetServiceLinkedRoleDeletionStatus>
+    + Targets<GetServiceLinkedRoleDeletionStatus>
     + Handles<GetUser>
     + Targets<GetUser>
     + Handles<GetUserPolicy>
@@ -71,16 +126,31 @@ pub trait IamOperations:
     + Handles<ListAccessKeys>
     + Targets<ListAccessKeys>
     + Handles<ListAccountAliases>
+    + Handles<ListAttachedGroupPolicies>
+    + Targets<ListAttachedGroupPolicies>
     + Handles<ListAttachedRolePolicies>
     + Targets<ListAttachedRolePolicies>
     + Handles<ListAttachedUserPolicies>
     + Targets<ListAttachedUserPolicies>
+    + Handles<ListEntitiesForPolicy>
+    + Handles<ListGroupPolicies>
+    + Targets<ListGroupPolicies>
+    + Handles<ListGroups>
+    + Handles<ListGroupsForUser>
+    + Targets<ListGroupsForUser>
+    + Handles<ListInstanceProfileTags>
+    + Targets<ListInstanceProfileTags>
+    + Handles<ListInstanceProfiles>
+    + Handles<ListInstanceProfilesForRole>
+    + Targets<ListInstanceProfilesForRole>
     + Handles<ListMFADeviceTags>
     + Handles<ListMFADevices>
     + Targets<ListMFADevices>
     + Handles<ListOpenIDConnectProviderTags>
     + Handles<ListOpenIDConnectProviders>
-    + Handles<ListPolicies>
+    + Handles<stoa_models_iam::operations::ListPolicies>
+    + Handles<ListPoliciesGrantingServiceAccess>
+    + Handles<ListPolicyTags>
     + Handles<ListPolicyVersions>
     + Handles<ListRolePolicies>
     + Targets<ListRolePolicies>
@@ -91,37 +161,154 @@ pub trait IamOperations:
     + Handles<ListSAMLProviders>
     + Handles<ListUserPolicies>
     + Targets<ListUserPolicies>
+    + Handles<ListUserTags>
+    + Targets<ListUserTags>
     + Handles<ListUsers>
     + Handles<ListVirtualMFADevices>
+    + Handles<PutGroupPolicy>
+    + Targets<PutGroupPolicy>
+    + Handles<PutRolePermissionsBoundary>
+    + Targets<PutRolePermissionsBoundary>
     + Handles<PutRolePolicy>
     + Targets<PutRolePolicy>
+    + Handles<PutUserPermissionsBoundary>
+    + Targets<PutUserPermissionsBoundary>
     + Handles<PutUserPolicy>
     + Targets<PutUserPolicy>
     + Handles<RemoveClientIDFromOpenIDConnectProvider>
+    + Handles<RemoveRoleFromInstanceProfile>
+    + Targets<RemoveRoleFromInstanceProfile>
+    + Handles<RemoveUserFromGroup>
+    + Targets<RemoveUserFromGroup>
     + Handles<ResyncMFADevice>
     + Targets<ResyncMFADevice>
     + Handles<SetDefaultPolicyVersion>
+    + Handles<SimulateCustomPolicy>
     + Handles<SimulatePrincipalPolicy>
+    + Handles<TagInstanceProfile>
+    + Targets<TagInstanceProfile>
     + Handles<TagMFADevice>
     + Handles<TagOpenIDConnectProvider>
+    + Handles<TagPolicy>
     + Handles<TagRole>
     + Targets<TagRole>
     + Handles<TagSAMLProvider>
     + Handles<TagUser>
     + Targets<TagUser>
+    + Handles<UntagInstanceProfile>
+    + Targets<UntagInstanceProfile>
     + Handles<UntagMFADevice>
     + Handles<UntagOpenIDConnectProvider>
+    + Handles<UntagPolicy>
     + Handles<UntagRole>
     + Targets<UntagRole>
     + Handles<UntagSAMLProvider>
+    + Handles<UntagUser>
+    + Targets<UntagUser>
     + Handles<UpdateAccessKey>
     + Targets<UpdateAccessKey>
+    + Handles<UpdateAccountPasswordPolicy>
     + Handles<UpdateAssumeRolePolicy>
     + Targets<UpdateAssumeRolePolicy>
+    + Handles<UpdateGroup>
+    + Targets<UpdateGroup>
+    + Handles<UpdateLoginProfile>
+    + Targets<UpdateLoginProfile>
     + Handles<UpdateOpenIDConnectProviderThumbprint>
     + Handles<UpdateRole>
     + Targets<UpdateRole>
+    + Handles<UpdateRoleDescription>
+    + Targets<UpdateRoleDescription>
     + Handles<UpdateSAMLProvider>
+    + Handles<UpdateUser>
+    + Targets<UpdateUser>
+    + Handles<AttachPolicy>
+    + Targets<AttachPolicy>
+    + Handles<CloseAccount>
+    + Targets<CloseAccount>
+    + Handles<CreateAccount>
+    + Targets<CreateAccount>
+    + Handles<CreateOrganization>
+    + Handles<CreateOrganizationalUnit>
+    + Targets<CreateOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::CreatePolicy>
+    + Targets<stoa_models_organizations::operations::CreatePolicy>
+    + Handles<DeleteOrganizationalUnit>
+    + Targets<DeleteOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::DeletePolicy>
+    + Targets<stoa_models_organizations::operations::DeletePolicy>
+    + Handles<DeleteResourcePolicy>
+    + Targets<DeleteResourcePolicy>
+    + Handles<DeregisterDelegatedAdministrator>
+    + Targets<DeregisterDelegatedAdministrator>
+    + Handles<DescribeAccount>
+    + Targets<DescribeAccount>
+    + Handles<DescribeCreateAccountStatus>
+    + Targets<DescribeCreateAccountStatus>
+    + Handles<DescribeEffectivePolicy>
+    + Targets<DescribeEffectivePolicy>
+    + Handles<DescribeOrganization>
+    + Handles<DescribeOrganizationalUnit>
+    + Targets<DescribeOrganizationalUnit>
+    + Handles<DescribePolicy>
+    + Targets<DescribePolicy>
+    + Handles<DescribeResourcePolicy>
+    + Targets<DescribeResourcePolicy>
+    + Handles<DetachPolicy>
+    + Targets<DetachPolicy>
+    + Handles<DisableAWSServiceAccess>
+    + Targets<DisableAWSServiceAccess>
+    + Handles<DisablePolicyType>
+    + Targets<DisablePolicyType>
+    + Handles<EnableAWSServiceAccess>
+    + Targets<EnableAWSServiceAccess>
+    + Handles<EnablePolicyType>
+    + Targets<EnablePolicyType>
+    + Handles<LeaveOrganization>
+    + Handles<ListAWSServiceAccessForOrganization>
+    + Targets<ListAWSServiceAccessForOrganization>
+    + Handles<ListAccounts>
+    + Targets<ListAccounts>
+    + Handles<ListAccountsForParent>
+    + Targets<ListAccountsForParent>
+    + Handles<ListChildren>
+    + Targets<ListChildren>
+    + Handles<ListCreateAccountStatus>
+    + Targets<ListCreateAccountStatus>
+    + Handles<ListDelegatedAdministrators>
+    + Targets<ListDelegatedAdministrators>
+    + Handles<ListDelegatedServicesForAccount>
+    + Targets<ListDelegatedServicesForAccount>
+    + Handles<ListOrganizationalUnitsForParent>
+    + Targets<ListOrganizationalUnitsForParent>
+    + Handles<ListParents>
+    + Targets<ListParents>
+    + Handles<stoa_models_organizations::operations::ListPolicies>
+    + Targets<stoa_models_organizations::operations::ListPolicies>
+    + Handles<ListPoliciesForTarget>
+    + Targets<ListPoliciesForTarget>
+    + Handles<ListRoots>
+    + Targets<ListRoots>
+    + Handles<ListTagsForResource>
+    + Targets<ListTagsForResource>
+    + Handles<ListTargetsForPolicy>
+    + Targets<ListTargetsForPolicy>
+    + Handles<MoveAccount>
+    + Targets<MoveAccount>
+    + Handles<PutResourcePolicy>
+    + Targets<PutResourcePolicy>
+    + Handles<RegisterDelegatedAdministrator>
+    + Targets<RegisterDelegatedAdministrator>
+    + Handles<RemoveAccountFromOrganization>
+    + Targets<RemoveAccountFromOrganization>
+    + Handles<TagResource>
+    + Targets<TagResource>
+    + Handles<UntagResource>
+    + Targets<UntagResource>
+    + Handles<UpdateOrganizationalUnit>
+    + Targets<UpdateOrganizationalUnit>
+    + Handles<UpdatePolicy>
+    + Targets<UpdatePolicy>
     + Handles<AssumeRole>
     + Targets<AssumeRole>
     + Handles<AssumeRoleWithSAML>
@@ -136,21 +323,37 @@ pub trait IamOperations:
 
 impl<S> IamOperations for S where S:
     Handles<AddClientIDToOpenIDConnectProvider>
+    + Handles<AddRoleToInstanceProfile>
+    + Targets<AddRoleToInstanceProfile>
+    + Handles<AddUserToGroup>
+    + Targets<AddUserToGroup>
+    + Handles<AttachGroupPolicy>
+    + Targets<AttachGroupPolicy>
     + Handles<AttachRolePolicy>
     + Targets<AttachRolePolicy>
     + Handles<AttachUserPolicy>
     + Targets<AttachUserPolicy>
+    + Handles<ChangePassword>
+    + Targets<ChangePassword>
     + Handles<CreateAccessKey>
     + Targets<CreateAccessKey>
     + Handles<CreateAccountAlias>
+    + Handles<CreateGroup>
+    + Targets<CreateGroup>
+    + Handles<CreateInstanceProfile>
+    + Targets<CreateInstanceProfile>
+    + Handles<CreateLoginProfile>
+    + Targets<CreateLoginProfile>
     + Handles<CreateOpenIDConnectProvider>
     + Targets<CreateOpenIDConnectProvider>
-    + Handles<CreatePolicy>
-    + Targets<CreatePolicy>
+    + Handles<stoa_models_iam::operations::CreatePolicy>
+    + Targets<stoa_models_iam::operations::CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
     + Handles<CreateSAMLProvider>
+    + Handles<CreateServiceLinkedRole>
+    + Targets<CreateServiceLinkedRole>
     + Handles<CreateUser>
     + Targets<CreateUser>
     + Handles<CreateVirtualMFADevice>
@@ -159,27 +362,61 @@ impl<S> IamOperations for S where S:
     + Targets<DeactivateMFADevice>
     + Handles<DeleteAccessKey>
     + Targets<DeleteAccessKey>
+    + Handles<DeleteAccountAlias>
+    + Handles<DeleteAccountPasswordPolicy>
+    + Handles<DeleteGroup>
+    + Targets<DeleteGroup>
+    + Handles<DeleteGroupPolicy>
+    + Targets<DeleteGroupPolicy>
+    + Handles<DeleteInstanceProfile>
+    + Targets<DeleteInstanceProfile>
+    + Handles<DeleteLoginProfile>
+    + Targets<DeleteLoginProfile>
     + Handles<DeleteOpenIDConnectProvider>
-    + Handles<DeletePolicy>
+    + Handles<stoa_models_iam::operations::DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
     + Targets<DeleteRole>
+    + Handles<DeleteRolePermissionsBoundary>
+    + Targets<DeleteRolePermissionsBoundary>
     + Handles<DeleteRolePolicy>
     + Targets<DeleteRolePolicy>
     + Handles<DeleteSAMLProvider>
+    + Handles<DeleteServiceLinkedRole>
+    + Targets<DeleteServiceLinkedRole>
     + Handles<DeleteUser>
     + Targets<DeleteUser>
+    + Handles<DeleteUserPermissionsBoundary>
+    + Targets<DeleteUserPermissionsBoundary>
     + Handles<DeleteUserPolicy>
     + Targets<DeleteUserPolicy>
     + Handles<DeleteVirtualMFADevice>
+    + Handles<DetachGroupPolicy>
+    + Targets<DetachGroupPolicy>
     + Handles<DetachRolePolicy>
     + Targets<DetachRolePolicy>
     + Handles<DetachUserPolicy>
     + Targets<DetachUserPolicy>
     + Handles<EnableMFADevice>
     + Targets<EnableMFADevice>
+    + Handles<GenerateCredentialReport>
+    + Handles<GenerateServiceLastAccessedDetails>
     + Handles<GetAccessKeyLastUsed>
     + Targets<GetAccessKeyLastUsed>
+    + Handles<GetAccountAuthorizationDetails>
+    + Handles<GetAccountPasswordPolicy>
+    + Handles<GetAccountSummary>
+    + Handles<GetContextKeysForCustomPolicy>
+    + Handles<GetContextKeysForPrincipalPolicy>
+    + Handles<GetCredentialReport>
+    + Handles<GetGroup>
+    + Targets<GetGroup>
+    + Handles<GetGroupPolicy>
+    + Targets<GetGroupPolicy>
+    + Handles<GetInstanceProfile>
+    + Targets<GetInstanceProfile>
+    + Handles<GetLoginProfile>
+    + Targets<GetLoginProfile>
     + Handles<GetMFADevice>
     + Targets<GetMFADevice>
     + Handles<GetOpenIDConnectProvider>
@@ -190,6 +427,10 @@ impl<S> IamOperations for S where S:
     + Handles<GetRolePolicy>
     + Targets<GetRolePolicy>
     + Handles<GetSAMLProvider>
+    + Handles<GetServiceLastAccessedDetails>
+    + Handles<GetServiceLastAccessedDetailsWithEntities>
+    + Handles<GetServiceLinkedRoleDeletionStatus>
+    + Targets<GetServiceLinkedRoleDeletionStatus>
     + Handles<GetUser>
     + Targets<GetUser>
     + Handles<GetUserPolicy>
@@ -197,16 +438,31 @@ impl<S> IamOperations for S where S:
     + Handles<ListAccessKeys>
     + Targets<ListAccessKeys>
     + Handles<ListAccountAliases>
+    + Handles<ListAttachedGroupPolicies>
+    + Targets<ListAttachedGroupPolicies>
     + Handles<ListAttachedRolePolicies>
     + Targets<ListAttachedRolePolicies>
     + Handles<ListAttachedUserPolicies>
     + Targets<ListAttachedUserPolicies>
+    + Handles<ListEntitiesForPolicy>
+    + Handles<ListGroupPolicies>
+    + Targets<ListGroupPolicies>
+    + Handles<ListGroups>
+    + Handles<ListGroupsForUser>
+    + Targets<ListGroupsForUser>
+    + Handles<ListInstanceProfileTags>
+    + Targets<ListInstanceProfileTags>
+    + Handles<ListInstanceProfiles>
+    + Handles<ListInstanceProfilesForRole>
+    + Targets<ListInstanceProfilesForRole>
     + Handles<ListMFADeviceTags>
     + Handles<ListMFADevices>
     + Targets<ListMFADevices>
     + Handles<ListOpenIDConnectProviderTags>
     + Handles<ListOpenIDConnectProviders>
-    + Handles<ListPolicies>
+    + Handles<stoa_models_iam::operations::ListPolicies>
+    + Handles<ListPoliciesGrantingServiceAccess>
+    + Handles<ListPolicyTags>
     + Handles<ListPolicyVersions>
     + Handles<ListRolePolicies>
     + Targets<ListRolePolicies>
@@ -217,37 +473,154 @@ impl<S> IamOperations for S where S:
     + Handles<ListSAMLProviders>
     + Handles<ListUserPolicies>
     + Targets<ListUserPolicies>
+    + Handles<ListUserTags>
+    + Targets<ListUserTags>
     + Handles<ListUsers>
     + Handles<ListVirtualMFADevices>
+    + Handles<PutGroupPolicy>
+    + Targets<PutGroupPolicy>
+    + Handles<PutRolePermissionsBoundary>
+    + Targets<PutRolePermissionsBoundary>
     + Handles<PutRolePolicy>
     + Targets<PutRolePolicy>
+    + Handles<PutUserPermissionsBoundary>
+    + Targets<PutUserPermissionsBoundary>
     + Handles<PutUserPolicy>
     + Targets<PutUserPolicy>
     + Handles<RemoveClientIDFromOpenIDConnectProvider>
+    + Handles<RemoveRoleFromInstanceProfile>
+    + Targets<RemoveRoleFromInstanceProfile>
+    + Handles<RemoveUserFromGroup>
+    + Targets<RemoveUserFromGroup>
     + Handles<ResyncMFADevice>
     + Targets<ResyncMFADevice>
     + Handles<SetDefaultPolicyVersion>
+    + Handles<SimulateCustomPolicy>
     + Handles<SimulatePrincipalPolicy>
+    + Handles<TagInstanceProfile>
+    + Targets<TagInstanceProfile>
     + Handles<TagMFADevice>
     + Handles<TagOpenIDConnectProvider>
+    + Handles<TagPolicy>
     + Handles<TagRole>
     + Targets<TagRole>
     + Handles<TagSAMLProvider>
     + Handles<TagUser>
     + Targets<TagUser>
+    + Handles<UntagInstanceProfile>
+    + Targets<UntagInstanceProfile>
     + Handles<UntagMFADevice>
     + Handles<UntagOpenIDConnectProvider>
+    + Handles<UntagPolicy>
     + Handles<UntagRole>
     + Targets<UntagRole>
     + Handles<UntagSAMLProvider>
+    + Handles<UntagUser>
+    + Targets<UntagUser>
     + Handles<UpdateAccessKey>
     + Targets<UpdateAccessKey>
+    + Handles<UpdateAccountPasswordPolicy>
     + Handles<UpdateAssumeRolePolicy>
     + Targets<UpdateAssumeRolePolicy>
+    + Handles<UpdateGroup>
+    + Targets<UpdateGroup>
+    + Handles<UpdateLoginProfile>
+    + Targets<UpdateLoginProfile>
     + Handles<UpdateOpenIDConnectProviderThumbprint>
     + Handles<UpdateRole>
     + Targets<UpdateRole>
+    + Handles<UpdateRoleDescription>
+    + Targets<UpdateRoleDescription>
     + Handles<UpdateSAMLProvider>
+    + Handles<UpdateUser>
+    + Targets<UpdateUser>
+    + Handles<AttachPolicy>
+    + Targets<AttachPolicy>
+    + Handles<CloseAccount>
+    + Targets<CloseAccount>
+    + Handles<CreateAccount>
+    + Targets<CreateAccount>
+    + Handles<CreateOrganization>
+    + Handles<CreateOrganizationalUnit>
+    + Targets<CreateOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::CreatePolicy>
+    + Targets<stoa_models_organizations::operations::CreatePolicy>
+    + Handles<DeleteOrganizationalUnit>
+    + Targets<DeleteOrganizationalUnit>
+    + Handles<stoa_models_organizations::operations::DeletePolicy>
+    + Targets<stoa_models_organizations::operations::DeletePolicy>
+    + Handles<DeleteResourcePolicy>
+    + Targets<DeleteResourcePolicy>
+    + Handles<DeregisterDelegatedAdministrator>
+    + Targets<DeregisterDelegatedAdministrator>
+    + Handles<DescribeAccount>
+    + Targets<DescribeAccount>
+    + Handles<DescribeCreateAccountStatus>
+    + Targets<DescribeCreateAccountStatus>
+    + Handles<DescribeEffectivePolicy>
+    + Targets<DescribeEffectivePolicy>
+    + Handles<DescribeOrganization>
+    + Handles<DescribeOrganizationalUnit>
+    + Targets<DescribeOrganizationalUnit>
+    + Handles<DescribePolicy>
+    + Targets<DescribePolicy>
+    + Handles<DescribeResourcePolicy>
+    + Targets<DescribeResourcePolicy>
+    + Handles<DetachPolicy>
+    + Targets<DetachPolicy>
+    + Handles<DisableAWSServiceAccess>
+    + Targets<DisableAWSServiceAccess>
+    + Handles<DisablePolicyType>
+    + Targets<DisablePolicyType>
+    + Handles<EnableAWSServiceAccess>
+    + Targets<EnableAWSServiceAccess>
+    + Handles<EnablePolicyType>
+    + Targets<EnablePolicyType>
+    + Handles<LeaveOrganization>
+    + Handles<ListAWSServiceAccessForOrganization>
+    + Targets<ListAWSServiceAccessForOrganization>
+    + Handles<ListAccounts>
+    + Targets<ListAccounts>
+    + Handles<ListAccountsForParent>
+    + Targets<ListAccountsForParent>
+    + Handles<ListChildren>
+    + Targets<ListChildren>
+    + Handles<ListCreateAccountStatus>
+    + Targets<ListCreateAccountStatus>
+    + Handles<ListDelegatedAdministrators>
+    + Targets<ListDelegatedAdministrators>
+    + Handles<ListDelegatedServicesForAccount>
+    + Targets<ListDelegatedServicesForAccount>
+    + Handles<ListOrganizationalUnitsForParent>
+    + Targets<ListOrganizationalUnitsForParent>
+    + Handles<ListParents>
+    + Targets<ListParents>
+    + Handles<stoa_models_organizations::operations::ListPolicies>
+    + Targets<stoa_models_organizations::operations::ListPolicies>
+    + Handles<ListPoliciesForTarget>
+    + Targets<ListPoliciesForTarget>
+    + Handles<ListRoots>
+    + Targets<ListRoots>
+    + Handles<ListTagsForResource>
+    + Targets<ListTagsForResource>
+    + Handles<ListTargetsForPolicy>
+    + Targets<ListTargetsForPolicy>
+    + Handles<MoveAccount>
+    + Targets<MoveAccount>
+    + Handles<PutResourcePolicy>
+    + Targets<PutResourcePolicy>
+    + Handles<RegisterDelegatedAdministrator>
+    + Targets<RegisterDelegatedAdministrator>
+    + Handles<RemoveAccountFromOrganization>
+    + Targets<RemoveAccountFromOrganization>
+    + Handles<TagResource>
+    + Targets<TagResource>
+    + Handles<UntagResource>
+    + Targets<UntagResource>
+    + Handles<UpdateOrganizationalUnit>
+    + Targets<UpdateOrganizationalUnit>
+    + Handles<UpdatePolicy>
+    + Targets<UpdatePolicy>
     + Handles<AssumeRole>
     + Targets<AssumeRole>
     + Handles<AssumeRoleWithSAML>
@@ -264,32 +637,62 @@ impl<S> IamOperations for S where S:
 pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
     vec![
         stoa_kernel::route::<AddClientIDToOpenIDConnectProvider, S>(service),
+        stoa_kernel::route_with_targets::<AddRoleToInstanceProfile, S>(service),
+        stoa_kernel::route_with_targets::<AddUserToGroup, S>(service),
+        stoa_kernel::route_with_targets::<AttachGroupPolicy, S>(service),
         stoa_kernel::route_with_targets::<AttachRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<AttachUserPolicy, S>(service),
+        stoa_kernel::route_with_targets::<ChangePassword, S>(service),
         stoa_kernel::route_with_targets::<CreateAccessKey, S>(service),
         stoa_kernel::route::<CreateAccountAlias, S>(service),
+        stoa_kernel::route_with_targets::<CreateGroup, S>(service),
+        stoa_kernel::route_with_targets::<CreateInstanceProfile, S>(service),
+        stoa_kernel::route_with_targets::<CreateLoginProfile, S>(service),
         stoa_kernel::route_with_targets::<CreateOpenIDConnectProvider, S>(service),
-        stoa_kernel::route_with_targets::<CreatePolicy, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_iam::operations::CreatePolicy, S>(service),
         stoa_kernel::route::<CreatePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<CreateRole, S>(service),
         stoa_kernel::route::<CreateSAMLProvider, S>(service),
+        stoa_kernel::route_with_targets::<CreateServiceLinkedRole, S>(service),
         stoa_kernel::route_with_targets::<CreateUser, S>(service),
         stoa_kernel::route_with_targets::<CreateVirtualMFADevice, S>(service),
         stoa_kernel::route_with_targets::<DeactivateMFADevice, S>(service),
         stoa_kernel::route_with_targets::<DeleteAccessKey, S>(service),
+        stoa_kernel::route::<DeleteAccountAlias, S>(service),
+        stoa_kernel::route::<DeleteAccountPasswordPolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteGroup, S>(service),
+        stoa_kernel::route_with_targets::<DeleteGroupPolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteInstanceProfile, S>(service),
+        stoa_kernel::route_with_targets::<DeleteLoginProfile, S>(service),
         stoa_kernel::route::<DeleteOpenIDConnectProvider, S>(service),
-        stoa_kernel::route::<DeletePolicy, S>(service),
+        stoa_kernel::route::<stoa_models_iam::operations::DeletePolicy, S>(service),
         stoa_kernel::route::<DeletePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<DeleteRole, S>(service),
+        stoa_kernel::route_with_targets::<DeleteRolePermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<DeleteRolePolicy, S>(service),
         stoa_kernel::route::<DeleteSAMLProvider, S>(service),
+        stoa_kernel::route_with_targets::<DeleteServiceLinkedRole, S>(service),
         stoa_kernel::route_with_targets::<DeleteUser, S>(service),
+        stoa_kernel::route_with_targets::<DeleteUserPermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<DeleteUserPolicy, S>(service),
         stoa_kernel::route::<DeleteVirtualMFADevice, S>(service),
+        stoa_kernel::route_with_targets::<DetachGroupPolicy, S>(service),
         stoa_kernel::route_with_targets::<DetachRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<DetachUserPolicy, S>(service),
         stoa_kernel::route_with_targets::<EnableMFADevice, S>(service),
+        stoa_kernel::route::<GenerateCredentialReport, S>(service),
+        stoa_kernel::route::<GenerateServiceLastAccessedDetails, S>(service),
         stoa_kernel::route_with_targets::<GetAccessKeyLastUsed, S>(service),
+        stoa_kernel::route::<GetAccountAuthorizationDetails, S>(service),
+        stoa_kernel::route::<GetAccountPasswordPolicy, S>(service),
+        stoa_kernel::route::<GetAccountSummary, S>(service),
+        stoa_kernel::route::<GetContextKeysForCustomPolicy, S>(service),
+        stoa_kernel::route::<GetContextKeysForPrincipalPolicy, S>(service),
+        stoa_kernel::route::<GetCredentialReport, S>(service),
+        stoa_kernel::route_with_targets::<GetGroup, S>(service),
+        stoa_kernel::route_with_targets::<GetGroupPolicy, S>(service),
+        stoa_kernel::route_with_targets::<GetInstanceProfile, S>(service),
+        stoa_kernel::route_with_targets::<GetLoginProfile, S>(service),
         stoa_kernel::route_with_targets::<GetMFADevice, S>(service),
         stoa_kernel::route::<GetOpenIDConnectProvider, S>(service),
         stoa_kernel::route::<GetPolicy, S>(service),
@@ -297,17 +700,30 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<GetRole, S>(service),
         stoa_kernel::route_with_targets::<GetRolePolicy, S>(service),
         stoa_kernel::route::<GetSAMLProvider, S>(service),
+        stoa_kernel::route::<GetServiceLastAccessedDetails, S>(service),
+        stoa_kernel::route::<GetServiceLastAccessedDetailsWithEntities, S>(service),
+        stoa_kernel::route_with_targets::<GetServiceLinkedRoleDeletionStatus, S>(service),
         stoa_kernel::route_with_targets::<GetUser, S>(service),
         stoa_kernel::route_with_targets::<GetUserPolicy, S>(service),
         stoa_kernel::route_with_targets::<ListAccessKeys, S>(service),
         stoa_kernel::route::<ListAccountAliases, S>(service),
+        stoa_kernel::route_with_targets::<ListAttachedGroupPolicies, S>(service),
         stoa_kernel::route_with_targets::<ListAttachedRolePolicies, S>(service),
         stoa_kernel::route_with_targets::<ListAttachedUserPolicies, S>(service),
+        stoa_kernel::route::<ListEntitiesForPolicy, S>(service),
+        stoa_kernel::route_with_targets::<ListGroupPolicies, S>(service),
+        stoa_kernel::route::<ListGroups, S>(service),
+        stoa_kernel::route_with_targets::<ListGroupsForUser, S>(service),
+        stoa_kernel::route_with_targets::<ListInstanceProfileTags, S>(service),
+        stoa_kernel::route::<ListInstanceProfiles, S>(service),
+        stoa_kernel::route_with_targets::<ListInstanceProfilesForRole, S>(service),
         stoa_kernel::route::<ListMFADeviceTags, S>(service),
         stoa_kernel::route_with_targets::<ListMFADevices, S>(service),
         stoa_kernel::route::<ListOpenIDConnectProviderTags, S>(service),
         stoa_kernel::route::<ListOpenIDConnectProviders, S>(service),
-        stoa_kernel::route::<ListPolicies, S>(service),
+        stoa_kernel::route::<stoa_models_iam::operations::ListPolicies, S>(service),
+        stoa_kernel::route::<ListPoliciesGrantingServiceAccess, S>(service),
+        stoa_kernel::route::<ListPolicyTags, S>(service),
         stoa_kernel::route::<ListPolicyVersions, S>(service),
         stoa_kernel::route_with_targets::<ListRolePolicies, S>(service),
         stoa_kernel::route_with_targets::<ListRoleTags, S>(service),
@@ -315,28 +731,90 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route::<ListSAMLProviderTags, S>(service),
         stoa_kernel::route::<ListSAMLProviders, S>(service),
         stoa_kernel::route_with_targets::<ListUserPolicies, S>(service),
+        stoa_kernel::route_with_targets::<ListUserTags, S>(service),
         stoa_kernel::route::<ListUsers, S>(service),
         stoa_kernel::route::<ListVirtualMFADevices, S>(service),
+        stoa_kernel::route_with_targets::<PutGroupPolicy, S>(service),
+        stoa_kernel::route_with_targets::<PutRolePermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<PutRolePolicy, S>(service),
+        stoa_kernel::route_with_targets::<PutUserPermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<PutUserPolicy, S>(service),
         stoa_kernel::route::<RemoveClientIDFromOpenIDConnectProvider, S>(service),
+        stoa_kernel::route_with_targets::<RemoveRoleFromInstanceProfile, S>(service),
+        stoa_kernel::route_with_targets::<RemoveUserFromGroup, S>(service),
         stoa_kernel::route_with_targets::<ResyncMFADevice, S>(service),
         stoa_kernel::route::<SetDefaultPolicyVersion, S>(service),
+        stoa_kernel::route::<SimulateCustomPolicy, S>(service),
         stoa_kernel::route::<SimulatePrincipalPolicy, S>(service),
+        stoa_kernel::route_with_targets::<TagInstanceProfile, S>(service),
         stoa_kernel::route::<TagMFADevice, S>(service),
         stoa_kernel::route::<TagOpenIDConnectProvider, S>(service),
+        stoa_kernel::route::<TagPolicy, S>(service),
         stoa_kernel::route_with_targets::<TagRole, S>(service),
         stoa_kernel::route::<TagSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<TagUser, S>(service),
+        stoa_kernel::route_with_targets::<UntagInstanceProfile, S>(service),
         stoa_kernel::route::<UntagMFADevice, S>(service),
         stoa_kernel::route::<UntagOpenIDConnectProvider, S>(service),
+        stoa_kernel::route::<UntagPolicy, S>(service),
         stoa_kernel::route_with_targets::<UntagRole, S>(service),
         stoa_kernel::route::<UntagSAMLProvider, S>(service),
+        stoa_kernel::route_with_targets::<UntagUser, S>(service),
         stoa_kernel::route_with_targets::<UpdateAccessKey, S>(service),
+        stoa_kernel::route::<UpdateAccountPasswordPolicy, S>(service),
         stoa_kernel::route_with_targets::<UpdateAssumeRolePolicy, S>(service),
+        stoa_kernel::route_with_targets::<UpdateGroup, S>(service),
+        stoa_kernel::route_with_targets::<UpdateLoginProfile, S>(service),
         stoa_kernel::route::<UpdateOpenIDConnectProviderThumbprint, S>(service),
         stoa_kernel::route_with_targets::<UpdateRole, S>(service),
+        stoa_kernel::route_with_targets::<UpdateRoleDescription, S>(service),
         stoa_kernel::route::<UpdateSAMLProvider, S>(service),
+        stoa_kernel::route_with_targets::<UpdateUser, S>(service),
+        stoa_kernel::route_with_targets::<AttachPolicy, S>(service),
+        stoa_kernel::route_with_targets::<CloseAccount, S>(service),
+        stoa_kernel::route_with_targets::<CreateAccount, S>(service),
+        stoa_kernel::route::<CreateOrganization, S>(service),
+        stoa_kernel::route_with_targets::<CreateOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_organizations::operations::CreatePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_organizations::operations::DeletePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeleteResourcePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DeregisterDelegatedAdministrator, S>(service),
+        stoa_kernel::route_with_targets::<DescribeAccount, S>(service),
+        stoa_kernel::route_with_targets::<DescribeCreateAccountStatus, S>(service),
+        stoa_kernel::route_with_targets::<DescribeEffectivePolicy, S>(service),
+        stoa_kernel::route::<DescribeOrganization, S>(service),
+        stoa_kernel::route_with_targets::<DescribeOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<DescribePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DescribeResourcePolicy, S>(service),
+        stoa_kernel::route_with_targets::<DetachPolicy, S>(service),
+        stoa_kernel::route_with_targets::<DisableAWSServiceAccess, S>(service),
+        stoa_kernel::route_with_targets::<DisablePolicyType, S>(service),
+        stoa_kernel::route_with_targets::<EnableAWSServiceAccess, S>(service),
+        stoa_kernel::route_with_targets::<EnablePolicyType, S>(service),
+        stoa_kernel::route::<LeaveOrganization, S>(service),
+        stoa_kernel::route_with_targets::<ListAWSServiceAccessForOrganization, S>(service),
+        stoa_kernel::route_with_targets::<ListAccounts, S>(service),
+        stoa_kernel::route_with_targets::<ListAccountsForParent, S>(service),
+        stoa_kernel::route_with_targets::<ListChildren, S>(service),
+        stoa_kernel::route_with_targets::<ListCreateAccountStatus, S>(service),
+        stoa_kernel::route_with_targets::<ListDelegatedAdministrators, S>(service),
+        stoa_kernel::route_with_targets::<ListDelegatedServicesForAccount, S>(service),
+        stoa_kernel::route_with_targets::<ListOrganizationalUnitsForParent, S>(service),
+        stoa_kernel::route_with_targets::<ListParents, S>(service),
+        stoa_kernel::route_with_targets::<stoa_models_organizations::operations::ListPolicies, S>(service),
+        stoa_kernel::route_with_targets::<ListPoliciesForTarget, S>(service),
+        stoa_kernel::route_with_targets::<ListRoots, S>(service),
+        stoa_kernel::route_with_targets::<ListTagsForResource, S>(service),
+        stoa_kernel::route_with_targets::<ListTargetsForPolicy, S>(service),
+        stoa_kernel::route_with_targets::<MoveAccount, S>(service),
+        stoa_kernel::route_with_targets::<PutResourcePolicy, S>(service),
+        stoa_kernel::route_with_targets::<RegisterDelegatedAdministrator, S>(service),
+        stoa_kernel::route_with_targets::<RemoveAccountFromOrganization, S>(service),
+        stoa_kernel::route_with_targets::<TagResource, S>(service),
+        stoa_kernel::route_with_targets::<UntagResource, S>(service),
+        stoa_kernel::route_with_targets::<UpdateOrganizationalUnit, S>(service),
+        stoa_kernel::route_with_targets::<UpdatePolicy, S>(service),
         stoa_kernel::route_with_targets::<AssumeRole, S>(service),
         stoa_kernel::route::<AssumeRoleWithSAML, S>(service),
         stoa_kernel::route::<AssumeRoleWithWebIdentity, S>(service),

@@ -175,7 +175,8 @@ impl Iam {
         Err(busy())
     }
 
-    async fn all_nodes(&self) -> Result<Vec<Loaded<NodeRecord>>, ApiError> {
+    /// Every node.
+    pub(super) async fn all_nodes(&self) -> Result<Vec<Loaded<NodeRecord>>, ApiError> {
         let mut nodes = Vec::new();
         for document in self.all(Query::of(kind::NODE)).await? {
             let record = document.decode().map_err(store_failed)?;

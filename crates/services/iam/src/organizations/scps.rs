@@ -1,4 +1,4 @@
-//! Service control policies by name, for those who manage them without AWS's API: tests and tools.
+//! Control policies by name, for those who manage them without AWS's API: tests and tools.
 
 use stoa_kernel::ApiError;
 
@@ -15,22 +15,44 @@ impl Iam {
     /// # Errors
     /// As `CreatePolicy` and `AttachPolicy`; a policy that is attached already is none.
     pub async fn attach_scp(&self, target: &str, name: &str, document: &str) -> Result<(), ApiError> {
-        if !self.organization().await?.policy_types.contains(&PolicyType::ServiceControl) {
-            self.enable_policy_type(PolicyType::ServiceControl).await?;
+        self.attach_control(PolicyType::ServiceControl, target, name, document).await
+    }
+
+    /// Takes it off again. `FullAWSAccess` is a name too.
+    ///
+    /// # Errors
+    /// As `DetachPolicy`.
+    pub async fn detach_scp(&self, target: &str, name: &str) -> Result<(), ApiError> {
+        self.detach_control(PolicyType::ServiceControl, target, name).await
+    }
+
+    /// As [`Iam::attach_scp`], a resource control policy.
+    ///
+    /// # Errors
+    /// As `CreatePolicy` and `AttachPolicy`.
+    pub async fn attach_rcp(&self, target: &str, name: &str, document: &str) -> Result<(), ApiError> {
+        self.attach_control(PolicyType::ResourceControl, target, name, document).await
+    }
+
+    /// As [`Iam::detach_scp`], a resource control policy.
+    ///
+    /// # Errors
+    /// As `DetachPolicy`.
+    pub async fn detach_rcp(&self, target: &str, name: &str) -> Result<(), ApiError> {
+        self.detach_control(PolicyType::ResourceControl, target, name).await
+    }
+
+    async fn attach_control(&self, of: PolicyType, target: &str, name: &str, document: &str) -> Result<(), ApiError> {
+        if !self.organization().await?.policy_types.contains(&of) {
+            self.enable_policy_type(of).await?;
         }
-        let id = match self.scp_named(name).await? {
+        let id = match self.control_named(of, name).await? {
             Some(id) => {
                 self.change_policy(&id, None, None, Some(document)).await?;
                 id
             }
             None => {
-                let new = NewPolicy {
-                    policy_type: PolicyType::ServiceControl,
-                    name,
-                    description: "",
-                    content: document,
-                    tags: Vec::new(),
-                };
+                let new = NewPolicy { policy_type: of, name, description: "", content: document, tags: Vec::new() };
                 self.make_policy(&new).await?.id
             }
         };
@@ -40,20 +62,16 @@ impl Iam {
         }
     }
 
-    /// Takes it off again. `FullAWSAccess` is a name too.
-    ///
-    /// # Errors
-    /// As `DetachPolicy`.
-    pub async fn detach_scp(&self, target: &str, name: &str) -> Result<(), ApiError> {
+    async fn detach_control(&self, of: PolicyType, target: &str, name: &str) -> Result<(), ApiError> {
         let id = match super::aws_policies::AWS_POLICIES.iter().find(|policy| policy.name == name) {
             Some(policy) => policy.id.to_owned(),
-            None => self.scp_named(name).await?.ok_or_else(no_such_policy)?,
+            None => self.control_named(of, name).await?.ok_or_else(no_such_policy)?,
         };
         self.detach_organization_policy(&id, target).await
     }
 
-    async fn scp_named(&self, name: &str) -> Result<Option<String>, ApiError> {
-        let key = organization_policy_name_key(PolicyType::ServiceControl, name);
+    async fn control_named(&self, of: PolicyType, name: &str) -> Result<Option<String>, ApiError> {
+        let key = organization_policy_name_key(of, name);
         Ok(load::<String>(&*self.store, &key).await?.map(|found| found.record))
     }
 }

@@ -10,9 +10,9 @@ use stoa_types::AccountId;
 use super::{wire_managed, wire_policy};
 use crate::Iam;
 use crate::error::store_failed;
-use crate::managed::MANAGED;
+use crate::managed;
 use crate::paging::Paging;
-use crate::state::{PolicyRecord, RoleRecord, UserRecord, kind};
+use crate::state::{GroupRecord, PolicyRecord, RoleRecord, UserRecord, kind};
 
 /// By ARN: attachments and uses as boundary.
 type Uses = HashMap<String, (i64, i64)>;
@@ -27,7 +27,7 @@ fn count(uses: &mut Uses, attached: Vec<String>, boundary: Option<String>) {
 }
 
 impl Iam {
-    pub(super) async fn managed_uses(&self, account: &AccountId) -> Result<Uses, ApiError> {
+    pub(crate) async fn managed_uses(&self, account: &AccountId) -> Result<Uses, ApiError> {
         let mut uses = Uses::new();
         for document in self.all_of(kind::ROLE, account).await? {
             let role: RoleRecord = document.decode().map_err(store_failed)?;
@@ -36,6 +36,10 @@ impl Iam {
         for document in self.all_of(kind::USER, account).await? {
             let user: UserRecord = document.decode().map_err(store_failed)?;
             count(&mut uses, user.attached, user.boundary);
+        }
+        for document in self.all_of(kind::GROUP, account).await? {
+            let group: GroupRecord = document.decode().map_err(store_failed)?;
+            count(&mut uses, group.attached, None);
         }
         Ok(uses)
     }
@@ -60,7 +64,7 @@ impl Handles<op::ListPolicies> for Iam {
         let mut policies = Vec::new();
         if scope != PolicyScopeType::Local {
             let uses = self.managed_uses(account).await?;
-            for policy in MANAGED {
+            for policy in managed::all() {
                 let (attachments, boundaries) = uses.get(&policy.arn()).copied().unwrap_or_default();
                 policies.push(wire_managed(policy, attachments, boundaries));
             }

@@ -1,7 +1,12 @@
 //! Managed policies: customers' own, and AWS's, which cannot be changed. Their versions are in `versions`.
 
+mod entities;
+mod granting;
 mod list;
+mod tags;
 mod versions;
+
+pub(crate) use versions::{MAX_VERSIONS, wire_managed_version, wire_version};
 
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_iam::operations as op;
@@ -18,9 +23,10 @@ use crate::authority::policy_key_of;
 use crate::documents::{add_tags, check, size, wire_tags};
 use crate::error::{already_exists, delete_conflict, invalid_input, limit_exceeded, no_such_policy, store_failed};
 use crate::managed::{self, Managed};
+use crate::quotas::POLICIES;
 use crate::state::{Loaded, PolicyRecord, PolicyVersionRecord, load, policy_key, tag_list};
 
-const MAX_BYTES: usize = 6144;
+pub(crate) const MAX_BYTES: usize = 6144;
 
 /// A customer policy as the API has it; listings leave out tags and description.
 fn wire_policy(policy: &PolicyRecord, whole: bool) -> Policy {
@@ -40,28 +46,20 @@ fn wire_policy(policy: &PolicyRecord, whole: bool) -> Policy {
     }
 }
 
-/// The unique id of one of AWS's policies: always the same, made of its name.
-fn managed_id(policy: &Managed) -> String {
-    use sha2::Digest;
-    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let digest = sha2::Sha256::digest(policy.arn().as_bytes());
-    let letter = |byte: &u8| LETTERS.get(usize::from(*byte) % LETTERS.len()).map(|letter| char::from(*letter));
-    format!("ANPA{}", digest.iter().take(17).filter_map(letter).collect::<String>())
-}
-
 fn wire_managed(policy: &Managed, attachments: i64, boundaries: i64) -> Policy {
     Policy {
         policy_name: Some(policy.name.to_owned()),
-        policy_id: Some(managed_id(policy)),
+        policy_id: Some(policy.id.to_owned()),
         arn: Some(policy.arn()),
         path: Some(policy.path.to_owned()),
-        default_version_id: Some("v1".to_owned()),
+        default_version_id: Some(policy.version.to_owned()),
         attachment_count: Some(attachments),
         permissions_boundary_usage_count: Some(boundaries),
-        is_attachable: Some(policy.path != "/aws-service-role/"),
+        // AWS says so of the policies of its services' roles too, and refuses to attach them.
+        is_attachable: Some(true),
         description: None,
-        create_date: None,
-        update_date: None,
+        create_date: policy.created,
+        update_date: policy.updated,
         tags: None,
     }
 }
@@ -76,7 +74,7 @@ fn check_managed(text: &str) -> Result<(), ApiError> {
 
 impl Iam {
     /// The customer policy with this ARN, in the caller's account.
-    async fn own_policy(&self, account: &AccountId, arn: &str) -> Result<Loaded<PolicyRecord>, ApiError> {
+    pub(crate) async fn own_policy(&self, account: &AccountId, arn: &str) -> Result<Loaded<PolicyRecord>, ApiError> {
         if managed::find(arn).is_some() {
             return Err(ApiError::access_denied(format!("AWS managed policies cannot be changed: {arn}")));
         }
@@ -93,6 +91,7 @@ impl Handles<op::CreatePolicy> for Iam {
         let input = input.into_inner();
         let account = self.account(cx);
         check_managed(&input.policy_document)?;
+        self.room_for(POLICIES, account).await?;
         let path = input.path.unwrap_or_else(|| "/".to_owned());
         let version = PolicyVersionRecord { number: 1, document: input.policy_document, created: cx.now };
         let mut policy = PolicyRecord {

@@ -14,13 +14,13 @@ use super::check_managed;
 use crate::Iam;
 use crate::documents::encoded;
 use crate::error::{delete_conflict, limit_exceeded, no_such_entity};
-use crate::managed;
+use crate::managed::{self, Managed};
 use crate::paging::Paging;
 use crate::state::{PolicyRecord, PolicyVersionRecord};
 
-const MAX_VERSIONS: usize = 5;
+pub(crate) const MAX_VERSIONS: usize = 5;
 
-fn wire_version(policy: &PolicyRecord, version: &PolicyVersionRecord, document: bool) -> PolicyVersion {
+pub(crate) fn wire_version(policy: &PolicyRecord, version: &PolicyVersionRecord, document: bool) -> PolicyVersion {
     PolicyVersion {
         document: document.then(|| encoded(&version.document)),
         version_id: Some(format!("v{}", version.number)),
@@ -29,12 +29,12 @@ fn wire_version(policy: &PolicyRecord, version: &PolicyVersionRecord, document: 
     }
 }
 
-fn wire_managed_version(document: Option<&str>) -> PolicyVersion {
+pub(crate) fn wire_managed_version(policy: &Managed, document: bool) -> PolicyVersion {
     PolicyVersion {
-        document: document.map(encoded),
-        version_id: Some("v1".to_owned()),
+        document: document.then(|| encoded(policy.document)),
+        version_id: Some(policy.version.to_owned()),
         is_default_version: Some(true),
-        create_date: None,
+        create_date: policy.version_created,
     }
 }
 
@@ -55,10 +55,11 @@ impl Handles<op::GetPolicyVersion> for Iam {
     ) -> Result<GetPolicyVersionResponse, ApiError> {
         let missing = || no_such_version(&input.policy_arn, &input.version_id);
         if let Some(policy) = managed::find(&input.policy_arn) {
-            if input.version_id != "v1" {
+            // AWS's earlier versions are not kept.
+            if input.version_id != policy.version {
                 return Err(missing());
             }
-            return Ok(GetPolicyVersionResponse { policy_version: Some(wire_managed_version(Some(policy.document))) });
+            return Ok(GetPolicyVersionResponse { policy_version: Some(wire_managed_version(policy, true)) });
         }
         let policy = self.own_policy(self.account(cx), &input.policy_arn).await?.record;
         let version = number(&input.version_id).and_then(|number| policy.version(number)).ok_or_else(missing)?;
@@ -73,7 +74,7 @@ impl Handles<op::ListPolicyVersions> for Iam {
         input: Authorized<ListPolicyVersionsRequest>,
     ) -> Result<ListPolicyVersionsResponse, ApiError> {
         let list = match managed::find(&input.policy_arn) {
-            Some(_) => vec![(String::new(), wire_managed_version(None))],
+            Some(policy) => vec![(String::new(), wire_managed_version(policy, false))],
             None => {
                 let policy = self.own_policy(self.account(cx), &input.policy_arn).await?.record;
                 // Newest first.

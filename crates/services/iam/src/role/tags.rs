@@ -6,7 +6,7 @@ use stoa_models_iam::types::{ListRoleTagsRequest, ListRoleTagsResponse, TagRoleR
 use stoa_schema::Empty;
 
 use crate::Iam;
-use crate::documents::{add_tags, wire_tags};
+use crate::documents::{add_tags, remove_tags};
 use crate::paging::Paging;
 use crate::state::{RoleRecord, Tags};
 
@@ -22,8 +22,7 @@ impl Handles<op::TagRole> for Iam {
 impl Handles<op::UntagRole> for Iam {
     async fn handle(&self, cx: &Cx, input: Authorized<UntagRoleRequest>) -> Result<Empty, ApiError> {
         let remove = |tags: &mut Tags| {
-            let gone = |key: &String| input.tag_keys.iter().any(|other| other.to_lowercase() == key.to_lowercase());
-            tags.retain(|key, _| !gone(key));
+            remove_tags(tags, &input.tag_keys);
             Ok(())
         };
         self.modify_tags::<RoleRecord>(self.account(cx), &input.role_name, remove).await?;
@@ -39,9 +38,7 @@ impl Handles<op::ListRoleTags> for Iam {
             marker: input.marker.as_deref(),
             max_items: input.max_items,
         };
-        let tags = wire_tags(&role.tags).unwrap_or_default();
-        let list = tags.into_iter().map(|tag| (tag.key.clone(), tag)).collect();
-        let page = self.page_of_list(cx, &paging, list)?;
+        let page = self.page_of_tags(cx, &paging, &role.tags)?;
         Ok(ListRoleTagsResponse { is_truncated: page.truncated(), tags: page.items, marker: page.marker })
     }
 }

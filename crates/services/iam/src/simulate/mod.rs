@@ -1,75 +1,76 @@
-//! SimulatePrincipalPolicy: the same engine as decisions, over a user's or role's policies and what the request adds.
+//! SimulatePrincipalPolicy and SimulateCustomPolicy: the same engine as decisions, over an entity's policies or given
+//! ones. Which condition keys policies ask for is told by `keys`.
 //!
 //! Only the condition keys that the request gives are there, as in AWS's simulator. Nothing is written.
 
+mod context;
+mod evaluate;
+mod keys;
+mod resources;
 mod sources;
-
-use std::collections::BTreeMap;
 
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_iam::operations as op;
 use stoa_models_iam::types::{
-    ContextEntry, ContextKeyTypeEnum, EvaluationResult, OrganizationsDecisionDetail, PermissionsBoundaryDecisionDetail,
-    PolicyEvaluationDecisionType, SimulatePolicyResponse, SimulatePrincipalPolicyRequest, Statement,
+    ContextEntry, EvaluationResult, SimulateCustomPolicyRequest, SimulatePolicyResponse, SimulatePrincipalPolicyRequest,
 };
-use stoa_policy::{
-    Considered, Context, Effect, Explanation, Failed, MapContext, PolicySet, PrincipalRef, Request, Slot, Slots,
-    explain,
-};
+use stoa_policy::{PrincipalRef, Request};
 
 use crate::Iam;
 use crate::error::invalid_input;
 use crate::paging::Paging;
 use sources::Sources;
 
-/// The sets that a simulation decides over.
-struct Sets {
-    identity: PolicySet,
-    boundary: Option<PolicySet>,
-    resource: Option<PolicySet>,
-    scp: Vec<PolicySet>,
-    management_account: bool,
+/// What both operations ask, besides where the policies come from.
+struct Question<'a> {
+    /// Whom resource policies see. None: nobody in particular, in the caller's account.
+    caller: Option<&'a str>,
+    actions: &'a [String],
+    resources: &'a [String],
+    owner: Option<&'a str>,
+    entries: &'a [ContextEntry],
+    handling: Option<&'a str>,
+    paging: Paging<'a>,
 }
 
-impl Handles<op::SimulatePrincipalPolicy> for Iam {
-    async fn handle(
+impl Iam {
+    fn simulate(
         &self,
         cx: &Cx,
-        input: Authorized<SimulatePrincipalPolicyRequest>,
+        sources: &Sources,
+        question: &Question<'_>,
     ) -> Result<SimulatePolicyResponse, ApiError> {
-        if input.policy_exclusion_list.as_ref().is_some_and(|list| !list.is_empty()) {
-            return Err(invalid_input("PolicyExclusionList is not supported."));
-        }
-        let sources = self.simulation_sources(cx, &input).await?;
+        let nobody = format!("arn:aws:iam::{}:user/-", self.account(cx));
+        let who = PrincipalRef::parse(question.caller.unwrap_or(&nobody));
+        let context = context::made_of(question.entries, question.caller)?;
         let sets = sources.compile();
-        let caller = input.caller_arn.as_deref().unwrap_or(&input.policy_source_arn);
-        let who = PrincipalRef::parse(caller);
-        let context = context(input.context_entries.as_deref().unwrap_or_default(), caller)?;
+        let owner = question.owner.map(account_of).transpose()?;
         let everything = ["*".to_owned()];
-        let resources = input.resource_arns.as_deref().filter(|list| !list.is_empty()).unwrap_or(&everything);
+        let resources = if question.resources.is_empty() { &everything } else { question.resources };
         let mut results = Vec::new();
-        for (index, action) in input.action_names.iter().enumerate() {
-            if !action.contains(':') {
+        for (index, action) in question.actions.iter().enumerate() {
+            if !is_action(action) {
                 return Err(invalid_input(format!("Invalid entity name: {action}")));
             }
-            for (place, resource) in resources.iter().enumerate() {
+            let mut of_action = Vec::with_capacity(resources.len());
+            for resource in resources {
                 let request = Request {
                     principal: &who,
                     action,
                     resource,
-                    resource_account: input.resource_owner.as_deref().and_then(account_in),
+                    resource_account: owner,
                     management_account: sets.management_account,
                     context: &context,
                 };
-                results.push((format!("{index:06}/{place:06}"), evaluate(&sources, &sets, &request)));
+                of_action.push(evaluate::evaluate(sources, &sets, &request));
             }
+            if let Some(option) = question.handling {
+                of_action = vec![resources::together(option, action, of_action)?];
+            }
+            let place = |(place, result): (usize, EvaluationResult)| (format!("{index:06}/{place:06}"), result);
+            results.extend(of_action.into_iter().enumerate().map(place));
         }
-        let paging = Paging {
-            scope: format!("SimulatePrincipalPolicy/{}/{}", input.policy_source_arn, input.action_names.join(",")),
-            marker: input.marker.as_deref(),
-            max_items: input.max_items,
-        };
-        let page = self.page_of_list(cx, &paging, results)?;
+        let page = self.page_of_list(cx, &question.paging, results)?;
         Ok(SimulatePolicyResponse {
             is_truncated: page.truncated(),
             evaluation_results: Some(page.items),
@@ -78,104 +79,102 @@ impl Handles<op::SimulatePrincipalPolicy> for Iam {
     }
 }
 
-/// The account in an ARN such as `arn:aws:iam::A:root`.
-fn account_in(arn: &str) -> Option<&str> {
-    arn.split(':').nth(4).filter(|account| !account.is_empty())
+/// `service:Name`, wildcards in the name allowed.
+fn is_action(action: &str) -> bool {
+    action.split_once(':').is_some_and(|(service, name)| {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !service.is_empty() && service.bytes().all(letter) && !name.is_empty() && !name.contains(':')
+    })
 }
 
-fn context(entries: &[ContextEntry], caller: &str) -> Result<MapContext, ApiError> {
-    let mut context = MapContext::new();
-    if let Some((_, name)) = caller.split_once(":user/") {
-        context.set("aws:username", name.rsplit('/').next().unwrap_or(name));
+/// The account in an ARN such as `arn:aws:iam::A:root`, or the account itself.
+fn account_of(owner: &str) -> Result<&str, ApiError> {
+    let account = if owner.starts_with("arn:") { owner.split(':').nth(4).unwrap_or_default() } else { owner };
+    let valid = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    valid.then_some(account).ok_or_else(|| invalid_input(format!("Invalid ResourceOwner: {owner}")))
+}
+
+/// A user or role that a simulation can be made as.
+fn checked_caller(caller: Option<&str>) -> Result<Option<&str>, ApiError> {
+    match caller {
+        Some(arn) if arn.starts_with("arn:aws:iam::") && (arn.contains(":user/") || arn.contains(":role/")) => {
+            Ok(Some(arn))
+        }
+        Some(arn) => Err(invalid_input(format!("Invalid CallerArn: {arn} is not the ARN of a user or role."))),
+        None => Ok(None),
     }
-    for entry in entries {
-        let name = entry.context_key_name.as_deref().ok_or_else(|| invalid_input("A context key has no name."))?;
-        let values = entry.context_key_values.clone().unwrap_or_default();
-        use ContextKeyTypeEnum as Type;
-        match (entry.context_key_type, values.as_slice()) {
-            (
-                Some(
-                    Type::StringList
-                    | Type::NumericList
-                    | Type::BooleanList
-                    | Type::IpList
-                    | Type::BinaryList
-                    | Type::DateList,
-                ),
-                _,
-            ) => context.set_many(name, values),
-            (_, [one]) => context.set(name, one.as_str()),
-            (_, _) => return Err(invalid_input(format!("The context key {name} takes one value."))),
+}
+
+const NO_CALLER: &str = "CallerArn is required when ResourcePolicy is given and no user is simulated.";
+
+impl Handles<op::SimulatePrincipalPolicy> for Iam {
+    async fn handle(
+        &self,
+        cx: &Cx,
+        input: Authorized<SimulatePrincipalPolicyRequest>,
+    ) -> Result<SimulatePolicyResponse, ApiError> {
+        let source = &input.policy_source_arn;
+        let mut sources = self.principal_sources(cx, source).await?;
+        sources.exclude(input.policy_exclusion_list.as_deref().unwrap_or_default());
+        sources.add_given(input.policy_input_list.as_deref().unwrap_or_default())?;
+        sources.replace_boundary(input.permissions_boundary_policy_input_list.as_deref().unwrap_or_default())?;
+        if let Some(text) = &input.resource_policy {
+            sources.add_resource_policy(text)?;
+        }
+        let own = Some(source.as_str()).filter(|source| !source.contains(":group/"));
+        let caller = checked_caller(input.caller_arn.as_deref())?.or(own);
+        if caller.is_none() && input.resource_policy.is_some() {
+            return Err(invalid_input(NO_CALLER));
+        }
+        let question = Question {
+            caller,
+            actions: &input.action_names,
+            resources: input.resource_arns.as_deref().unwrap_or_default(),
+            owner: input.resource_owner.as_deref(),
+            entries: input.context_entries.as_deref().unwrap_or_default(),
+            handling: input.resource_handling_option.as_deref(),
+            paging: Paging {
+                scope: format!("SimulatePrincipalPolicy/{source}/{}", input.action_names.join(",")),
+                marker: input.marker.as_deref(),
+                max_items: input.max_items,
+            },
         };
-    }
-    Ok(context)
-}
-
-fn evaluate(sources: &Sources, sets: &Sets, request: &Request<'_>) -> EvaluationResult {
-    let identity = [&sets.identity];
-    let scp: Vec<&PolicySet> = sets.scp.iter().collect();
-    let slots = Slots {
-        identity: &identity,
-        resource: sets.resource.as_ref(),
-        boundary: sets.boundary.as_ref(),
-        scp: &scp,
-        ..Slots::default()
-    };
-    let explanation = explain(&slots, request);
-    let allowed_by = |slot: Slot| {
-        let mut levels = explanation.slots.iter().filter(|one| one.slot == slot && one.applies);
-        levels.all(|level| passes(&level.statements))
-    };
-    EvaluationResult {
-        eval_action_name: request.action.to_owned(),
-        eval_resource_name: Some(request.resource.to_owned()),
-        eval_decision: match explanation.effect {
-            Effect::Allow => PolicyEvaluationDecisionType::Allowed,
-            Effect::ExplicitDeny => PolicyEvaluationDecisionType::ExplicitDeny,
-            Effect::ImplicitDeny => PolicyEvaluationDecisionType::ImplicitDeny,
-        },
-        matched_statements: Some(matched(sources, &explanation)),
-        missing_context_values: Some(missing(&explanation, request.context)),
-        organizations_decision_detail: (!sets.scp.is_empty() && !sets.management_account)
-            .then(|| OrganizationsDecisionDetail { allowed_by_organizations: Some(allowed_by(Slot::Scp)) }),
-        permissions_boundary_decision_detail: sets.boundary.is_some().then(|| PermissionsBoundaryDecisionDetail {
-            allowed_by_permissions_boundary: Some(allowed_by(Slot::Boundary)),
-        }),
-        eval_decision_details: None::<BTreeMap<_, _>>,
-        resource_specific_results: None,
+        self.simulate(cx, &sources, &question)
     }
 }
 
-fn passes(statements: &[Considered]) -> bool {
-    let matching = |effect: &str| statements.iter().any(|one| one.matches && one.effect == effect);
-    matching("Allow") && !matching("Deny")
-}
-
-/// The statements behind the decision: those that deny for an explicit deny, those that allow for an Allow.
-fn matched(sources: &Sources, explanation: &Explanation) -> Vec<Statement> {
-    let wanted = match explanation.effect {
-        Effect::Allow => "Allow",
-        Effect::ExplicitDeny => "Deny",
-        Effect::ImplicitDeny => return Vec::new(),
-    };
-    let in_slots = explanation.slots.iter().filter(|slot| slot.applies).flat_map(|slot| &slot.statements);
-    in_slots.filter(|one| one.matches && one.effect == wanted).filter_map(|one| sources.statement(one)).collect()
-}
-
-/// Keys that conditions ask for, of statements over this action, and that the request does not have.
-fn missing(explanation: &Explanation, context: &dyn Context) -> Vec<String> {
-    let mut keys = std::collections::BTreeSet::new();
-    for statement in explanation.slots.iter().flat_map(|slot| &slot.statements) {
-        if statement.failed.contains(&Failed::Action) {
-            continue;
+impl Handles<op::SimulateCustomPolicy> for Iam {
+    async fn handle(
+        &self,
+        cx: &Cx,
+        input: Authorized<SimulateCustomPolicyRequest>,
+    ) -> Result<SimulatePolicyResponse, ApiError> {
+        let mut sources = Sources::default();
+        sources.add_given(&input.policy_input_list)?;
+        sources.replace_boundary(input.permissions_boundary_policy_input_list.as_deref().unwrap_or_default())?;
+        for (level, given) in input.ordered_organization_policy_input_list.iter().flatten().enumerate() {
+            sources.add_given_scps(level, given.service_control_policy_input_list.as_deref().unwrap_or_default())?;
         }
-        for failed in &statement.failed {
-            if let Failed::Condition { key, .. } = failed
-                && context.get(key).is_none()
-            {
-                keys.insert(key.clone());
-            }
+        if let Some(text) = &input.resource_policy {
+            sources.add_resource_policy(text)?;
         }
+        let caller = checked_caller(input.caller_arn.as_deref())?;
+        if caller.is_none() && input.resource_policy.is_some() {
+            return Err(invalid_input(NO_CALLER));
+        }
+        let question = Question {
+            caller,
+            actions: &input.action_names,
+            resources: input.resource_arns.as_deref().unwrap_or_default(),
+            owner: input.resource_owner.as_deref(),
+            entries: input.context_entries.as_deref().unwrap_or_default(),
+            handling: input.resource_handling_option.as_deref(),
+            paging: Paging {
+                scope: format!("SimulateCustomPolicy/{}", input.action_names.join(",")),
+                marker: input.marker.as_deref(),
+                max_items: input.max_items,
+            },
+        };
+        self.simulate(cx, &sources, &question)
     }
-    keys.into_iter().collect()
 }

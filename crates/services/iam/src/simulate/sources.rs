@@ -5,16 +5,19 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use stoa_kernel::{ApiError, Cx};
-use stoa_models_iam::types::{PolicySourceType, Position, SimulatePrincipalPolicyRequest, Statement};
+use stoa_models_iam::types::{
+    AttachmentType, PolicyIdentifier, PolicyIdentifierPolicyType as Excluded, PolicySourceType, Position, Statement,
+};
 use stoa_policy::{Considered, Document, PolicyKind, PolicySet};
 
-use super::Sets;
 use crate::Iam;
-use crate::authority::{Sources as Read, role_key_of};
-use crate::error::{invalid_input, no_such_entity, store_failed};
+use crate::authority::Sources as Read;
+use crate::entities::{EntityKind, Held};
+use crate::error::{invalid_input, no_such_entity};
 use crate::holder::path_and_name;
+use crate::inspect::{self, Keys};
 use crate::managed;
-use crate::state::{AccountRecord, PolicyType, RoleRecord, UserRecord, load};
+use crate::state::{AccountRecord, PolicyType};
 
 /// Which set a source belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +33,37 @@ struct Source {
     part: Part,
     id: String,
     kind: PolicySourceType,
+    /// The ARN of a managed policy.
+    arn: Option<String>,
+    /// Who holds an inline policy.
+    owner: Option<(EntityKind, String)>,
     text: String,
     document: Document,
 }
 
+impl Source {
+    fn parsed(part: Part, id: &str, kind: PolicySourceType, text: &str) -> Result<Source, ApiError> {
+        let of = match part {
+            Part::Resource => PolicyKind::Resource,
+            Part::Scp(_) => PolicyKind::Scp,
+            Part::Identity | Part::Boundary => PolicyKind::Identity,
+        };
+        let document = Document::parse_as(text, of).map_err(|error| invalid_input(format!("{id}: {error}")))?;
+        Ok(Source { part, id: id.to_owned(), kind, arn: None, owner: None, text: text.to_owned(), document })
+    }
+}
+
+/// The sets that a simulation decides over.
+pub(super) struct Sets {
+    pub(super) identity: PolicySet,
+    pub(super) boundary: Option<PolicySet>,
+    pub(super) resource: Option<PolicySet>,
+    pub(super) scp: Vec<PolicySet>,
+    pub(super) management_account: bool,
+}
+
 /// All policies of a simulation. Sets are compiled under a source's number, so that statements lead back to it.
+#[derive(Default)]
 pub(super) struct Sources {
     list: Vec<Source>,
     management_account: bool,
@@ -42,10 +71,56 @@ pub(super) struct Sources {
 
 impl Sources {
     fn add(&mut self, part: Part, id: &str, kind: PolicySourceType, text: &str) -> Result<(), ApiError> {
-        let of = if part == Part::Resource { PolicyKind::Resource } else { PolicyKind::Identity };
-        let document = Document::parse_as(text, of).map_err(|error| invalid_input(format!("{id}: {error}")))?;
-        self.list.push(Source { part, id: id.to_owned(), kind, text: text.to_owned(), document });
+        self.list.push(Source::parsed(part, id, kind, text)?);
         Ok(())
+    }
+
+    fn add_held(&mut self, held: &Held) -> Result<(), ApiError> {
+        let kind = match (&held.arn, held.owner.0) {
+            (Some(arn), _) => managed_kind(arn),
+            (None, EntityKind::User) => PolicySourceType::User,
+            (None, EntityKind::Group) => PolicySourceType::Group,
+            (None, EntityKind::Role) => PolicySourceType::Role,
+        };
+        let source = Source::parsed(Part::Identity, &held.name, kind, &held.document)?;
+        let owner = held.arn.is_none().then(|| held.owner.clone());
+        self.list.push(Source { arn: held.arn.clone(), owner, ..source });
+        Ok(())
+    }
+
+    /// Adds the policies of `PolicyInputList`.
+    pub(super) fn add_given(&mut self, documents: &[String]) -> Result<(), ApiError> {
+        self.add_list(Part::Identity, "PolicyInputList", documents)
+    }
+
+    /// Puts given boundaries in the place of the entity's own.
+    pub(super) fn replace_boundary(&mut self, documents: &[String]) -> Result<(), ApiError> {
+        if !documents.is_empty() {
+            self.list.retain(|source| source.part != Part::Boundary);
+        }
+        self.add_list(Part::Boundary, "PermissionsBoundaryPolicyInputList", documents)
+    }
+
+    /// Adds the service control policies of a level, from the root.
+    pub(super) fn add_given_scps(&mut self, level: usize, documents: &[String]) -> Result<(), ApiError> {
+        let name = format!("OrderedOrganizationPolicyInputList.{}.ServiceControlPolicyInputList", level + 1);
+        self.add_list(Part::Scp(level), &name, documents)
+    }
+
+    pub(super) fn add_resource_policy(&mut self, text: &str) -> Result<(), ApiError> {
+        self.add(Part::Resource, "ResourcePolicy", PolicySourceType::Resource, text)
+    }
+
+    fn add_list(&mut self, part: Part, name: &str, documents: &[String]) -> Result<(), ApiError> {
+        for (index, text) in documents.iter().enumerate() {
+            self.add(part, &format!("{name}.{}", index + 1), PolicySourceType::None, text)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves out what `PolicyExclusionList` names.
+    pub(super) fn exclude(&mut self, list: &[PolicyIdentifier]) {
+        self.list.retain(|source| !list.iter().any(|excluded| is_meant(source, excluded)));
     }
 
     fn set(&self, part: Part) -> Option<PolicySet> {
@@ -69,9 +144,13 @@ impl Sources {
         }
     }
 
+    fn source(&self, considered: &Considered) -> Option<&Source> {
+        self.list.get(considered.policy.parse::<usize>().ok()?)
+    }
+
     /// The statement as the API tells of it.
     pub(super) fn statement(&self, considered: &Considered) -> Option<Statement> {
-        let source = self.list.get(considered.policy.parse::<usize>().ok()?)?;
+        let source = self.source(considered)?;
         let (start, end) = place(&source.text, considered.index).unzip();
         Some(Statement {
             source_policy_id: Some(source.id.clone()),
@@ -80,70 +159,68 @@ impl Sources {
             end_position: end,
         })
     }
+
+    /// Adds the keys that the statement asks for.
+    pub(super) fn statement_keys(&self, considered: &Considered, keys: &mut Keys) {
+        let Some(source) = self.source(considered) else { return };
+        if let Some(statement) = inspect::statements(&source.text).get(considered.index) {
+            inspect::statement_keys(statement, keys);
+        }
+    }
+}
+
+fn managed_kind(arn: &str) -> PolicySourceType {
+    if managed::find(arn).is_some() { PolicySourceType::AwsManaged } else { PolicySourceType::UserManaged }
+}
+
+fn is_meant(source: &Source, excluded: &PolicyIdentifier) -> bool {
+    match excluded {
+        PolicyIdentifier::PolicyArn(arn) => source.arn.as_ref() == Some(arn),
+        PolicyIdentifier::InlinePolicyIdentifier(inline) => {
+            let kind = match inline.attachment_type {
+                AttachmentType::User => EntityKind::User,
+                AttachmentType::Group => EntityKind::Group,
+                AttachmentType::Role => EntityKind::Role,
+            };
+            let owner = source.owner.as_ref();
+            source.id == inline.policy_name
+                && owner.is_some_and(|owner| owner.0 == kind && owner.1 == inline.attachment_name)
+        }
+        PolicyIdentifier::PolicyType(Excluded::Inline) => source.owner.is_some(),
+        PolicyIdentifier::PolicyType(Excluded::AwsManaged) => {
+            source.part == Part::Identity && source.kind == PolicySourceType::AwsManaged
+        }
+        PolicyIdentifier::PolicyType(Excluded::UserManaged) => {
+            source.part == Part::Identity && source.kind == PolicySourceType::UserManaged
+        }
+        PolicyIdentifier::PolicyType(Excluded::PermissionBoundary) => source.part == Part::Boundary,
+        PolicyIdentifier::PolicyType(Excluded::Scp) => matches!(source.part, Part::Scp(_)),
+        // Resource control policies are not simulated, as at AWS.
+        PolicyIdentifier::PolicyType(Excluded::Rcp) => false,
+    }
 }
 
 impl Iam {
-    pub(super) async fn simulation_sources(
-        &self,
-        cx: &Cx,
-        input: &SimulatePrincipalPolicyRequest,
-    ) -> Result<Sources, ApiError> {
-        let mut sources = Sources { list: Vec::new(), management_account: false };
-        let boundary = self.add_principal(cx, &mut sources, &input.policy_source_arn).await?;
-        for (index, text) in input.policy_input_list.iter().flatten().enumerate() {
-            sources.add(Part::Identity, &format!("PolicyInputList.{}", index + 1), PolicySourceType::None, text)?;
+    /// The policies that bear on an entity: its own, its groups', its boundary, those of the organization.
+    pub(super) async fn principal_sources(&self, cx: &Cx, arn: &str) -> Result<Sources, ApiError> {
+        let account = self.account(cx);
+        if arn.split(':').nth(4) != Some(account.as_str()) {
+            return Err(no_such_entity(format!("The principal {arn} cannot be found.")));
         }
-        let given = input.permissions_boundary_policy_input_list.as_deref().unwrap_or_default();
-        for (index, text) in given.iter().enumerate() {
-            let id = format!("PermissionsBoundaryPolicyInputList.{}", index + 1);
-            sources.add(Part::Boundary, &id, PolicySourceType::None, text)?;
+        let mut sources = Sources::default();
+        let entity = self.entity_by_arn(account, arn).await?;
+        for held in self.held_policies(account, &entity).await? {
+            sources.add_held(&held)?;
         }
-        if let Some(arn) = boundary.filter(|_| given.is_empty()) {
-            self.add_managed(&mut sources, Part::Boundary, &arn).await?;
+        if let Some(arn) = &entity.boundary
+            && let Some(text) = self.managed_document(arn, &mut Read::default()).await?
+        {
+            let source = Source::parsed(Part::Boundary, path_and_name(arn).1, managed_kind(arn), &text)?;
+            sources.list.push(Source { arn: Some(arn.clone()), ..source });
         }
-        if let Some(text) = &input.resource_policy {
-            sources.add(Part::Resource, "ResourcePolicy", PolicySourceType::Resource, text)?;
-        }
-        let account = self.load_account(self.account(cx)).await?.record;
+        let account = self.load_account(account).await?.record;
         self.add_scps(&mut sources, &account).await?;
         Ok(sources)
-    }
-
-    /// Adds the policies of the user or role, and returns its boundary.
-    async fn add_principal(&self, cx: &Cx, sources: &mut Sources, arn: &str) -> Result<Option<String>, ApiError> {
-        let account = self.account(cx);
-        let missing = || no_such_entity(format!("The principal {arn} cannot be found."));
-        let in_account = arn.split(':').nth(4) == Some(account.as_str());
-        let (_, name) = path_and_name(arn);
-        let (kind, inline, attached, boundary) = if let Some(key) = role_key_of(arn).filter(|_| in_account) {
-            let role = load::<RoleRecord>(&*self.store, &key).await?.ok_or_else(missing)?.record;
-            (PolicySourceType::Role, role.inline, role.attached, role.boundary)
-        } else if in_account && arn.contains(":user/") {
-            let user = self.holder::<UserRecord>(account, name).await?.record;
-            (PolicySourceType::User, user.inline, user.attached, user.boundary)
-        } else if in_account {
-            return Err(invalid_input(format!(
-                "Invalid Entity Arn: {arn} does not clearly define entity type and name."
-            )));
-        } else {
-            return Err(missing());
-        };
-        for (policy, text) in &inline {
-            sources.add(Part::Identity, policy, kind, text)?;
-        }
-        for policy in &attached {
-            self.add_managed(sources, Part::Identity, policy).await?;
-        }
-        Ok(boundary)
-    }
-
-    async fn add_managed(&self, sources: &mut Sources, part: Part, arn: &str) -> Result<(), ApiError> {
-        let kind =
-            if managed::find(arn).is_some() { PolicySourceType::AwsManaged } else { PolicySourceType::UserManaged };
-        match self.managed_document(arn, &mut Read::default()).await? {
-            Some(text) => sources.add(part, path_and_name(arn).1, kind, &text),
-            None => Ok(()),
-        }
     }
 
     async fn add_scps(&self, sources: &mut Sources, account: &AccountRecord) -> Result<(), ApiError> {

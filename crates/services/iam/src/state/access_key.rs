@@ -16,6 +16,9 @@ pub(crate) struct AccessKeyRecord {
     pub(crate) sealed_secret: String,
     pub(crate) active: bool,
     pub(crate) created: Timestamp,
+    /// When it was last made active or inactive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) changed: Option<Timestamp>,
 }
 
 /// Its key: found by its id alone.

@@ -1,3 +1,4 @@
+//! What IAM keeps: accounts, users, groups, roles, managed policies, access keys and the like, each one document.
 //! What IAM keeps: accounts, users, roles, managed policies, access keys, and the organization: each one document.
 //!
 //! INVARIANT: ids are lower-case names, because AWS compares names without regard to case when it looks for
@@ -8,8 +9,11 @@
 mod access_key;
 mod account;
 mod federation;
+mod group;
+mod instance_profile;
 mod mfa;
 mod organization;
+mod password;
 mod policy;
 mod role;
 mod user;
@@ -17,6 +21,8 @@ mod user;
 pub(crate) use access_key::{AccessKeyRecord, key_key, key_owner};
 pub(crate) use account::{AccountRecord, account_key};
 pub(crate) use federation::{OidcRecord, SamlRecord, oidc_key, saml_key};
+pub(crate) use group::{GroupRecord, group_key};
+pub(crate) use instance_profile::{InstanceProfileRecord, instance_profile_key};
 pub(crate) use mfa::{MfaRecord, mfa_key};
 pub(crate) use organization::{
     AccountRequestRecord, DelegationPolicyRecord, DelegationRecord, NodeKind, NodeRecord, OldAttachmentRecord,
@@ -24,6 +30,7 @@ pub(crate) use organization::{
     email_key, node_key, organization_key, organization_policy_key, organization_policy_name_key, trusted_service_key,
 };
 pub use organization::{Organization, PolicyType};
+pub(crate) use password::{LoginProfileRecord, PasswordPolicyRecord, password_policy_key};
 pub(crate) use policy::{PolicyRecord, PolicyVersionRecord, policy_key};
 pub(crate) use role::{RoleRecord, role_key};
 pub(crate) use user::{UserRecord, user_key};
@@ -34,10 +41,16 @@ pub(crate) mod kind {
     pub(crate) const ACCOUNT: &str = "iam:account";
     /// Users.
     pub(crate) const USER: &str = "iam:user";
+    /// Groups.
+    pub(crate) const GROUP: &str = "iam:group";
     /// Roles.
     pub(crate) const ROLE: &str = "iam:role";
     /// Managed policies.
     pub(crate) const POLICY: &str = "iam:policy";
+    /// Instance profiles.
+    pub(crate) const INSTANCE_PROFILE: &str = "iam:instance-profile";
+    /// The account's rules for passwords.
+    pub(crate) const PASSWORD_POLICY: &str = "iam:password-policy";
     /// Access keys.
     pub(crate) const ACCESS_KEY: &str = "iam:access-key";
     /// Account aliases, unique over all accounts.
@@ -70,6 +83,14 @@ pub(crate) mod kind {
     pub(crate) const OLD_ATTACHMENT: &str = "organizations:scp-attachment";
     /// When access keys were last used. Not under `iam:`, so that noting a use does not empty the caches.
     pub(crate) const KEY_USE: &str = "iam-usage:access-key";
+    /// What principals last used. Not under `iam:`, for the same reason.
+    pub(crate) const PRINCIPAL_USE: &str = "iam-usage:principal";
+    /// The credential report of an account.
+    pub(crate) const CREDENTIAL_REPORT: &str = "iam-report:credentials";
+    /// Answers to GenerateServiceLastAccessedDetails.
+    pub(crate) const LAST_ACCESSED: &str = "iam-report:last-accessed";
+    /// Deletions of service-linked roles.
+    pub(crate) const ROLE_DELETION: &str = "iam-report:role-deletion";
 }
 
 use std::collections::BTreeMap;

@@ -120,15 +120,15 @@ pub(crate) struct OrganizationPolicyRecord {
     pub(crate) attachments: u64,
 }
 
-/// One request for a new account. The document's status is its state.
+/// One request for a new account, answered. The document's status is its state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AccountRequestRecord {
     /// `car-…`.
     pub(crate) id: String,
     pub(crate) account_name: String,
-    pub(crate) state: String,
     pub(crate) requested: Timestamp,
     pub(crate) completed: Option<Timestamp>,
+    /// The account; none when the request failed.
     pub(crate) account: Option<AccountId>,
     pub(crate) failure: Option<String>,
 }

@@ -22,7 +22,7 @@ pub(crate) struct PolicyRecord {
     pub(crate) next_version: u32,
     /// Oldest first: at most five.
     pub(crate) versions: Vec<PolicyVersionRecord>,
-    /// To how many users and roles it is attached.
+    /// To how many users, groups and roles it is attached.
     pub(crate) attachments: u64,
     /// For how many users and roles it is the permissions boundary.
     pub(crate) boundaries: u64,

@@ -28,6 +28,9 @@ pub(crate) struct RoleRecord {
     pub(crate) attached: Vec<String>,
     pub(crate) boundary: Option<String>,
     pub(crate) tags: Tags,
+    /// The ids of the documents of the instance profiles it is in.
+    #[serde(default)]
+    pub(crate) instance_profiles: Vec<String>,
 }
 
 /// Its key.

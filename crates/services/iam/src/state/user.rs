@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use stoa_store::Key;
 use stoa_types::{AccountId, Timestamp};
 
-use super::{Tags, global_key, kind};
+use super::{LoginProfileRecord, Tags, global_key, kind};
 
 /// A user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +25,12 @@ pub(crate) struct UserRecord {
     pub(crate) tags: Tags,
     /// Its access keys' ids, oldest first: at most two.
     pub(crate) access_keys: Vec<String>,
+    /// The ids of its groups' documents, in the order of joining: at most ten.
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
+    /// Its password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) login: Option<LoginProfileRecord>,
     /// The serial numbers of its MFA devices: at most eight.
     #[serde(default)]
     pub(crate) mfa_devices: Vec<String>,

@@ -1,22 +1,26 @@
-//! Users: their life and their tags. Their policies are in `policies`.
+//! Users: their life. Their policies are in `policies`, their tags in `tags`, their passwords in `crate::password`.
 
 mod policies;
+mod tags;
+mod update;
 
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_iam::operations as op;
 use stoa_models_iam::types::{
     AttachedPermissionsBoundary, CreateUserRequest, CreateUserResponse, DeleteUserRequest, GetUserRequest,
-    GetUserResponse, ListUsersRequest, ListUsersResponse, PermissionsBoundaryAttachmentType, TagUserRequest, User,
+    GetUserResponse, ListUsersRequest, ListUsersResponse, PermissionsBoundaryAttachmentType, User,
 };
 use stoa_schema::Empty;
 use stoa_store::{Document, Expect, Query, Transaction};
-use stoa_types::principal_id;
+use stoa_types::{AccountId, principal_id};
 
 use crate::Iam;
 use crate::documents::{add_tags, wire_tags};
 use crate::error::{already_exists, delete_conflict, store_failed};
 use crate::paging::Paging;
+use crate::quotas::USERS;
 use crate::state::{UserRecord, kind, tag_list, user_key};
+use crate::usage::principal_use_key;
 
 /// A boundary as the API has it.
 pub(crate) fn wire_boundary(arn: Option<&str>) -> Option<AttachedPermissionsBoundary> {
@@ -40,14 +44,23 @@ pub(crate) fn wire_user(user: &UserRecord, whole: bool) -> User {
     }
 }
 
+fn user_arn(account: &AccountId, path: &str, name: &str) -> String {
+    format!("arn:aws:iam::{account}:user{path}{name}")
+}
+
+fn taken(name: &str) -> ApiError {
+    already_exists(format!("User with name {name} already exists."))
+}
+
 impl Handles<op::CreateUser> for Iam {
     async fn handle(&self, cx: &Cx, input: Authorized<CreateUserRequest>) -> Result<CreateUserResponse, ApiError> {
         let input = input.into_inner();
         let account = self.account(cx);
+        self.room_for(USERS, account).await?;
         let path = input.path.unwrap_or_else(|| "/".to_owned());
         let mut user = UserRecord {
             id: principal_id(&*self.ids, "AIDA"),
-            arn: format!("arn:aws:iam::{account}:user{path}{}", input.user_name),
+            arn: user_arn(account, &path, &input.user_name),
             name: input.user_name,
             path,
             created: cx.now,
@@ -56,13 +69,15 @@ impl Handles<op::CreateUser> for Iam {
             boundary: input.permissions_boundary,
             tags: Default::default(),
             access_keys: Vec::new(),
+            groups: Vec::new(),
+            login: None,
             mfa_devices: Vec::new(),
         };
         add_tags(&mut user.tags, input.tags.unwrap_or_default())?;
         let document = Document::new(user_key(account, &user.name), &user.name, cx.now, &user).map_err(store_failed)?;
         let mut transaction = Transaction::new().create(document).set_tags(&user.arn, tag_list(&user.tags));
         transaction = self.count_boundary(transaction, account, user.boundary.as_deref(), 1).await?;
-        self.commit_or(transaction, || already_exists(format!("User with name {} already exists.", user.name))).await?;
+        self.create_entity(transaction, &user_key(account, &user.name), || taken(&user.name)).await?;
         Ok(CreateUserResponse { user: Some(wire_user(&user, true)) })
     }
 }
@@ -112,6 +127,8 @@ impl Handles<op::DeleteUser> for Iam {
         let account = self.account(cx);
         let user = self.holder::<UserRecord>(account, &input.user_name).await?;
         let in_the_way = [
+            (user.record.login.is_some(), "Cannot delete entity, must delete login profile first."),
+            (!user.record.groups.is_empty(), "Cannot delete entity, must remove users from group first."),
             (!user.record.access_keys.is_empty(), "Cannot delete entity, must delete access keys first."),
             (!user.record.mfa_devices.is_empty(), "Cannot delete entity, must delete MFA device first."),
             (!user.record.attached.is_empty(), "Cannot delete entity, must detach all policies first."),
@@ -124,16 +141,8 @@ impl Handles<op::DeleteUser> for Iam {
         let mut transaction =
             Transaction::new().delete(user.document.key.clone(), expect).set_tags(&user.record.arn, Vec::new());
         transaction = self.count_boundary(transaction, account, user.record.boundary.as_deref(), -1).await?;
+        transaction = transaction.delete(principal_use_key(account, &user.record.id), Expect::Any);
         self.commit(transaction).await?;
-        Ok(Empty {})
-    }
-}
-
-impl Handles<op::TagUser> for Iam {
-    async fn handle(&self, cx: &Cx, input: Authorized<TagUserRequest>) -> Result<Empty, ApiError> {
-        let input = input.into_inner();
-        let add = |tags: &mut crate::state::Tags| add_tags(tags, input.tags.clone());
-        self.modify_tags::<UserRecord>(self.account(cx), &input.user_name, add).await?;
         Ok(Empty {})
     }
 }

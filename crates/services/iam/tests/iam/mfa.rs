@@ -297,3 +297,28 @@ async fn user_sessions_call_iam_with_mfa_only_and_little_of_sts() {
     let credentials = session(&world, &anna, &phone.serial, &phone.code(&world, 1)).await.unwrap();
     list(&as_session(&world, &credentials).await).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_device_goes_along_with_its_users_new_name_and_into_the_reports() {
+    let world = world().await;
+    new_user(&world, "anna").await;
+    let phone = phone(&world, "p").await;
+    enable(&world, "anna", &phone, (0, 1)).await.unwrap();
+    let summary = async || {
+        let answer = world.call::<op::GetAccountSummary>(&world.admin(), stoa_schema::Empty {}).await.unwrap();
+        let map = answer.summary_map.unwrap();
+        (map["MFADevices"], map["MFADevicesInUse"])
+    };
+    assert_eq!(summary().await, (1, 1));
+    world.root_does::<op::UpdateUser>(serde_json::json!({"UserName": "anna", "NewUserName": "bea"})).await;
+    let list = world.root_does::<op::ListMFADevices>(serde_json::json!({"UserName": "bea"})).await.mfa_devices;
+    assert_eq!((list.len(), list[0].user_name.as_str()), (1, "bea"));
+    world.call::<op::GenerateCredentialReport>(&world.admin(), stoa_schema::Empty {}).await.unwrap();
+    let report = world.call::<op::GetCredentialReport>(&world.admin(), stoa_schema::Empty {}).await.unwrap();
+    let text = String::from_utf8(report.content.unwrap().to_vec()).unwrap();
+    let bea = text.lines().find(|line| line.starts_with("bea,")).unwrap();
+    assert_eq!(bea.split(',').nth(7), Some("true"), "{bea}");
+    let off = serde_json::json!({"UserName": "bea", "SerialNumber": phone.serial});
+    world.root_does::<op::DeactivateMFADevice>(off).await;
+    assert_eq!(summary().await, (1, 0));
+}

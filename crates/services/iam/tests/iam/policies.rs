@@ -87,13 +87,27 @@ async fn aws_policies_are_listed_counted_and_cannot_be_changed() {
     };
     assert_eq!(arns(world.call::<op::ListPolicies>(&cx, list(PolicyScopeType::Local)).await.unwrap()), [own]);
     let aws = arns(world.call::<op::ListPolicies>(&cx, list(PolicyScopeType::Aws)).await.unwrap());
-    assert!(aws.len() > 20 && aws.iter().all(|arn| arn.starts_with("arn:aws:iam::aws:policy/")));
+    assert!(aws.len() == 100 && aws.iter().all(|arn| arn.starts_with("arn:aws:iam::aws:policy/")));
     let attached = ListPoliciesRequest { only_attached: Some(true), ..Default::default() };
     let admin = "arn:aws:iam::aws:policy/AdministratorAccess".to_owned();
     assert_eq!(arns(world.call::<op::ListPolicies>(&cx, attached).await.unwrap()), std::slice::from_ref(&admin));
     let get = GetPolicyRequest { policy_arn: admin.clone() };
     let policy = world.call::<op::GetPolicy>(&cx, get).await.unwrap().policy.unwrap();
     assert_eq!((policy.attachment_count, policy.default_version_id.as_deref()), (Some(1), Some("v1")));
+    let sagemaker = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess".to_owned();
+    let get = GetPolicyRequest { policy_arn: sagemaker.clone() };
+    let policy = world.call::<op::GetPolicy>(&cx, get).await.unwrap().policy.unwrap();
+    let version = policy.default_version_id.unwrap();
+    assert_eq!((policy.policy_id.as_deref(), &*version), (Some("ANPAJZ5IWYMXO5QDB4QOG"), "v29"));
+    assert!(policy.create_date < policy.update_date);
+    let versions = ListPolicyVersionsRequest { policy_arn: sagemaker.clone(), ..Default::default() };
+    let versions = world.call::<op::ListPolicyVersions>(&cx, versions).await.unwrap().versions.unwrap();
+    assert_eq!(versions[0].version_id.as_ref(), Some(&version));
+    let get = |version_id| GetPolicyVersionRequest { policy_arn: sagemaker.clone(), version_id };
+    let version = world.call::<op::GetPolicyVersion>(&cx, get(version)).await.unwrap().policy_version.unwrap();
+    assert!(version.document.unwrap().contains("AllowAllNonAdminSageMakerActions"));
+    let old = world.call::<op::GetPolicyVersion>(&cx, get("v1".to_owned())).await.map(|_| ());
+    assert_eq!(code(old).0, "NoSuchEntityException");
     let delete = DeletePolicyRequest { policy_arn: admin };
     assert_eq!(code(world.call::<op::DeletePolicy>(&cx, delete).await.map(|_| ())).0, "AccessDeniedException");
 }

@@ -1,11 +1,13 @@
-//! SimulatePrincipalPolicy.
+//! SimulatePrincipalPolicy, SimulateCustomPolicy, and the condition keys that policies ask for.
 
+use serde_json::json;
 use stoa_models_iam::operations as op;
 use stoa_models_iam::types::*;
 
+use crate::groups::{join, new_group};
 use crate::roles::{new_role, put_role_policy};
-use crate::support::{code, statement, trusting, world};
-use crate::users::new_user;
+use crate::support::{ALLOW_ALL, code, statement, trusting, world};
+use crate::users::{new_user, put_policy};
 
 fn entry(name: &str, value: &str) -> ContextEntry {
     ContextEntry {
@@ -95,4 +97,178 @@ async fn what_cannot_be_simulated_is_said() {
     let user = new_user(&world, "anna").await;
     let bad = SimulatePrincipalPolicyRequest { policy_input_list: Some(vec!["{}".to_owned()]), ..simulate(user.arn) };
     assert_eq!(code(world.call::<op::SimulatePrincipalPolicy>(&cx, bad).await.map(|_| ())).0, "InvalidInputException");
+}
+
+fn decisions(output: SimulatePolicyResponse) -> Vec<&'static str> {
+    output.evaluation_results.unwrap().iter().map(|result| result.eval_decision.as_str()).collect()
+}
+
+#[tokio::test]
+async fn given_policies_alone_are_simulated() {
+    let world = world().await;
+    let input = json!({
+        "PolicyInputList": [statement("Allow", "s3:*", "*")],
+        "OrderedOrganizationPolicyInputList": [
+            {"ServiceControlPolicyInputList": [ALLOW_ALL]},
+            {"ServiceControlPolicyInputList": [statement("Allow", "s3:GetObject", "*")]}],
+        "ActionNames": ["s3:GetObject", "s3:PutObject", "iam:ListUsers"],
+    });
+    let results = world.root_does::<op::SimulateCustomPolicy>(input).await.evaluation_results.unwrap();
+    let told: Vec<_> = results
+        .iter()
+        .map(|result| {
+            let detail = result.organizations_decision_detail.as_ref().unwrap();
+            (result.eval_decision.as_str(), detail.allowed_by_organizations)
+        })
+        .collect();
+    assert_eq!(told, [("allowed", Some(true)), ("implicitDeny", Some(false)), ("implicitDeny", Some(false))]);
+    let bad = json!({"PolicyInputList": ["{"], "ActionNames": ["s3:GetObject"]});
+    let refused = world.root_refused::<op::SimulateCustomPolicy>(bad).await;
+    assert!(refused.0 == "InvalidInputException" && refused.1.starts_with("PolicyInputList.1: "), "{refused:?}");
+}
+
+#[tokio::test]
+async fn resource_policies_are_seen_by_a_caller_and_across_accounts_both_sides_are_told() {
+    let world = world().await;
+    let policy = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject",
+        "Principal": {"AWS": "arn:aws:iam::111122223333:user/anna"}, "Resource": "arn:aws:s3:::b/*"}});
+    let input = |caller: Option<&str>| {
+        json!({"PolicyInputList": [statement("Allow", "iam:*", "*")], "ActionNames": ["s3:GetObject"],
+            "ResourceArns": ["arn:aws:s3:::b/k"], "ResourcePolicy": policy.to_string(),
+            "ResourceOwner": "arn:aws:iam::444455556666:root", "CallerArn": caller})
+    };
+    assert_eq!(world.root_refused::<op::SimulateCustomPolicy>(input(None)).await.0, "InvalidInputException");
+    let caller = "arn:aws:iam::111122223333:user/anna";
+    let results = world.root_does::<op::SimulateCustomPolicy>(input(Some(caller))).await.evaluation_results.unwrap();
+    let details = results[0].eval_decision_details.clone().unwrap();
+    let details: Vec<_> = details.iter().map(|(name, decision)| (&**name, decision.as_str())).collect();
+    assert_eq!(results[0].eval_decision.as_str(), "implicitDeny", "across accounts both must allow");
+    assert_eq!(details, [("IAM Policy", "implicitDeny"), ("Resource Policy", "allowed")]);
+    let mut same = input(Some(caller));
+    same["ResourceOwner"] = json!("111122223333");
+    let results = world.root_does::<op::SimulateCustomPolicy>(same).await.evaluation_results.unwrap();
+    assert_eq!(results[0].eval_decision.as_str(), "allowed");
+    assert!(results[0].eval_decision_details.as_ref().unwrap().is_empty());
+    let matched = &results[0].matched_statements.as_ref().unwrap()[0];
+    assert_eq!(matched.source_policy_type, Some(PolicySourceType::Resource));
+    let session = input(Some("arn:aws:sts::111122223333:assumed-role/r/s"));
+    assert_eq!(world.root_refused::<op::SimulateCustomPolicy>(session).await.0, "InvalidInputException");
+}
+
+#[tokio::test]
+async fn groups_boundaries_and_exclusions_of_a_user() {
+    let world = world().await;
+    let user = new_user(&world, "anna").await;
+    put_policy(&world, "anna", "own", &statement("Allow", "s3:GetObject", "*")).await;
+    new_group(&world, "g").await;
+    join(&world, "anna", "g").await;
+    let inline =
+        json!({"GroupName": "g", "PolicyName": "in-g", "PolicyDocument": statement("Allow", "s3:PutObject", "*")});
+    world.root_does::<op::PutGroupPolicy>(inline).await;
+    let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+    world.root_does::<op::AttachGroupPolicy>(json!({"GroupName": "g", "PolicyArn": admin})).await;
+    let boundary = json!({"PolicyName": "b", "PolicyDocument": statement("Allow", "s3:*", "*")});
+    let boundary = world.root_does::<op::CreatePolicy>(boundary).await.policy.unwrap().arn.unwrap();
+    let put = json!({"UserName": "anna", "PermissionsBoundary": boundary});
+    world.root_does::<op::PutUserPermissionsBoundary>(put).await;
+    let ask = async |more: serde_json::Value| {
+        let mut input = json!({"PolicySourceArn": user.arn,
+            "ActionNames": ["s3:GetObject", "s3:PutObject", "s3:ListBucket", "iam:ListUsers"]});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        world.root_does::<op::SimulatePrincipalPolicy>(input).await
+    };
+    let all = ask(json!({})).await;
+    let matched = all.evaluation_results.as_ref().unwrap()[1].matched_statements.clone().unwrap();
+    let sources: Vec<_> = matched.iter().map(|one| (one.source_policy_id.as_deref(), one.source_policy_type)).collect();
+    assert!(sources.contains(&(Some("in-g"), Some(PolicySourceType::Group))), "{sources:?}");
+    assert!(sources.contains(&(Some("AdministratorAccess"), Some(PolicySourceType::AwsManaged))), "{sources:?}");
+    assert_eq!(decisions(all), ["allowed", "allowed", "allowed", "implicitDeny"]);
+    let no_admin = ask(json!({"PolicyExclusionList": [{"PolicyArn": admin}]})).await;
+    assert_eq!(decisions(no_admin), ["allowed", "allowed", "implicitDeny", "implicitDeny"]);
+    let inline = json!({"InlinePolicyIdentifier":
+        {"PolicyName": "in-g", "AttachmentType": "group", "AttachmentName": "g"}});
+    let neither = ask(json!({"PolicyExclusionList": [{"PolicyArn": admin}, inline]})).await;
+    assert_eq!(decisions(neither), ["allowed", "implicitDeny", "implicitDeny", "implicitDeny"]);
+    let unbound = ask(json!({"PolicyExclusionList": [{"PolicyType": "permission-boundary"}]})).await;
+    assert!(unbound.evaluation_results.as_ref().unwrap()[0].permissions_boundary_decision_detail.is_none());
+    assert_eq!(decisions(unbound), ["allowed"; 4]);
+    let group = json!({"PolicySourceArn": format!("arn:aws:iam::{}:group/g", world.management),
+        "ActionNames": ["s3:PutObject"]});
+    assert_eq!(decisions(world.root_does::<op::SimulatePrincipalPolicy>(group).await), ["allowed"]);
+}
+
+#[tokio::test]
+async fn context_entries_are_held_to_their_types() {
+    let world = world().await;
+    let document = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*",
+        "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}, "NumericLessThan": {"s3:max-keys": "10"},
+        "ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}, "Bool": {"aws:SecureTransport": "true"}}}});
+    let entry = |name: &str, kind: &str, values: &[&str]| json!({"ContextKeyName": name, "ContextKeyType": kind, "ContextKeyValues": values});
+    let ask = |entries: Vec<serde_json::Value>| json!({"PolicyInputList": [document.to_string()], "ActionNames": ["s3:ListBucket"], "ContextEntries": entries});
+    let good = vec![
+        entry("aws:SourceIp", "ip", &["10.1.2.3"]),
+        entry("s3:max-keys", "numeric", &["5"]),
+        entry("aws:TagKeys", "stringList", &["a", "b"]),
+        entry("aws:SecureTransport", "boolean", &["true"]),
+    ];
+    let output = world.root_does::<op::SimulateCustomPolicy>(ask(good.clone())).await;
+    assert_eq!(decisions(output), ["allowed"]);
+    let some = world.root_does::<op::SimulateCustomPolicy>(ask(good[..1].to_vec())).await.evaluation_results.unwrap();
+    let missing = some[0].missing_context_values.clone().unwrap();
+    assert_eq!(missing, ["aws:SecureTransport", "aws:TagKeys", "s3:max-keys"]);
+    for bad in [
+        entry("aws:SourceIp", "ip", &["ten"]),
+        entry("s3:max-keys", "numeric", &["many"]),
+        entry("aws:SecureTransport", "boolean", &["yes"]),
+        entry("aws:CurrentTime", "date", &["soon"]),
+        entry("aws:username", "string", &["a", "b"]),
+    ] {
+        let refused = world.root_refused::<op::SimulateCustomPolicy>(ask(vec![bad.clone()])).await;
+        assert_eq!(refused.0, "InvalidInputException", "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn run_instances_is_decided_over_all_its_resources() {
+    let world = world().await;
+    let arn = |kind: &str| format!("arn:aws:ec2:us-west-2:{}:{kind}/x", world.management);
+    let kinds = ["instance", "image", "security-group", "network-interface"];
+    let document = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ec2:RunInstances",
+        "Resource": kinds[..3].iter().map(|kind| arn(kind)).collect::<Vec<_>>()}});
+    let ask = |resources: &[&str]| {
+        json!({"PolicyInputList": [document.to_string()], "ActionNames": ["ec2:RunInstances"],
+            "ResourceArns": resources.iter().map(|kind| arn(kind)).collect::<Vec<_>>(),
+            "ResourceHandlingOption": "EC2-VPC-InstanceStore"})
+    };
+    let results = world.root_does::<op::SimulateCustomPolicy>(ask(&kinds)).await.evaluation_results.unwrap();
+    assert_eq!((results.len(), results[0].eval_decision.as_str()), (1, "implicitDeny"));
+    let each: Vec<_> = results[0]
+        .resource_specific_results
+        .as_ref()
+        .unwrap()
+        .iter()
+        .map(|one| one.eval_resource_decision.as_str())
+        .collect();
+    assert_eq!(each, ["allowed", "allowed", "allowed", "implicitDeny"]);
+    let lacking = world.root_refused::<op::SimulateCustomPolicy>(ask(&kinds[..3])).await;
+    assert!(lacking.1.contains("network-interface"), "{}", lacking.1);
+}
+
+#[tokio::test]
+async fn context_keys_of_policies_are_named() {
+    let world = world().await;
+    let user = new_user(&world, "anna").await;
+    let document = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*",
+        "Resource": "arn:aws:s3:::b/${aws:username}/*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}}});
+    let input = json!({"PolicyInputList": [document.to_string()]});
+    let keys = world.root_does::<op::GetContextKeysForCustomPolicy>(input).await.context_key_names.unwrap();
+    assert_eq!(keys, ["aws:SecureTransport", "aws:username"]);
+    put_policy(&world, "anna", "p", &document.to_string()).await;
+    let more = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*",
+        "Condition": {"StringLike": {"s3:prefix": "x"}, "Bool": {"AWS:securetransport": "true"}}}});
+    let input = json!({"PolicySourceArn": user.arn, "PolicyInputList": [more.to_string()]});
+    let keys = world.root_does::<op::GetContextKeysForPrincipalPolicy>(input).await.context_key_names.unwrap();
+    assert_eq!(keys, ["aws:SecureTransport", "aws:username", "s3:prefix"]);
+    let bad = json!({"PolicyInputList": ["[]"]});
+    assert_eq!(world.root_refused::<op::GetContextKeysForCustomPolicy>(bad).await.0, "InvalidInputException");
 }

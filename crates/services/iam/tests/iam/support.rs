@@ -98,6 +98,24 @@ impl World {
         }))
     }
 
+    /// The routes, for tests that look at all of them.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// A user of the management account, as it would call.
+    pub async fn user(&self, name: &str) -> Arc<Principal> {
+        Arc::new(Principal {
+            account: self.management.clone(),
+            arn: format!("arn:aws:iam::{}:user/{name}", self.management),
+            principal_id: "AIDATEST".to_owned(),
+            identity: stoa_kernel::PrincipalIdentity::User { name: name.to_owned() },
+            access_key_id: String::new(),
+            tags: Default::default(),
+            session: None,
+        })
+    }
+
     /// The root user of the management account.
     pub fn admin(&self) -> Cx {
         self.root(&self.management)
@@ -125,6 +143,38 @@ impl World {
         };
         let output = (route.handler)(cx, Authorized::new(&permit, input)).await?;
         Ok(Op::Output::from_value(output).unwrap())
+    }
+
+    /// A call with its input as AWS writes it.
+    pub async fn ask<Op>(&self, cx: &Cx, input: serde_json::Value) -> Result<Op::Output, ApiError>
+    where
+        Op: Operation,
+        Op::Input: ToValue + serde::de::DeserializeOwned,
+        Op::Output: FromValue,
+    {
+        self.call::<Op>(cx, serde_json::from_value(input).unwrap()).await
+    }
+
+    /// A call by the management account's root user that must succeed.
+    pub async fn root_does<Op>(&self, input: serde_json::Value) -> Op::Output
+    where
+        Op: Operation,
+        Op::Input: ToValue + serde::de::DeserializeOwned,
+        Op::Output: FromValue,
+    {
+        self.ask::<Op>(&self.admin(), input).await.unwrap()
+    }
+
+    /// The code and message of a refusal of the management account's root user.
+    pub async fn root_refused<Op>(&self, input: serde_json::Value) -> (String, String)
+    where
+        Op: Operation,
+        Op::Input: ToValue + serde::de::DeserializeOwned,
+        Op::Output: FromValue,
+    {
+        let refused = self.ask::<Op>(&self.admin(), input).await.map(|_| ());
+        let error = refused.expect_err("an error");
+        (error.code().to_owned(), error.message().to_owned())
     }
 
     pub async fn decide(&self, principal: &Principal, action: &str, resource: &str) -> Verdict {

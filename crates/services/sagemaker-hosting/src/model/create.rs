@@ -19,9 +19,8 @@ impl Targets<CreateModel> for Hosting {
         let name = input.str_member("ModelName").unwrap_or("*");
         let arn = cx.arn("sagemaker", &format!("model/{name}"));
         let mut create = Target::new("sagemaker:CreateModel", arn.as_str()).with_request_tags(input, "Tags");
-        if let Some(Value::Bool(isolated)) = input.member("EnableNetworkIsolation") {
-            create.keys.set("sagemaker:NetworkIsolation", isolated.to_string());
-        }
+        let isolated = matches!(input.member("EnableNetworkIsolation"), Some(Value::Bool(true)));
+        create.keys.set("sagemaker:NetworkIsolation", isolated.to_string());
         for (key, path) in [
             ("sagemaker:VpcSubnets", "VpcConfig.Subnets"),
             ("sagemaker:VpcSecurityGroupIds", "VpcConfig.SecurityGroupIds"),
