@@ -219,6 +219,10 @@ impl World {
         self.call::<op::CreateAlias>(cx, request).await.map(drop)
     }
 
+    pub async fn grant(&self, cx: &Cx, request: CreateGrantRequest) -> CreateGrantResponse {
+        self.call::<op::CreateGrant>(cx, request).await.unwrap()
+    }
+
     pub async fn pass(&self) -> PassReport {
         KeyReconciler::new(Arc::clone(&self.kms)).pass().await.unwrap()
     }
