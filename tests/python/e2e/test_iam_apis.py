@@ -234,7 +234,10 @@ def test_last_accessed(iam, account):
     assert set(services) == {"iam", "s3"}
     assert "LastAuthenticated" not in services["s3"]
     assert services["iam"]["LastAuthenticatedEntity"] == arn
-    assert names(services["iam"]["TrackedActionsLastAccessed"], "ActionName") == ["ListUsers"]
+    (tracked,) = services["iam"]["TrackedActionsLastAccessed"]
+    assert tracked["ActionName"] == "ListUsers" and tracked["LastAccessedTime"]
+    unused = {one["ActionName"] for one in services["s3"]["TrackedActionsLastAccessed"]}
+    assert "GetObject" in unused
     entities = iam.get_service_last_accessed_details_with_entities(JobId=job, ServiceNamespace="iam")
     assert entities["EntityDetailsList"][0]["EntityInfo"]["Arn"] == arn
     granting = iam.list_policies_granting_service_access(Arn=arn, ServiceNamespaces=["s3", "kms"])

@@ -177,9 +177,30 @@ def test_policies_are_checked(organization):
     client.enable_policy_type(RootId=organization.root, PolicyType=RCP)
     assert organization.attached(organization.root, RCP) == ["p-RCPFullAWSAccess"]
     client.attach_policy(PolicyId=made, TargetId=organization.root)
+    with refused("InvalidInputException") as stays:
+        client.detach_policy(PolicyId="p-RCPFullAWSAccess", TargetId=organization.root)
+    assert reason(stays) == "NON_DETACHABLE_POLICY"
     client.disable_policy_type(RootId=organization.root, PolicyType=RCP)
     assert organization.attached(organization.root, RCP) == []
     client.delete_policy(PolicyId=made)
+
+
+def test_a_resource_control_policy_binds_what_a_member_owns(organization, account):
+    client = organization.client
+    client.enable_policy_type(RootId=organization.root, PolicyType=RCP)
+    s3 = account.client("s3")
+    bucket = f"rcp-{account.id}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    s3.put_object(Bucket=bucket, Key="k", Body=b"v")
+    rcp = policy({**statement("Deny", "s3:GetObject"), "Principal": "*"})
+    made = organization.policy("no-reading", rcp, RCP)
+    client.attach_policy(PolicyId=made, TargetId=account.id)
+    with refused("AccessDenied", "resource control policy"):
+        s3.get_object(Bucket=bucket, Key="k")
+    s3.put_object(Bucket=bucket, Key="k2", Body=b"v")
+    client.detach_policy(PolicyId=made, TargetId=account.id)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"v"
+    client.disable_policy_type(RootId=organization.root, PolicyType=RCP)
 
 
 def test_an_account_from_its_creation_to_its_end(organization):

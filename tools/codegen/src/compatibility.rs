@@ -24,6 +24,7 @@ pub fn markdown(plan: &Plan) -> String {
                 Authz::Custom => {
                     format!("`{}:{}` on the resource that the request means", service.action_prefix, operation.name)
                 }
+                Authz::Unsigned { reason } => format!("unsigned: {reason}"),
                 Authz::None { reason } => format!("nothing: {reason}"),
                 Authz::Targets(targets) => {
                     let shown = targets.iter().map(|target| format!("`{}` on `{}`", target.action, target.resource));

@@ -12,14 +12,14 @@ use crate::plan::{Operation, Service};
 pub fn emit(service: &Service) -> Result<String, Error> {
     let mut body = String::new();
     let shapes = unique(service.shapes.iter(), constant);
-    let types = unique(service.shapes.iter(), type_name);
+    let types = unique(service.typed.iter(), type_name);
     let rows = unique(service.operations.iter().map(|operation| &operation.name), constant);
     for operation in &service.operations {
         let row = &rows[&operation.name];
         if operation.implemented {
             emit_implemented(&mut body, service, operation, row, &shapes, &types)?;
         } else {
-            emit_row(&mut body, service, operation, row)?;
+            emit_row(&mut body, service, operation, row, &shapes)?;
         }
     }
     emit_service(&mut body, service, &rows)?;
@@ -36,8 +36,10 @@ pub fn emit(service: &Service) -> Result<String, Error> {
     imports.extend(["OperationSpec", "ProtocolName", "ServiceSpec"]);
     imports.sort_unstable();
     let _ = writeln!(out, "use stoa_schema::{{{}}};\n", imports.join(", "));
-    if body.contains("types::") {
-        out.push_str("use super::{shapes, types};\n\n");
+    match (body.contains("shapes::"), body.contains("types::")) {
+        (true, true) => out.push_str("use super::{shapes, types};\n\n"),
+        (true, false) => out.push_str("use super::shapes;\n\n"),
+        (false, _) => {}
     }
     out.push_str(&body);
     Ok(out)
@@ -45,12 +47,22 @@ pub fn emit(service: &Service) -> Result<String, Error> {
 
 type Names = std::collections::BTreeMap<String, String>;
 
-fn emit_row(out: &mut String, service: &Service, operation: &Operation, row: &str) -> Result<(), Error> {
-    let http = &facts(service, operation)?.http;
+fn emit_row(
+    out: &mut String,
+    service: &Service,
+    operation: &Operation,
+    row: &str,
+    shapes: &Names,
+) -> Result<(), Error> {
+    let facts = facts(service, operation)?;
+    let http = &facts.http;
     let (name, access) = (&operation.name, &operation.access);
+    let input = facts.input.as_ref().filter(|_| operation.decided);
+    let input = input.map_or(String::new(), |input| format!(".with_input(&shapes::{})", shapes[input]));
+    let how = if operation.decided { "decided, not implemented yet" } else { "not implemented yet" };
     let _ = writeln!(
         out,
-        "/// `{name}`, not implemented yet.\npub static {row}: OperationSpec = OperationSpec::not_implemented({:?}, {name:?}, {:?}, {:?}, {}, Access::{access});",
+        "/// `{name}`, {how}.\npub static {row}: OperationSpec = OperationSpec::not_implemented({:?}, {name:?}, {:?}, {:?}, {}, Access::{access}){input};",
         service.name,
         http.method,
         http.request_uri,
@@ -147,6 +159,7 @@ fn emit_service(out: &mut String, service: &Service, rows: &Names) -> Result<(),
 
 fn authz(authz: &Authz) -> String {
     match authz {
+        Authz::Unsigned { reason } => format!("Authz::Unsigned {{ reason: {reason:?} }}"),
         Authz::None { reason } => format!("Authz::None {{ reason: {reason:?} }}"),
         Authz::Custom => "Authz::Custom".to_owned(),
         Authz::Targets(targets) => {

@@ -15,7 +15,9 @@ pub fn emit(service: &Service) -> Result<String, Error> {
     let constants = unique(service.shapes.iter(), constant);
     for name in &service.shapes {
         let shape = service.shape(name)?;
-        let kind = kind(service, name, shape, &constants)?;
+        // What no handler sees is decoded and never validated: its limits would be ballast.
+        let decoded = (!service.typed.contains(name)).then(|| shape.without_limits());
+        let kind = kind(service, name, decoded.as_ref().unwrap_or(shape), &constants)?;
         let constant = &constants[name];
         let sensitive = shape.sensitive;
         let _ = writeln!(body, "/// `{name}`.");

@@ -52,7 +52,7 @@ struct Types<'s> {
 impl<'s> Types<'s> {
     fn of(service: &'s Service) -> Result<Types<'s>, Error> {
         let mut own = Vec::new();
-        for name in &service.shapes {
+        for name in &service.typed {
             let shape = service.shape(name)?;
             if (shape.kind == "structure" && !shape.document) || (shape.kind == "string" && !shape.values.is_empty()) {
                 own.push(name);

@@ -55,7 +55,7 @@ pub struct Output {
 }
 
 /// A shape, in botocore's terms.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shape {
     #[serde(rename = "type")]
@@ -89,7 +89,18 @@ pub struct Shape {
     pub eventstream: bool,
 }
 
-#[derive(Debug, Deserialize)]
+impl Shape {
+    /// The same without what validation looks at.
+    pub fn without_limits(&self) -> Shape {
+        let mut shape = self.clone();
+        shape.required.clear();
+        shape.values.clear();
+        (shape.min, shape.max, shape.pattern) = (None, None, None);
+        shape
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorTrait {
     pub code: Option<String>,
@@ -98,7 +109,7 @@ pub struct ErrorTrait {
     pub sender_fault: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
     pub shape: String,

@@ -7,8 +7,11 @@
 
 mod authz;
 mod compatibility;
+mod coverage;
+mod derive;
 mod emit_authz;
 mod emit_family;
+mod emit_keys_page;
 mod emit_operations;
 mod emit_shapes;
 mod emit_types;
@@ -17,6 +20,7 @@ mod facts;
 mod files;
 mod names;
 mod overlay;
+mod paths;
 mod plan;
 #[cfg(test)]
 mod tests;

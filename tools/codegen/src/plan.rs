@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::authz::{Authz, KnownActions, resolve};
+use crate::derive::has_facts;
 use crate::error::Error;
 use crate::facts::{Actions, GlobalKeys, Model, read_json, read_toml};
 use crate::files::list;
@@ -26,8 +27,10 @@ pub struct Service {
     pub model: Model,
     pub overlay: Overlay,
     pub operations: Vec<Operation>,
-    /// Shapes reachable from implemented operations.
+    /// Shapes reachable from implemented operations, and from the inputs of those that are decided.
     pub shapes: BTreeSet<String>,
+    /// Shapes that handlers see, so that they are types too.
+    pub typed: BTreeSet<String>,
 }
 
 /// One modelled operation.
@@ -35,6 +38,8 @@ pub struct Service {
 pub struct Operation {
     pub name: String,
     pub implemented: bool,
+    /// Not implemented, yet decoded and bound.
+    pub decided: bool,
     pub family: Option<String>,
     pub authz: Authz,
     pub access: String,
@@ -106,28 +111,35 @@ impl Service {
         for (operation, facts) in &model.operations {
             let ours = overlay.operations.get(operation);
             let input = facts.input.as_deref();
-            let authz = resolve(&action_prefix, operation, ours, &model, input, known)
+            let authz = resolve(&action_prefix, operation, &overlay, &model, input, known)
                 .map_err(|message| Error::Facts(format!("{name}: {operation}: {message}")))?;
             let access = ours.and_then(|ours| ours.access.clone());
+            let family = ours.and_then(|ours| ours.family.clone());
+            let looked_at = overlay.service.decide && has_facts(known, &action_prefix, operation);
             operations.push(Operation {
                 name: operation.clone(),
-                implemented: ours.is_some(),
-                family: ours.map(|ours| ours.family.clone()),
+                implemented: family.is_some(),
+                decided: family.is_none() && (ours.is_some() || looked_at),
+                family,
                 authz,
                 access: access.unwrap_or_else(|| known.access(&action_prefix, operation)),
                 data_event: ours.and_then(|ours| ours.audit.as_deref()) == Some("data"),
             });
         }
+        let mut typed = BTreeSet::new();
         let mut shapes = BTreeSet::new();
-        for operation in overlay.operations.keys() {
-            let Some(facts) = model.operations.get(operation) else { continue };
-            let roots = facts.input.iter().chain(facts.output.as_ref().map(|output| &output.shape));
-            for root in roots {
-                reach(&model, root, &mut shapes).map_err(|message| Error::Facts(format!("{name}: {message}")))?;
+        for operation in operations.iter().filter(|operation| operation.implemented || operation.decided) {
+            let Some(facts) = model.operations.get(&operation.name) else { continue };
+            let output = facts.output.as_ref().map(|output| &output.shape).filter(|_| operation.implemented);
+            for root in facts.input.iter().chain(output) {
+                let seen = if operation.implemented { &mut typed } else { &mut shapes };
+                reach(&model, root, operation.implemented, seen)
+                    .map_err(|message| Error::Facts(format!("{name}: {message}")))?;
             }
         }
-        check_patterns(&name, &model, &shapes)?;
-        Ok(Service { name, action_prefix, model, overlay, operations, shapes })
+        shapes.extend(typed.iter().cloned());
+        check_patterns(&name, &model, &typed)?;
+        Ok(Service { name, action_prefix, model, overlay, operations, shapes, typed })
     }
 
     /// The facts of a shape that [`Service::shapes`] names.
@@ -169,7 +181,9 @@ fn apply_overlay(name: &str, model: &mut Model, overlay: &Overlay) -> Result<(),
     Ok(())
 }
 
-fn reach(model: &Model, root: &str, seen: &mut BTreeSet<String>) -> Result<(), String> {
+/// Adds a shape and all that it is made of. `handled`: handlers will see it; a mere decision can take JSON in a string as
+/// the string that it is.
+fn reach(model: &Model, root: &str, handled: bool, seen: &mut BTreeSet<String>) -> Result<(), String> {
     let mut todo = vec![root.to_owned()];
     while let Some(name) = todo.pop() {
         if !seen.insert(name.clone()) {
@@ -180,7 +194,7 @@ fn reach(model: &Model, root: &str, seen: &mut BTreeSet<String>) -> Result<(), S
             return Err(format!("`{name}` is an event stream, which no codec reads yet"));
         }
         for (member, facts) in &shape.members {
-            if facts.jsonvalue {
+            if facts.jsonvalue && handled {
                 return Err(format!("`{name}.{member}` is a JSON value in a string, which no codec reads yet"));
             }
         }

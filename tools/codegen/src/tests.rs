@@ -135,9 +135,13 @@ fn known() -> KnownActions {
     known
 }
 
-fn resolved(overlay: &str) -> Result<Authz, String> {
-    let ours: overlay::Operation = toml::from_str(&format!("family = \"f\"\n{overlay}")).unwrap();
-    resolve("t", "Make", Some(&ours), &model(), Some("In"), &known())
+fn overlay_of(text: &str) -> overlay::Overlay {
+    toml::from_str(&format!("[service]\ncrate = \"c\"\nevent_source = \"e\"\n{text}")).unwrap()
+}
+
+fn resolved(operation: &str) -> Result<Authz, String> {
+    let overlay = overlay_of(&format!("[operations.Make]\nfamily = \"f\"\n{operation}"));
+    resolve("t", "Make", &overlay, &model(), Some("In"), &known())
 }
 
 #[test]
@@ -158,6 +162,8 @@ fn an_entry_that_could_open_a_door_is_refused() {
         ("", "exactly one of"),
         ("resource = \"*\"\ncustom = \"x\"", "exactly one of"),
         ("none = \" \"", "need a reason"),
+        ("unsigned = \"\"", "need a reason"),
+        ("unsigned = \"x\"\nnone = \"y\"", "exactly one of"),
         ("resource = \"thingy\"", "does not apply to"),
         ("resource = \"{Nmae}\"", "has no `Nmae`"),
         ("resource = \"{Name\"", "without"),
@@ -177,7 +183,7 @@ fn an_entry_that_could_open_a_door_is_refused() {
 
 #[test]
 fn what_is_not_implemented_is_decided_all_the_same() {
-    let Authz::Targets(targets) = resolve("t", "Break", None, &model(), None, &known()).unwrap() else {
+    let Authz::Targets(targets) = resolve("t", "Break", &overlay_of(""), &model(), None, &known()).unwrap() else {
         panic!("its own action on everything")
     };
     assert_eq!((targets[0].action.as_str(), targets[0].resource.as_str()), ("t:Break", "*"));

@@ -17,6 +17,7 @@ use stoa_insight::{Insight, InsightParts, linting};
 use stoa_kernel::ports::{Authority, ObjectSource};
 use stoa_kernel::{Platform, Registry, VpcEndpoint};
 use stoa_kms::{KeyReconciler, Kms, KmsParts};
+use stoa_oidc_keys::OidcKeys;
 use stoa_runtime::Runtime;
 use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 use stoa_s3::{S3Service, S3Settings};
@@ -117,6 +118,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         Arc::clone(&objects) as _,
         Arc::clone(&kms) as _,
     ]);
+    iam.set_issuer_keys(Arc::new(OidcKeys::new(config.oidc_keys.clone(), Arc::clone(&base.clock))));
     iam.resume_deletions().await?;
     let registry = registry(&iam, &hubs, &hosting, &kms, &insight)?;
     let s3 = s3_service(config, &platform, &journal, objects, &base)?;

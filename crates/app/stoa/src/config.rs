@@ -3,6 +3,12 @@
 //! ```toml
 //! allow_tunnel = ["*.example.com:443"]      # hosts that are not AWS's which CONNECT may tunnel to
 //!
+//! oidc_discovery = true                     # whether OpenID Connect issuers are asked for their keys over the network
+//!
+//! [[oidc_keys]]                             # keys of an issuer that cannot be asked; jwks_url instead of a file works too
+//! issuer = "https://login.example.com/realms/lab"
+//! jwks_file = "/etc/stoa/lab-keys.json"
+//!
 //! [images]                                  # image URIs of this site: exact, or up to a final *
 //! "123456789012.dkr.ecr.us-west-2.amazonaws.com/own:*" = "inference"
 //!
@@ -21,6 +27,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use stoa_oidc_keys::Pin;
 use stoa_types::Region;
 
 use crate::images::INFERENCE;
@@ -36,6 +43,17 @@ struct RawConfig {
     allow_tunnel: Vec<String>,
     images: BTreeMap<String, String>,
     vpc_endpoints: Vec<RawEndpoint>,
+    oidc_discovery: Option<bool>,
+    oidc_keys: Vec<RawIssuer>,
+}
+
+/// The pinned keys of an OpenID Connect issuer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawIssuer {
+    issuer: String,
+    jwks_file: Option<PathBuf>,
+    jwks_url: Option<String>,
 }
 
 /// A configuration that holds together.
@@ -48,6 +66,7 @@ pub struct Config {
     pub images: BTreeMap<String, String>,
     pub sample_catalog: bool,
     pub vpc_endpoints: Vec<EndpointConfig>,
+    pub oidc_keys: stoa_oidc_keys::Settings,
 }
 
 /// What is wrong with a configuration, all of it.
@@ -88,6 +107,7 @@ impl Config {
             }
         }
         let vpc_endpoints = endpoints(raw.vpc_endpoints, file, &mut problems);
+        let oidc_keys = issuers(raw.oidc_discovery, raw.oidc_keys, &mut problems);
         match address {
             Some(listen) if problems.is_empty() => Ok(Config {
                 data_dir: data_dir.to_path_buf(),
@@ -97,6 +117,7 @@ impl Config {
                 images: raw.images,
                 sample_catalog,
                 vpc_endpoints,
+                oidc_keys,
             }),
             _ => Err(ConfigError(problems)),
         }
@@ -114,6 +135,37 @@ fn endpoints(raw: Vec<RawEndpoint>, file: Option<&Path>, problems: &mut Vec<Stri
         checked.push(endpoint);
     }
     checked
+}
+
+/// Where the keys of OpenID Connect issuers come from.
+fn issuers(discovery: Option<bool>, pinned: Vec<RawIssuer>, problems: &mut Vec<String>) -> stoa_oidc_keys::Settings {
+    let mut settings = stoa_oidc_keys::Settings { discover: discovery.unwrap_or(true), ..Default::default() };
+    for RawIssuer { issuer, jwks_file, jwks_url } in pinned {
+        let name = issuer.trim_end_matches('/').to_owned();
+        if !name.starts_with("https://") {
+            problems.push(format!("[[oidc_keys]] `{issuer}`: an issuer begins with https://"));
+        }
+        let pin = match (jwks_file, jwks_url) {
+            (Some(file), None) if file.is_file() => Pin::File(file),
+            (Some(file), None) => {
+                problems.push(format!("[[oidc_keys]] `{issuer}`: there is no file {}", file.display()));
+                continue;
+            }
+            (None, Some(url)) if url.starts_with("https://") => Pin::Url(url),
+            (None, Some(url)) => {
+                problems.push(format!("[[oidc_keys]] `{issuer}`: `{url}` is no https URL"));
+                continue;
+            }
+            _ => {
+                problems.push(format!("[[oidc_keys]] `{issuer}`: needs either jwks_file or jwks_url"));
+                continue;
+            }
+        };
+        if settings.pins.insert(name, pin).is_some() {
+            problems.push(format!("[[oidc_keys]] `{issuer}` is there twice"));
+        }
+    }
+    settings
 }
 
 fn read(file: Option<&Path>, problems: &mut Vec<String>) -> RawConfig {
@@ -141,10 +193,20 @@ mod tests {
     fn every_problem_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("stoa.toml");
-        std::fs::write(&file, "[images]\n\"a\" = \"nothing\"\n").unwrap();
+        let issuers =
+            "[[oidc_keys]]\nissuer = \"http://a\"\njwks_file = \"/nowhere\"\n[[oidc_keys]]\nissuer = \"https://b\"\n";
+        std::fs::write(&file, format!("{issuers}[images]\n\"a\" = \"nothing\"\n")).unwrap();
         let error = Config::load(dir.path(), "nowhere", &["Mars".to_owned()], Some(&file), true).unwrap_err();
         let text = error.to_string();
-        for part in ["3 problem", "--listen `nowhere`", "Mars", "no built-in image `nothing`"] {
+        for part in [
+            "6 problem",
+            "begins with https",
+            "no file /nowhere",
+            "needs either",
+            "--listen `nowhere`",
+            "Mars",
+            "no built-in image `nothing`",
+        ] {
             assert!(text.contains(part), "{part} is not in {text}");
         }
     }

@@ -14,8 +14,8 @@ use crate::{Decision, Effect, PolicySet, Request, Slot, Slots, StatementRef};
 
 /// Decides a request.
 pub fn decide<'a>(slots: &Slots<'a>, request: &Request<'_>) -> Decision<'a> {
-    let prepared = Prepared::new(request);
     let limits = Limits::of(slots, request);
+    let prepared = Prepared::new(request, limits.bounded);
     match look(slots, &limits, &prepared) {
         Ok(found) => compose(slots, request, prepared.action(), &found),
         Err(denied) => denied,
@@ -25,16 +25,21 @@ pub fn decide<'a>(slots: &Slots<'a>, request: &Request<'_>) -> Decision<'a> {
 /// Which of the slots bear on this principal at all.
 struct Limits {
     scp: bool,
+    rcp: bool,
     /// Identity policies, boundary and session belong to users and roles only.
     own: bool,
+    /// The principal has a boundary.
+    bounded: bool,
 }
 
 impl Limits {
     fn of(slots: &Slots<'_>, request: &Request<'_>) -> Limits {
         let principal = request.principal;
         let own = has_own_policies(principal.kind());
-        let scp = !slots.scp.is_empty() && own && !request.management_account && !principal.is_service_linked_role();
-        Limits { scp, own }
+        // Neither kind of an organization's policies reaches service-linked roles.
+        let linked = principal.is_service_linked_role();
+        let scp = !slots.scp.is_empty() && own && !request.management_account && !linked;
+        Limits { scp, rcp: !linked, own, bounded: own && slots.boundary.is_some() }
     }
 }
 
@@ -42,9 +47,10 @@ pub(crate) fn has_own_policies(kind: PrincipalKind) -> bool {
     !matches!(kind, PrincipalKind::Service | PrincipalKind::Federated | PrincipalKind::Anonymous)
 }
 
-/// Whether SCPs reach the principal, for explanations.
-pub(crate) fn scp_applies(slots: &Slots<'_>, request: &Request<'_>) -> bool {
-    Limits::of(slots, request).scp
+/// Whether SCPs and RCPs reach the principal, and whether it has a boundary, for explanations.
+pub(crate) fn limits(slots: &Slots<'_>, request: &Request<'_>) -> (bool, bool, bool) {
+    let limits = Limits::of(slots, request);
+    (limits.scp, limits.rcp, limits.bounded)
 }
 
 /// An Allow that was found.
@@ -71,7 +77,7 @@ fn look<'a>(slots: &Slots<'a>, limits: &Limits, prepared: &Prepared<'_>) -> Resu
             found.scp &= search(level, Slot::Scp, prepared)?.is_some();
         }
     }
-    for level in slots.rcp {
+    for level in slots.rcp.iter().filter(|_| limits.rcp) {
         found.rcp &= search(level, Slot::Rcp, prepared)?.is_some();
     }
     found.endpoint = all_in(slots.endpoint, Slot::Endpoint, prepared)?;

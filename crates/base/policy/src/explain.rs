@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::decide::{scp_applies, unnamed_in};
+use crate::decide::{limits, unnamed_in};
 use crate::keys::Prepared;
 use crate::statement::Statement;
 use crate::suggest::{Suggestion, suggestions};
@@ -101,8 +101,8 @@ pub fn explain(slots: &Slots<'_>, request: &Request<'_>) -> Explanation {
 /// Explains a request without looking for suggestions, which takes some ten decisions more.
 pub fn explain_statements(slots: &Slots<'_>, request: &Request<'_>) -> Explanation {
     let decision = decide(slots, request);
-    let prepared = Prepared::new(request);
-    let scp = scp_applies(slots, request);
+    let (scp, rcp, bounded) = limits(slots, request);
+    let prepared = Prepared::new(request, bounded);
     let own = crate::decide::has_own_policies(request.principal.kind());
     let mut all = Vec::new();
     let mut add = |slot: Slot, sets: &[&PolicySet], applies: bool| {
@@ -112,7 +112,7 @@ pub fn explain_statements(slots: &Slots<'_>, request: &Request<'_>) -> Explanati
         }
     };
     add(Slot::Scp, slots.scp, scp);
-    add(Slot::Rcp, slots.rcp, true);
+    add(Slot::Rcp, slots.rcp, rcp);
     add(Slot::Endpoint, slots.endpoint.as_slice(), true);
     add(Slot::Resource, slots.resource.as_slice(), true);
     add(Slot::Trust, slots.trust.as_slice(), true);
@@ -161,7 +161,7 @@ fn failures(statement: &Statement, slot: Slot, prepared: &Prepared<'_>) -> Vec<F
             unresolved: patterns.iter().flat_map(|pattern| pattern.unresolved(request.context)).collect(),
         });
     }
-    if statement.principals.reach(request.principal, statement.deny, unnamed_in(slot)).is_none() {
+    if statement.principals.reach(prepared, statement.deny, unnamed_in(slot)).is_none() {
         let wanted = statement.principals.names().iter().map(ToString::to_string).collect();
         failed.push(Failed::Principal { wanted });
     }

@@ -230,6 +230,8 @@ pub(crate) struct Prepared<'a> {
     pub request: &'a Request<'a>,
     /// Set when some keys are unknown.
     pub lean: Option<Lean>,
+    /// Whether a permissions boundary is attached to the principal, which `NotPrincipal` of a Deny never spares.
+    pub bounded: bool,
     action: [u8; INLINE_ACTION],
     action_len: usize,
     long_action: Option<String>,
@@ -243,10 +245,11 @@ pub(crate) struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    pub fn new(request: &'a Request<'a>) -> Prepared<'a> {
+    pub fn new(request: &'a Request<'a>, bounded: bool) -> Prepared<'a> {
         let mut made = Prepared {
             request,
             lean: request.context.lean(),
+            bounded,
             action: [0; INLINE_ACTION],
             action_len: 0,
             long_action: None,
@@ -420,7 +423,7 @@ mod tests {
             management_account: false,
             context: &NoContext,
         };
-        let prepared = Prepared::new(&request);
+        let prepared = Prepared::new(&request, false);
         assert_eq!(prepared.action(), action.to_ascii_lowercase().as_bytes());
         assert_eq!(prepared.action_hash, action_hash(&action.to_ascii_lowercase()));
         assert_eq!(prepared.words().count(), 63);

@@ -48,7 +48,8 @@ impl PrincipalRef {
         }
         let mut parts = text.splitn(6, ':');
         if parts.next() != Some("arn") {
-            if is_service_name(text) {
+            // The one identity provider that is named like a service.
+            if is_service_name(text) && text != "cognito-identity.amazonaws.com" {
                 made.kind = PrincipalKind::Service;
             }
             return made;

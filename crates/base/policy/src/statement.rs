@@ -154,10 +154,12 @@ impl Principals {
     }
 
     /// How the statement reaches the principal, if it does.
-    pub fn reach(&self, principal: &PrincipalRef, deny: bool, unnamed: Unnamed) -> Option<Grant> {
+    pub fn reach(&self, prepared: &Prepared<'_>, deny: bool, unnamed: Unnamed) -> Option<Grant> {
+        let principal = prepared.request.principal;
         match self {
             Principals::Absent => (deny || unnamed == Unnamed::Applies).then_some(Grant::Direct),
             Principals::Only(named) => named.iter().filter_map(|name| name.reaches(principal)).max(),
+            Principals::AllBut(_) if deny && prepared.bounded => Some(Grant::Direct),
             Principals::AllBut(named) if deny => (!spared(named, principal)).then_some(Grant::Direct),
             Principals::AllBut(named) => {
                 let listed = named.iter().any(|name| name.reaches(principal).is_some());
@@ -190,7 +192,7 @@ impl Statement {
         if !self.actions.cover(prepared.action()) || !self.resources.cover(prepared) {
             return None;
         }
-        let grant = self.principals.reach(prepared.request.principal, self.deny, unnamed)?;
+        let grant = self.principals.reach(prepared, self.deny, unnamed)?;
         self.conditions.iter().all(|condition| condition.holds(prepared.request.context)).then_some(grant)
     }
 }

@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 use stoa_audit::Phase;
-use stoa_kernel::{AdditionalData, Principal, PrincipalIdentity};
+use stoa_kernel::{AdditionalData, FederatedCaller, Principal, PrincipalIdentity};
 use stoa_schema::{AuditKind, OperationSpec, ServiceSpec};
 use stoa_types::Timestamp;
 
@@ -24,6 +24,8 @@ pub(crate) struct CallFacts<'a> {
     pub user_agent: &'a str,
     pub request_id: &'a str,
     pub event_id: &'a str,
+    /// Who an unsigned call turned out to be from.
+    pub federated: Option<&'a FederatedCaller>,
     pub vpc_endpoint: Option<&'a str>,
 }
 
@@ -99,6 +101,8 @@ struct Identity<'a> {
     user_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session_context: Option<SessionContext<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity_provider: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -131,13 +135,14 @@ struct SessionAttributes<'a> {
 /// The journal's line for this call in this phase.
 pub(crate) fn line(facts: &CallFacts<'_>, caller: Caller<'_>, phase: Phase, outcome: Outcome<'_>) -> Vec<u8> {
     let management = facts.spec.is_none_or(|spec| spec.audit == AuditKind::Management);
-    let account = match caller {
-        Caller::Known(principal) => principal.account.as_str(),
-        Caller::Claimed(_) => "",
+    let account = match (facts.federated, caller) {
+        (Some(federated), _) => federated.account.as_str(),
+        (None, Caller::Known(principal)) => principal.account.as_str(),
+        (None, Caller::Claimed(_)) => "",
     };
     let line = Line {
         event_version: "1.11",
-        user_identity: identity(caller),
+        user_identity: facts.federated.map_or_else(|| identity(caller), federated_identity),
         event_time: facts.now.iso8601(),
         event_source: facts.service.event_source,
         event_name: facts.name,
@@ -168,6 +173,20 @@ pub(crate) fn line(facts: &CallFacts<'_>, caller: Caller<'_>, phase: Phase, outc
     bytes
 }
 
+/// CloudTrail's identity of who presented an assertion: it has no ARN and no key.
+fn federated_identity(caller: &FederatedCaller) -> Identity<'_> {
+    Identity {
+        kind: caller.kind,
+        principal_id: &caller.principal_id,
+        arn: "",
+        account_id: "",
+        access_key_id: "",
+        user_name: Some(&caller.user_name),
+        session_context: None,
+        identity_provider: Some(&caller.identity_provider),
+    }
+}
+
 fn identity<'a>(caller: Caller<'a>) -> Identity<'a> {
     let principal = match caller {
         Caller::Known(principal) => principal,
@@ -180,6 +199,7 @@ fn identity<'a>(caller: Caller<'a>) -> Identity<'a> {
                 access_key_id,
                 user_name: None,
                 session_context: None,
+                identity_provider: None,
             };
         }
     };
@@ -195,6 +215,7 @@ fn identity<'a>(caller: Caller<'a>) -> Identity<'a> {
         access_key_id: &principal.access_key_id,
         user_name,
         session_context: session_context(principal),
+        identity_provider: None,
     }
 }
 

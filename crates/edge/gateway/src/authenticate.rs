@@ -70,6 +70,17 @@ pub(crate) async fn authenticate(
     Ok(context(gateway, presented, Arc::clone(&credential.principal), region))
 }
 
+/// The context of a call without a signature, for the operations that take one: nobody calls, until the handler has
+/// verified what the request carries.
+pub(crate) fn anonymous(gateway: &Gateway, presented: &Presented<'_>) -> Result<Cx, Failure> {
+    let named = request_host(presented.parts).map(|host| split_port(host).0).and_then(aws_host);
+    let named = named.and_then(|host| host.region).and_then(|region| gateway.region(region, false));
+    let region = named.or_else(|| gateway.config().regions.first().cloned());
+    let region = region.or_else(|| gateway.region("us-east-1", true));
+    let region = region.ok_or_else(|| ApiError::unavailable("no region is served"))?;
+    Ok(context(gateway, presented, Arc::new(Principal::anonymous()), region))
+}
+
 fn check_scope(
     gateway: &Gateway,
     presented: &Presented<'_>,

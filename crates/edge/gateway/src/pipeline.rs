@@ -28,7 +28,7 @@ use stoa_sigv4::{SigError, SignatureRequest};
 use stoa_types::{Timestamp, uuid_v4};
 
 use crate::audit::{CallFacts, Caller, Outcome, line};
-use crate::authenticate::{Failure, Presented, authenticate};
+use crate::authenticate::{Failure, Presented, anonymous, authenticate};
 use crate::errors::{
     decode_error, log_failure, recorded_code, signature_error, too_late, unaudited, unknown_operation, wire_error,
 };
@@ -119,7 +119,6 @@ async fn stages(gateway: &Arc<Gateway>, arrived: &Arrived<'_>, trail: &mut Trail
     let call = &arrived.call;
     // 2. authenticate
     let signature = arrived.signature.as_ref().map_err(Clone::clone)?.as_ref();
-    let signature = signature.ok_or(SigError::MissingAuthenticationToken)?;
     let presented = Presented {
         parts: arrived.parts,
         body: &arrived.body,
@@ -128,7 +127,12 @@ async fn stages(gateway: &Arc<Gateway>, arrived: &Arrived<'_>, trail: &mut Trail
         request_id: arrived.request_id,
         connection: arrived.connection,
     };
-    let cx = Arc::new(authenticate(gateway, &presented, signature).await?);
+    let cx = match (signature, call.spec) {
+        (Some(signature), _) => authenticate(gateway, &presented, signature).await?,
+        (None, Some(spec)) if spec.takes_unsigned() => anonymous(gateway, &presented)?,
+        (None, _) => return Err(SigError::MissingAuthenticationToken.into()),
+    };
+    let cx = Arc::new(cx);
     trail.cx = Some(Arc::clone(&cx));
     let spec = call.spec.ok_or_else(|| unknown_operation(&call.name))?;
     // 3. decode
@@ -198,7 +202,7 @@ async fn decide(
 ) -> Result<Permit, ApiError> {
     let route = gateway.registry().route(spec);
     let targets = match &spec.authz {
-        Authz::None { reason } => return Ok(cx.decide_nothing(reason)),
+        Authz::None { reason } | Authz::Unsigned { reason } => return Ok(cx.decide_nothing(reason)),
         Authz::Targets(specs) => bind_targets(cx, specs, input),
         Authz::Custom => match route.and_then(|route| route.targets.as_ref()) {
             Some(targets) => targets(cx, input).await?,
@@ -321,7 +325,8 @@ async fn record_end(
     }
     let bytes = match &trail.cx {
         Some(cx) => {
-            let facts = CallFacts { region: cx.region.as_str(), ..early_facts(arrived, &trail.event_id) };
+            let federated = cx.federated_caller();
+            let facts = CallFacts { region: cx.region.as_str(), federated, ..early_facts(arrived, &trail.event_id) };
             let refusal = match &result {
                 Err(Failure::Api(error)) => error.refusal(),
                 _ => None,
@@ -382,6 +387,7 @@ fn facts_of<'a>(
         user_agent: cut(&cx.user_agent, RECORDED_USER_AGENT),
         request_id: &cx.request_id,
         event_id,
+        federated: cx.federated_caller(),
         vpc_endpoint: cx.connection.vpc_endpoint.as_ref().map(|endpoint| &*endpoint.id),
     }
 }
@@ -398,6 +404,7 @@ fn early_facts<'a>(arrived: &'a Arrived<'_>, event_id: &'a str) -> CallFacts<'a>
         user_agent: cut(header(arrived.parts, "user-agent").unwrap_or(""), RECORDED_USER_AGENT),
         request_id: arrived.request_id,
         event_id,
+        federated: None,
         vpc_endpoint: arrived.connection.vpc_endpoint.as_ref().map(|endpoint| &*endpoint.id),
     }
 }

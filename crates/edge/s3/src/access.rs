@@ -64,13 +64,15 @@ impl Access {
             (true, Some((bucket, key))) => self.0.backend.object_tags(bucket, key).await?,
             _ => None,
         };
+        // A listing of buckets is of the caller's own.
+        let owner = if operation.needs_bucket() { call.owner.get() } else { Some(&call.cx.principal.account) };
         let asked = Asked {
             cx: &call.cx,
-            auth_type: call.auth_type,
+            signed: &call.signed,
             path,
             uri: context.uri(),
             headers: context.headers(),
-            owner: call.owner.get(),
+            owner,
             existing_tags: existing_tags.as_ref(),
         };
         let permit = if operation.is_of_policy() && self.is_owner_root(call) {

@@ -6,10 +6,10 @@ use std::sync::{Arc, OnceLock};
 use http::HeaderMap;
 use parking_lot::Mutex;
 use s3s::{S3Error, S3ErrorCode, S3Result, StdError};
-use stoa_kernel::{ApiError, Cx, Permit, Refusal};
+use stoa_kernel::{ApiError, Cx, Permit, Refusal, Target};
 use stoa_types::AccountId;
 
-use crate::operations::Operation;
+use crate::operations::{Operation, Signed, common_keys};
 
 /// How the request was signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(crate) struct Call {
     pub claimed_key: String,
     /// Why authentication failed; told as soon as s3s knows the operation.
     pub failure: Mutex<Option<ApiError>>,
+    /// What its signature says, for decisions.
+    pub signed: Signed,
     pub operation: OnceLock<Operation>,
     pub bucket: OnceLock<String>,
     pub key: OnceLock<String>,
@@ -57,6 +59,10 @@ impl Call {
     /// The proof that the call was allowed.
     pub fn permit(&self) -> S3Result<&Permit> {
         self.permit.get().ok_or_else(|| S3Error::with_message(S3ErrorCode::InternalError, "the call was not decided"))
+    }
+    /// A further target of the call, with the keys that every S3 target has.
+    pub fn keyed(&self, target: Target, owner: Option<&AccountId>) -> Target {
+        common_keys(target, &self.signed, owner)
     }
     pub fn mark_begun(&self) {
         self.begun.store(true, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use s3s::dto::CopySource;
 use s3s::path::S3Path;
 use stoa_kernel::ports::ObjectTags;
 use stoa_kernel::{ApiError, Cx, Target};
-use stoa_types::AccountId;
+use stoa_types::{AccountId, Timestamp};
 
 use crate::call::AuthType;
 
@@ -43,7 +43,7 @@ const fn row(name: &'static str, action: &'static str, on: On, mutates: bool, ma
 /// The operations that are served. Others are decided as `s3:<name>` and then not implemented.
 const TABLE: &[Operation] = &[
     row("ListBuckets", "s3:ListAllMyBuckets", On::Everything, false, true),
-    row("CreateBucket", "s3:CreateBucket", On::Bucket, true, true),
+    row("CreateBucket", "s3:CreateBucket", On::Body, true, true),
     row("DeleteBucket", "s3:DeleteBucket", On::Bucket, true, true),
     row("HeadBucket", "s3:ListBucket", On::Bucket, false, true),
     row("GetBucketLocation", "s3:GetBucketLocation", On::Bucket, false, true),
@@ -128,7 +128,7 @@ pub(crate) fn object_arn(cx: &Cx, bucket: &str, key: &str) -> String {
 /// What a decision about a request looks at.
 pub(crate) struct Asked<'r> {
     pub cx: &'r Cx,
-    pub auth_type: AuthType,
+    pub signed: &'r Signed,
     pub path: &'r S3Path,
     pub uri: &'r Uri,
     pub headers: &'r HeaderMap,
@@ -137,15 +137,47 @@ pub(crate) struct Asked<'r> {
     pub existing_tags: Option<&'r ObjectTags>,
 }
 
+/// What the signature says of a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Signed {
+    auth_type: AuthType,
+    /// Milliseconds since it was signed.
+    age: Option<i64>,
+    /// What stands for the body in the signature.
+    payload: Option<String>,
+}
+
+impl Signed {
+    pub fn of(auth_type: AuthType, headers: &HeaderMap, uri: &Uri, now: Timestamp) -> Signed {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let query = || uri.query().unwrap_or("").split('&').find_map(|pair| pair.strip_prefix("X-Amz-Date="));
+        let date = match auth_type {
+            AuthType::Header => header("x-amz-date"),
+            AuthType::Query => query().map(decoded),
+            AuthType::QueryVersion2 | AuthType::None => None,
+        };
+        let signed_at = date.and_then(|date| Timestamp::parse_amz_date(&date).ok());
+        let age = signed_at.map(|at| now.millis().saturating_sub(at.millis()).max(0));
+        let unsigned = (auth_type == AuthType::Query).then(|| "UNSIGNED-PAYLOAD".to_owned());
+        Signed { auth_type, age, payload: header("x-amz-content-sha256").or(unsigned) }
+    }
+}
+
 /// Keys that every S3 target has.
-pub(crate) fn common_keys(target: Target, auth_type: AuthType, owner: Option<&AccountId>) -> Target {
-    let target = match owner {
+pub(crate) fn common_keys(target: Target, signed: &Signed, owner: Option<&AccountId>) -> Target {
+    let mut target = match owner {
         Some(owner) => {
             target.with_key("aws:ResourceAccount", owner.as_str()).with_key("s3:ResourceAccount", owner.as_str())
         }
         None => target,
     };
-    let (form, version) = match auth_type {
+    if let Some(age) = signed.age {
+        target = target.with_key("s3:signatureAge", age.to_string());
+    }
+    if let Some(payload) = &signed.payload {
+        target = target.with_key("s3:x-amz-content-sha256", payload.as_str());
+    }
+    let (form, version) = match signed.auth_type {
         AuthType::Header => ("REST-HEADER", "AWS4-HMAC-SHA256"),
         AuthType::Query => ("REST-QUERY-STRING", "AWS4-HMAC-SHA256"),
         AuthType::QueryVersion2 => ("REST-QUERY-STRING", "AWS"),
@@ -154,14 +186,26 @@ pub(crate) fn common_keys(target: Target, auth_type: AuthType, owner: Option<&Ac
     target.with_key("s3:authType", form).with_key("s3:signatureversion", version)
 }
 
-const HEADER_KEYS: [&str; 10] = [
+/// Headers that are keys: `x-amz-acl` is `s3:x-amz-acl`, `x-amz-object-lock-mode` is `s3:object-lock-mode`.
+const HEADER_KEYS: [&str; 21] = [
     "x-amz-acl",
+    "x-amz-bucket-namespace",
     "x-amz-copy-source",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
     "x-amz-metadata-directive",
+    "x-amz-object-annotation-directive",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-object-ownership",
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-storage-class",
-    "x-amz-object-ownership",
     "x-amz-website-redirect-location",
     "if-match",
     "if-none-match",
@@ -183,11 +227,11 @@ pub(crate) fn targets(operation: &Operation, asked: &Asked<'_>) -> Result<Vec<Ta
         "" => format!("s3:{}", operation.name).into(),
         action => Cow::Borrowed(action),
     };
-    let mut target = common_keys(Target::new(action, resource), asked.auth_type, asked.owner);
-    for name in HEADER_KEYS {
-        if let Some(value) = asked.headers.get(name).and_then(|value| value.to_str().ok()) {
-            target = target.with_key(&format!("s3:{name}"), value);
-        }
+    let mut target = header_keys(common_keys(Target::new(action, resource), asked.signed, asked.owner), asked.headers);
+    if operation.action == "s3:PutObject" {
+        // Starting an upload and its parts make no object; ending it does.
+        let creates = operation.name == "CompleteMultipartUpload" || !operation.is_upload();
+        target = target.with_key("s3:ObjectCreationOperation", creates.to_string());
     }
     for name in QUERY_KEYS {
         if let Some(value) = query_value(asked.uri.query().unwrap_or(""), name)? {
@@ -214,6 +258,26 @@ pub(crate) fn targets(operation: &Operation, asked: &Asked<'_>) -> Result<Vec<Ta
             Ok(vec![target, tagging])
         }
         _ => Ok(vec![target]),
+    }
+}
+
+fn header_keys(mut target: Target, headers: &HeaderMap) -> Target {
+    for name in HEADER_KEYS {
+        if let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) {
+            let key = if name.contains("object-lock") { name.trim_start_matches("x-amz-") } else { name };
+            target = target.with_key(&format!("s3:{key}"), value);
+        }
+    }
+    target
+}
+
+/// The target of a bucket's creation, decided when its body is read: conditions look at where it is to be.
+pub(crate) fn creation(cx: &Cx, signed: &Signed, headers: &HeaderMap, bucket: &str, place: Option<&str>) -> Target {
+    let target = Target::new("s3:CreateBucket", bucket_arn(cx, bucket));
+    let target = header_keys(common_keys(target, signed, Some(&cx.principal.account)), headers);
+    match place.filter(|place| !place.is_empty()) {
+        Some(place) => target.with_key("s3:locationconstraint", place),
+        None => target,
     }
 }
 

@@ -28,6 +28,7 @@ use crate::authenticate::{Authenticated, authenticate};
 use crate::call::{BodyState, Call};
 use crate::host::Hosts;
 use crate::operations::Operation;
+use crate::operations::Signed;
 use crate::payload;
 
 /// What the S3 service is to the edge.
@@ -151,11 +152,13 @@ impl S3Service {
         let (mut parts, body) = request.into_parts();
         let Authenticated { cx, auth_type, claimed_key, failure, payload } =
             authenticate(&self.inner, &parts, &server).await;
+        let signed = Signed::of(auth_type, &parts.headers, &parts.uri, server.now);
         let call = Arc::new(Call {
             cx,
             auth_type,
             claimed_key,
             failure: failure.into(),
+            signed,
             operation: Default::default(),
             bucket: Default::default(),
             key: Default::default(),

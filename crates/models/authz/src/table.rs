@@ -106,10 +106,11 @@ impl Key {
     }
 }
 
-/// Whether a key of the facts (`aws:RequestTag/${TagKey}`) is what a policy or an overlay names (`aws:RequestTag/team`).
+/// Whether a key of the facts (`aws:RequestTag/${TagKey}`, `s3:ExistingObjectTag/<key>`) is what a policy or an overlay
+/// names (`aws:RequestTag/team`).
 fn named(key: &str, name: &str) -> bool {
-    let Some((start, after)) = key.split_once("${") else { return key.eq_ignore_ascii_case(name) };
-    let end = after.split_once('}').map_or("", |(_, end)| end);
+    let Some((start, after)) = key.split_once(['$', '<']) else { return key.eq_ignore_ascii_case(name) };
+    let end = after.split_once(['}', '>']).map_or("", |(_, end)| end);
     let given = |range: Option<&str>, wanted: &str| range.is_some_and(|text| text.eq_ignore_ascii_case(wanted));
     name.len() > start.len() + end.len()
         && given(name.get(..start.len()), start)

@@ -46,7 +46,7 @@ fn every_key_has_a_type() {
     for action in services().iter().flat_map(|service| &service.actions) {
         let of_types = action.resources.iter().flat_map(|resource| &resource.keys);
         for name in action.keys.iter().chain(&action.legacy_keys).chain(of_types) {
-            if key_type(&name.replace("${", "x{")).is_none() {
+            if key_type(&name.replace(['$', '<'], "x")).is_none() {
                 unknown.insert(format!("{}: {name}", action.full_name()));
             }
         }
@@ -98,4 +98,11 @@ fn patterns() {
     assert_eq!(jobs.pattern(), "arn:*:sagemaker:*:*:training-job/*");
     assert!(jobs.matches("arn:aws:sagemaker:us-west-2:111122223333:training-job/a"));
     assert!(!jobs.matches("arn:aws:sagemaker:us-west-2:111122223333:model/a"));
+}
+
+#[test]
+fn the_lint_gets_all_of_it() {
+    let catalog = crate::catalog();
+    assert_eq!(catalog.services.len(), services().len());
+    assert_eq!(catalog.globals.len(), global_keys().len());
 }

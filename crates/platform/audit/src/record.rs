@@ -137,7 +137,7 @@ pub struct ErrorInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct UserIdentity {
-    /// `Root`, `IAMUser`, `AssumedRole`, `AWSService`, `Unknown`.
+    /// `Root`, `IAMUser`, `AssumedRole`, `AWSService`, `WebIdentityUser`, `SAMLUser`, `Unknown`.
     #[serde(rename = "type")]
     pub kind: String,
     /// `AIDA…`, `AROA…:session`.
@@ -158,4 +158,7 @@ pub struct UserIdentity {
     /// For role sessions: issuer and attributes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_context: Option<serde_json::Value>,
+    /// For `WebIdentityUser` and `SAMLUser`: who vouched for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_provider: Option<String>,
 }

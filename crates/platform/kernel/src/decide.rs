@@ -54,10 +54,34 @@ impl Cx {
     ) -> Result<Verdict, ApiError> {
         let principal = Principal::service(service, self.principal.account.clone());
         let mut keys = Cx::service_keys(&principal, &self.region, self.now);
-        let account = source_arn.splitn(6, ':').nth(4).unwrap_or_default();
+        let account = source_arn.split(':').nth(4).unwrap_or_default();
         let place = self.place_of(account, self.places().await?).await?;
         Cx::source_keys(&mut keys, source_arn, place.as_deref());
         self.decide_with(&principal, target, &keys, true).await
+    }
+
+    /// Decides for whom a verified assertion speaks: the request is its own, from where it came. A refusal does not name
+    /// the resource, since the caller belongs to no account.
+    pub async fn authorize_federated(&self, principal: &Principal, targets: &[Target]) -> Result<(), ApiError> {
+        let mut keys = Cx::global_keys(principal, &self.region, self.now, &self.connection);
+        for key in ["aws:UserAgent", "aws:referer"] {
+            if let Some(Values::One(value)) = self.global_keys.get(&key.to_ascii_lowercase()) {
+                keys.set(key, value);
+            }
+        }
+        for target in targets {
+            let verdict = self.decide_with(principal, target, &keys, true).await?;
+            if verdict.effect != Effect::Allow {
+                let message = format!("Not authorized to perform {}", target.action);
+                let refused = self.refused(target, &verdict);
+                let denied = ApiError::access_denied(message);
+                return Err(match refused.refusal() {
+                    Some(refusal) => denied.with_refusal(refusal.clone()),
+                    None => denied,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Whether some principal (an execution role, say) may do this.

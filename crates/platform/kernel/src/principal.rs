@@ -86,6 +86,21 @@ pub struct SessionContext {
     pub keys: BTreeMap<String, Vec<String>>,
 }
 
+/// Who a verified assertion speaks of, in CloudTrail's terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FederatedCaller {
+    /// `WebIdentityUser` or `SAMLUser`.
+    pub kind: &'static str,
+    /// Provider, audience and subject; or name qualifier and subject.
+    pub principal_id: String,
+    /// The subject.
+    pub user_name: String,
+    /// The provider.
+    pub identity_provider: String,
+    /// The account of the provider and of the role.
+    pub account: AccountId,
+}
+
 impl Principal {
     /// Nobody.
     pub fn anonymous() -> Principal {

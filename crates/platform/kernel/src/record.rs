@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 use stoa_policy::{Effect, MapContext, Slot, Values};
 
 use crate::ports::AccountPlace;
-use crate::{Cx, Refusal};
+use crate::{Cx, FederatedCaller, Refusal};
 
 /// Decisions beyond this number are counted, not recorded (a deletion of a thousand objects decides a thousand times).
 const MOST_DECISIONS: usize = 100;
@@ -54,6 +54,8 @@ pub struct Trace {
     collected: Mutex<Collected>,
     /// Places in the organization, looked up once.
     pub(crate) places: OnceLock<CallPlaces>,
+    /// Who an unsigned call turned out to be from.
+    federated: OnceLock<FederatedCaller>,
 }
 
 /// Where the parties to a call are in the organization.
@@ -91,6 +93,17 @@ impl Trace {
 }
 
 impl Cx {
+    /// Notes who an unsigned call is from, once its assertion was verified; the audit record names it.
+    pub fn note_federated_caller(&self, caller: FederatedCaller) {
+        // One handler verifies one assertion: there is nothing to overwrite.
+        let _ = self.trace.federated.set(caller);
+    }
+
+    /// Who an unsigned call is from, as far as it was verified.
+    pub fn federated_caller(&self) -> Option<&FederatedCaller> {
+        self.trace.federated.get()
+    }
+
     /// Tells the caller something that does not stop the call: header `x-stoa-warning`, and in the audit record.
     pub fn note_warning(&self, text: impl Into<String>) {
         let mut text = text.into();

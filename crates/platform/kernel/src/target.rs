@@ -1,11 +1,11 @@
-//! What is decided for a call: actions on resources with their condition keys, bound from the input by table.
+//! What is decided for a call: actions on resources with their condition keys.
 
 use std::borrow::Cow;
 
 use stoa_policy::MapContext;
-use stoa_schema::{KeyBinding, OperationSpec, TargetSpec, Value, pick, pick_strings};
+use stoa_schema::{OperationSpec, Value};
 
-use crate::Cx;
+use crate::bind::request_tags;
 
 /// One action on one resource, with the condition keys of this operation (global keys are added by [`Cx::decide`]).
 #[derive(Debug, Clone)]
@@ -42,88 +42,7 @@ impl Target {
     }
 }
 
-/// The targets of a table-bound operation. A resource template with a list path gives one target for each value.
-pub fn bind_targets(cx: &Cx, specs: &[TargetSpec], input: &Value) -> Vec<Target> {
-    let mut targets = Vec::with_capacity(specs.len());
-    for spec in specs {
-        if let Some(path) = spec.when
-            && pick(input, path).is_empty()
-        {
-            continue;
-        }
-        let keys = bind_keys(spec.keys, input);
-        for resource in resources(cx, spec.resource, input) {
-            targets.push(Target { action: Cow::Borrowed(spec.action), resource, keys: keys.clone() });
-        }
-    }
-    targets
-}
-
 /// The default target of an operation without a binding: its own action on every resource.
 pub fn default_target(prefix: &str, operation: &OperationSpec) -> Target {
     Target::new(format!("{prefix}:{}", operation.name), "*")
-}
-
-fn bind_keys(bindings: &[KeyBinding], input: &Value) -> MapContext {
-    let mut keys = MapContext::new();
-    for binding in bindings {
-        if let Some(constant) = binding.from.strip_prefix('=') {
-            keys.set(binding.key, constant);
-            continue;
-        }
-        if binding.key == "aws:RequestTag/*" || binding.key == "aws:TagKeys" {
-            request_tags(&mut keys, input, binding.from);
-            continue;
-        }
-        let mut values = pick_strings(input, binding.from);
-        if binding.multivalued {
-            if !values.is_empty() {
-                keys.set_many(binding.key, values);
-            }
-        } else if let Some(value) = values.pop() {
-            keys.set(binding.key, value);
-        }
-    }
-    keys
-}
-
-fn request_tags(keys: &mut MapContext, input: &Value, path: &str) {
-    let Some(Value::List(tags)) = pick(input, path).into_iter().next() else { return };
-    let mut names = Vec::new();
-    for tag in tags {
-        if let Some(name) = tag.str_member("Key") {
-            keys.set(&format!("aws:RequestTag/{name}"), tag.str_member("Value").unwrap_or_default());
-            names.push(name.to_owned());
-        } else if let Some(name) = tag.as_str() {
-            // DeleteTags and UntagRole name keys alone: those are aws:TagKeys, and no aws:RequestTag.
-            names.push(name.to_owned());
-        }
-    }
-    if !names.is_empty() {
-        keys.set_many("aws:TagKeys", names);
-    }
-}
-
-/// Fills a template. Every value of the (single) list path in it gives one resource; without a value there, `*`
-/// stands for it, so that a request that lacks the member can only be allowed on everything.
-fn resources(cx: &Cx, template: &str, input: &Value) -> Vec<String> {
-    let mut done = vec![String::new()];
-    let mut rest = template;
-    while let Some((literal, after)) = rest.split_once('{') {
-        let Some((name, tail)) = after.split_once('}') else { break };
-        let values = match name {
-            "partition" => vec![cx.partition.as_str().to_owned()],
-            "region" => vec![cx.region.as_str().to_owned()],
-            "account" => vec![cx.principal.account.as_str().to_owned()],
-            path => pick_strings(input, path),
-        };
-        let values = if values.is_empty() { vec!["*".to_owned()] } else { values };
-        done =
-            done.iter().flat_map(|start| values.iter().map(move |value| format!("{start}{literal}{value}"))).collect();
-        rest = tail;
-    }
-    for resource in &mut done {
-        resource.push_str(rest);
-    }
-    done
 }

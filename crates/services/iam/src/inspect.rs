@@ -69,6 +69,17 @@ pub(crate) fn allows_service(document: &str, service: &str) -> bool {
     })
 }
 
+/// Whether some Allow of these statements reaches an action, whatever its resources and conditions.
+pub(crate) fn allows_action(statements: &[Value], action: &str) -> bool {
+    let action = action.to_ascii_lowercase();
+    let reaches = |pattern: &str| covers(pattern.to_ascii_lowercase().as_bytes(), action.as_bytes());
+    statements.iter().any(|statement| {
+        let listed = |element: &str| texts(statement.get(element)).into_iter().any(reaches);
+        let covered = if statement.get("NotAction").is_some() { !listed("NotAction") } else { listed("Action") };
+        covered && statement.get("Effect").and_then(Value::as_str) == Some("Allow")
+    })
+}
+
 /// The services that Allows of the document name outright, in lower case.
 pub(crate) fn named_services(document: &str) -> Vec<String> {
     let mut named = Vec::new();

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use stoa_kernel::ports::{DeleteAccountData, ResourcePolicies};
+use stoa_kernel::ports::{DeleteAccountData, IssuerKeys, ResourcePolicies};
 use stoa_kernel::{ApiError, Cx, VpcEndpoint};
 use stoa_store::{Key, PageTokens, Store, StoreError, Transaction};
 use stoa_types::{AccountId, Clock, IdSource};
@@ -37,6 +37,7 @@ pub struct Iam {
     pub(crate) resource_policies: ArcSwap<Vec<Arc<dyn ResourcePolicies>>>,
     pub(crate) vpc_endpoints: ArcSwap<HashMap<String, Arc<VpcEndpoint>>>,
     pub(crate) account_data: ArcSwap<Vec<Arc<dyn DeleteAccountData>>>,
+    issuer_keys: ArcSwap<Option<Arc<dyn IssuerKeys>>>,
 }
 
 impl fmt::Debug for Iam {
@@ -67,7 +68,19 @@ impl Iam {
             resource_policies: ArcSwap::from_pointee(vec![Arc::new(delegation) as Arc<dyn ResourcePolicies>]),
             vpc_endpoints: ArcSwap::default(),
             account_data: ArcSwap::default(),
+            issuer_keys: ArcSwap::default(),
         })
+    }
+
+    /// Sets where the keys of OpenID Connect issuers come from. Called once by `app`, before the first request; without
+    /// it no web identity token can be verified.
+    pub fn set_issuer_keys(&self, source: Arc<dyn IssuerKeys>) {
+        self.issuer_keys.store(Arc::new(Some(source)));
+    }
+
+    /// Where the keys of issuers come from.
+    pub(crate) fn issuer_keys(&self) -> Option<Arc<dyn IssuerKeys>> {
+        (**self.issuer_keys.load()).clone()
     }
 
     /// Sets who knows the policies of resources, besides this service itself. Called once by `app`, before the first request.

@@ -5,6 +5,7 @@
 //! [`FromValue`], so that nothing between the socket and the handler is generic over the operation (ADR 0001).
 
 mod convert;
+mod fullest;
 mod json;
 mod operation;
 mod operation_trait;
@@ -15,6 +16,7 @@ mod validate;
 mod value;
 
 pub use convert::{ConvertError, FieldReader, FieldWriter, FromValue, ToValue};
+pub use fullest::fullest;
 pub use json::to_json;
 pub use operation::{
     Access, AuditKind, Authz, ErrorSpec, HttpBinding, KeyBinding, OperationSpec, ProtocolName, ServiceSpec, TargetSpec,

@@ -59,7 +59,7 @@ pub struct OperationSpec {
     pub implemented: bool,
     /// Method and path of the REST protocols.
     pub http: HttpBinding,
-    /// The input, where implemented.
+    /// The input, where implemented or where the decision looks at it.
     pub input: Option<&'static Shape>,
     /// The output, where implemented and not empty.
     pub output: Option<&'static Shape>,
@@ -80,6 +80,10 @@ pub struct OperationSpec {
 }
 
 impl OperationSpec {
+    /// Whether the operation can be called without a signature.
+    pub const fn takes_unsigned(&self) -> bool {
+        matches!(self.authz, Authz::Unsigned { .. })
+    }
     /// The row of an operation that is modelled and not implemented.
     pub const fn not_implemented(
         service: &'static str,
@@ -104,6 +108,11 @@ impl OperationSpec {
             access,
             audit: AuditKind::Management,
         }
+    }
+
+    /// The same, decoded all the same, so that the decision sees what the call would have done.
+    pub const fn with_input(self, input: &'static Shape) -> OperationSpec {
+        OperationSpec { input: Some(input), ..self }
     }
 }
 
@@ -168,6 +177,12 @@ pub enum Authz {
         /// Why.
         reason: &'static str,
     },
+    /// Also callers without a signature: what the request carries is its credential, and the handler verifies it and
+    /// decides by it.
+    Unsigned {
+        /// Why.
+        reason: &'static str,
+    },
     /// Each target must be allowed.
     Targets(&'static [TargetSpec]),
     /// A hand-written `Targets<Op>` names them.
@@ -181,6 +196,8 @@ pub struct TargetSpec {
     pub action: &'static str,
     /// `*`, or a template: `arn:{partition}:sagemaker:{region}:{account}:hub/{HubName}` where `{Member.Path}` is an
     /// input member, or `{Member}` alone when the member is an ARN itself. Every value of a list path is one target.
+    /// `{A|B/*}` is A or B, the second followed by `/*`; `{Member!}` is a name or the whole ARN of the same type;
+    /// `{Member?}` is that ARN, or `*` where it is a name (of something whose ARN has another name).
     pub resource: &'static str,
     /// Only when this input path is there (dependent actions such as PassRole and AddTags).
     pub when: Option<&'static str>,
@@ -193,7 +210,11 @@ pub struct TargetSpec {
 pub struct KeyBinding {
     /// Such as `sagemaker:InstanceTypes`; `aws:RequestTag/*` and `aws:TagKeys` come from a list of Key/Value.
     pub key: &'static str,
-    /// An input path (`ProductionVariants[].InstanceType`), or `=text` for a constant.
+    /// Alternatives separated by `|`, each giving any number of values: an input path
+    /// (`ProductionVariants[].InstanceType`); a template as of a resource, where `{Member:kms}` is a KMS key by id,
+    /// alias or ARN and `{Member:kind}` the kind in an ARN (`private-crowd`); `?Path` for `true` or `false` as something
+    /// is there or not; `?Path:A-B` as some element there has A and not B; `=text` for a constant, last: only where
+    /// nothing else gave a value.
     pub from: &'static str,
     /// Several values even when there is one.
     pub multivalued: bool,

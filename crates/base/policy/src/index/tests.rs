@@ -26,7 +26,7 @@ fn ask_as(who: &str, context: &MapContext, set: &PolicySet, action: &str, resour
     let principal = PrincipalRef::parse(who);
     let request =
         Request { principal: &principal, action, resource, resource_account: None, management_account: false, context };
-    let prepared = Prepared::new(&request);
+    let prepared = Prepared::new(&request, false);
     let mut offered = Vec::new();
     set.candidates(&prepared, |id, _| {
         offered.push(id);

@@ -52,7 +52,7 @@ fn denying<'s>(world: &'s World<'_>, slot: Slot, prepared: &Prepared<'_>) -> Opt
 }
 
 fn against_deny(world: &World<'_>, slot: Slot, request: &Request<'_>) -> Vec<Step> {
-    let prepared = Prepared::new(request);
+    let prepared = world.prepare(request);
     let Some((level, set, id)) = denying(world, slot, &prepared) else { return Vec::new() };
     let (Some(statement), Some(named)) = (set.statement(id), set.reference(id)) else { return Vec::new() };
     let mut steps = Vec::new();
@@ -113,7 +113,7 @@ fn escaped(text: &str) -> String {
 }
 
 fn towards_allow(world: &World<'_>, slot: Slot, request: &Request<'_>) -> Vec<Step> {
-    let prepared = Prepared::new(request);
+    let prepared = world.prepare(request);
     let sets = world.sets(slot);
     let allows = |set: &PolicySet| {
         let mut found = false;
@@ -159,7 +159,7 @@ fn met(statement: &Statement, named: StatementRef<'_>, slot: Slot, prepared: &Pr
     let request = prepared.request;
     let fits = statement.actions.cover(prepared.action())
         && statement.resources.cover(prepared)
-        && statement.principals.reach(request.principal, false, unnamed_in(slot)).is_some();
+        && statement.principals.reach(prepared, false, unnamed_in(slot)).is_some();
     if !fits {
         return None;
     }

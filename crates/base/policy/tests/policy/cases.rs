@@ -60,3 +60,132 @@ fn what_cannot_be_read_fails() {
     assert!(out.contains("unknown slot `vibes`"), "{out}");
     assert!(out.contains("$.Statement[0].Effect"), "{out}");
 }
+
+/// Case ids, contexts and verdicts of the own file, parsed.
+fn own() -> Vec<serde_json::Value> {
+    OWN.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn own_cases_name_their_source_and_themselves() {
+    let mut ids = std::collections::BTreeSet::new();
+    for case in own() {
+        let source = case["source"].as_str().unwrap_or("");
+        assert!(source.starts_with("https://docs.aws.amazon.com/"), "{}: {source}", case["id"]);
+        assert!(ids.insert(case["id"].to_string()), "{} is there twice", case["id"]);
+    }
+}
+
+#[test]
+fn own_cases_cover_every_operator_with_every_qualifier() {
+    let mut outcomes: std::collections::BTreeMap<String, std::collections::BTreeSet<String>> = Default::default();
+    for case in own() {
+        let text = case["policies"].to_string();
+        let documents: Vec<&serde_json::Value> =
+            case["policies"]["identity"].as_array().into_iter().flatten().collect();
+        let [document] = documents[..] else { continue };
+        let statements = document["Statement"].as_array().cloned().unwrap_or_default();
+        let [statement] = &statements[..] else { continue };
+        let Some(operators) = statement["Condition"].as_object().filter(|operators| operators.len() == 1) else {
+            continue;
+        };
+        assert!(text.contains("Condition"));
+        for operator in operators.keys() {
+            outcomes.entry(operator.clone()).or_default().insert(case["expect"].as_str().unwrap().to_owned());
+        }
+    }
+    let mut missing = Vec::new();
+    for base in [
+        "StringEquals",
+        "StringNotEquals",
+        "StringEqualsIgnoreCase",
+        "StringNotEqualsIgnoreCase",
+        "StringLike",
+        "StringNotLike",
+        "NumericEquals",
+        "NumericNotEquals",
+        "NumericLessThan",
+        "NumericLessThanEquals",
+        "NumericGreaterThan",
+        "NumericGreaterThanEquals",
+        "DateEquals",
+        "DateNotEquals",
+        "DateLessThan",
+        "DateLessThanEquals",
+        "DateGreaterThan",
+        "DateGreaterThanEquals",
+        "Bool",
+        "BinaryEquals",
+        "IpAddress",
+        "NotIpAddress",
+        "ArnEquals",
+        "ArnLike",
+        "ArnNotEquals",
+        "ArnNotLike",
+    ] {
+        for set in ["", "ForAllValues:", "ForAnyValue:"] {
+            for suffix in ["", "IfExists"] {
+                let operator = format!("{set}{base}{suffix}");
+                if outcomes.get(&operator).map_or(0, |found| found.len()) < 2 {
+                    missing.push(operator);
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "without both an Allow and a refusal: {missing:?}");
+    assert_eq!(outcomes["Null"].len(), 2);
+}
+
+#[test]
+fn own_cases_cover_every_slot_and_rule_of_composition() {
+    let cases = own();
+    for slot in ["identity", "resource", "boundary", "session", "scp", "rcp", "endpoint", "trust"] {
+        let of_slot = |expect: &str| {
+            let with = cases.iter().filter(|case| !case["policies"][slot].is_null());
+            with.filter(|case| case["expect"] == expect).count()
+        };
+        for expect in ["allow", "implicit_deny"] {
+            assert!(of_slot(expect) > 0, "no {expect} with {slot}");
+        }
+        let denies = cases.iter().any(|case| {
+            case["expect"] == "explicit_deny" && case["policies"][slot].to_string().contains(r#""Effect":"Deny""#)
+        });
+        assert!(denies || slot == "trust", "no Deny in {slot}");
+    }
+    // Groups by the beginning of their id, as written in the file.
+    for group in [
+        "same-account",
+        "cross-account",
+        "boundary",
+        "boundary-user",
+        "session",
+        "session-named",
+        "scp",
+        "scp-levels",
+        "rcp",
+        "rcp-levels",
+        "endpoint",
+        "endpoint-policy",
+        "trust",
+        "trust-kinds",
+        "root",
+        "service-principal",
+        "key-policy",
+        "federated-user",
+        "notprincipal",
+        "notprincipal-boundary",
+        "anonymous",
+        "role-path",
+        "incomplete-arn",
+        "resource",
+        "notresource",
+        "action",
+        "notaction",
+        "variable-resource",
+        "version-2008",
+        "deny-wins",
+    ] {
+        let prefix = format!("{group}/");
+        assert!(cases.iter().any(|case| case["id"].as_str().unwrap().starts_with(&prefix)), "no case of {group}");
+    }
+}

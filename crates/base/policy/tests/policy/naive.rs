@@ -13,7 +13,8 @@ pub fn decide(case: &Value) -> &'static str {
     };
     let slots = &case["policies"];
     let service = !ask.principal.starts_with("arn:aws:iam:") && !ask.principal.starts_with("arn:aws:sts:");
-    let exempt = case["management_account"] == true || ask.principal.contains(":assumed-role/AWSServiceRoleFor");
+    let linked = ask.principal.contains(":assumed-role/AWSServiceRoleFor");
+    let exempt = case["management_account"] == true || linked;
     let docs = |value: &Value| -> Vec<Value> {
         match value {
             Value::Null => vec![],
@@ -22,11 +23,13 @@ pub fn decide(case: &Value) -> &'static str {
         }
     };
     let mut all: Vec<(&str, Vec<Value>)> = vec![
-        ("rcp", docs(&slots["rcp"]).iter().flat_map(docs).collect()),
         ("endpoint", docs(&slots["endpoint"])),
         ("resource", docs(&slots["resource"])),
         ("trust", docs(&slots["trust"])),
     ];
+    if !linked {
+        all.push(("rcp", docs(&slots["rcp"]).iter().flat_map(docs).collect()));
+    }
     if !service {
         all.push(("identity", docs(&slots["identity"])));
         all.push(("boundary", docs(&slots["boundary"])));
@@ -43,7 +46,7 @@ pub fn decide(case: &Value) -> &'static str {
     let of = |slot: &str| all.iter().find(|(name, _)| *name == slot).map_or(0, |(_, list)| strongest(slot, list));
     let every_level = |slot: &str| docs(&slots[slot]).iter().all(|level| strongest(slot, &docs(level)) > 0);
     let limit = |slot: &str| slots[slot].is_null() || of(slot) > 0;
-    if !service && !exempt && !every_level("scp") || !every_level("rcp") || !limit("endpoint") {
+    if !service && !exempt && !every_level("scp") || !linked && !every_level("rcp") || !limit("endpoint") {
         return "implicit_deny";
     }
     let trust = !slots["trust"].is_null() || ask.action.starts_with("sts:assumerole");
@@ -187,6 +190,9 @@ impl Ask<'_> {
     fn spared(&self, element: &Value, named: &[u8], effect: &str) -> bool {
         if effect == "Allow" {
             return named.iter().any(|reach| *reach > 0);
+        }
+        if self.principal.starts_with("arn:") && !self.case["policies"]["boundary"].is_null() {
+            return false;
         }
         if element == "*" || list(&element["AWS"]).iter().any(|name| name == "*") {
             return true;

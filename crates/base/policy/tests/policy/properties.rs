@@ -195,7 +195,7 @@ fn statement(named: bool, conditions: usize) -> impl Strategy<Value = Value> {
         })
 }
 
-fn document(named: bool, most: usize, conditions: usize) -> impl Strategy<Value = Value> {
+pub fn document(named: bool, most: usize, conditions: usize) -> impl Strategy<Value = Value> {
     (prop::collection::vec(statement(named, conditions), 1..=most), any::<u8>()).prop_map(|(statements, dice)| {
         match dice {
             0..40 => json!({ "Statement": statements }),
@@ -252,16 +252,21 @@ pub fn case(identity: usize, conditions: usize, often: f64) -> impl Strategy<Val
         ),
         maybe(true),
         maybe(true),
+        prop::option::weighted(
+            0.2,
+            prop::collection::vec(prop::collection::vec(document(true, 3, conditions), 1..3), 0..3),
+        ),
     );
     let account = prop::option::of(pick(&["111122223333", "444455556666", "aws"]));
     (pick(ASKING), pick(ASKED_ACTIONS), pick(ASKED), account, any::<bool>(), context(), slots).prop_map(
         |(principal, action, resource, account, management, context, slots)| {
             let mut policies = Map::new();
-            let (identity, resource_policy, boundary, session, scp, endpoint, trust) = slots;
+            let (identity, resource_policy, boundary, session, scp, endpoint, trust, rcp) = slots;
             policies.insert("identity".into(), json!(identity));
             for (name, value) in [
                 ("resource", resource_policy), ("boundary", boundary), ("session", session.map(Value::Array)),
                 ("scp", scp.map(|levels| json!(levels))), ("endpoint", endpoint), ("trust", trust),
+                ("rcp", rcp.map(|levels| json!(levels))),
             ] {
                 policies.extend(value.map(|value| (name.to_owned(), value)));
             }

@@ -9,6 +9,7 @@ use super::convert::{owner, time};
 use super::{Answer, Api, Request};
 use crate::access::no_such_bucket;
 use crate::call::call_of;
+use crate::operations::creation;
 
 const OLDEST: &str = "us-east-1";
 
@@ -71,6 +72,11 @@ pub(super) async fn create(api: &Api, request: Request<CreateBucketInput>) -> An
     let call = call_of(&request.extensions)?;
     let input = request.input;
     let fail = |error| call.fail(error);
+    let configuration = input.create_bucket_configuration.unwrap_or_default();
+    let constraint = configuration.location_constraint;
+    let place = constraint.as_ref().map(|constraint| constraint.as_str());
+    let target = creation(&call.cx, &call.signed, &request.headers, &input.bucket, place);
+    let permit = call.cx.decide(&[target]).await.map_err(fail)?;
     if input.object_lock_enabled_for_bucket == Some(true) {
         return Err(fail(ApiError::new("NotImplemented", 501, "object lock is not implemented by Stoa")));
     }
@@ -81,17 +87,14 @@ pub(super) async fn create(api: &Api, request: Request<CreateBucketInput>) -> An
             "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
         )));
     }
-    let configuration = input.create_bucket_configuration.unwrap_or_default();
     if configuration.bucket.is_some() || configuration.location.is_some() {
         return Err(fail(ApiError::new("NotImplemented", 501, "directory buckets are not implemented by Stoa")));
     }
-    let constraint = configuration.location_constraint;
-    let region =
-        region_for(&call.cx.region, constraint.as_ref().map(|constraint| constraint.as_str())).map_err(fail)?;
+    let region = region_for(&call.cx.region, place).map_err(fail)?;
     let region = api.0.settings.region(region.as_str()).ok_or_else(|| {
         fail(ApiError::new("InvalidLocationConstraint", 400, "The specified location-constraint is not served here"))
     })?;
-    api.0.backend.create_bucket(&call.cx, call.permit()?, &input.bucket, &region).await.map_err(fail)?;
+    api.0.backend.create_bucket(&call.cx, &permit, &input.bucket, &region).await.map_err(fail)?;
     Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) }))
 }
 

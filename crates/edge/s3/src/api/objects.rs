@@ -13,7 +13,7 @@ use super::read::{Conditions, Met, find, met};
 use super::{Answer, Api, Request};
 use crate::access::no_such_bucket;
 use crate::call::{Call, call_of};
-use crate::operations::{common_keys, copy_source, existing_tag_keys, header_tags, object_arn, request_tag_keys};
+use crate::operations::{copy_source, existing_tag_keys, header_tags, object_arn, request_tag_keys};
 
 /// The body of a request, also of one without.
 pub(super) fn incoming(body: Option<StreamingBlob>) -> BodyStream {
@@ -61,7 +61,7 @@ pub(super) async fn source(
     let (bucket, key) = copy_source(source)?;
     let owner = api.0.backend.bucket(bucket).await?.ok_or_else(no_such_bucket)?.owner;
     let target = Target::new("s3:GetObject", object_arn(&call.cx, bucket, key));
-    call.cx.authorize(&common_keys(target, call.auth_type, Some(&owner))).await?;
+    call.cx.authorize(&call.keyed(target, Some(&owner))).await?;
     if expected_owner.is_some_and(|expected| expected != owner.as_str()) {
         return Err(ApiError::access_denied("Access Denied: the source bucket is not owned by the expected account"));
     }
@@ -133,8 +133,8 @@ async fn tags_may_go_along(
     let (source_bucket, source_key) = copy_source(from)?;
     let read = Target::new("s3:GetObjectTagging", object_arn(&call.cx, source_bucket, source_key));
     let write = Target::new("s3:PutObjectTagging", object_arn(&call.cx, bucket, key));
-    let read = existing_tag_keys(common_keys(read, call.auth_type, None), tags);
-    let write = request_tag_keys(common_keys(write, call.auth_type, call.owner.get()), tags);
+    let read = existing_tag_keys(call.keyed(read, None), tags);
+    let write = request_tag_keys(call.keyed(write, call.owner.get()), tags);
     call.cx.authorize(&read).await?;
     call.cx.authorize(&write).await
 }
@@ -157,8 +157,12 @@ async fn delete_one(api: &Api, call: &Call, bucket: &str, object: &ObjectIdentif
         return Err(ApiError::new("NoSuchVersion", 404, "The specified version does not exist."));
     }
     let target = Target::new("s3:DeleteObject", object_arn(&call.cx, bucket, &object.key));
-    let permit = call.cx.decide(&[common_keys(target, call.auth_type, call.owner.get())]).await?;
     let etag = object.e_tag.as_ref().map(|etag| etag.value().to_owned());
+    let mut target = call.keyed(target, call.owner.get());
+    if let Some(etag) = &etag {
+        target = target.with_key("s3:if-match", etag.as_str());
+    }
+    let permit = call.cx.decide(&[target]).await?;
     let condition = WriteCondition { absent: false, etag };
     api.0.backend.delete_object(&call.cx, &permit, bucket, &object.key, &condition).await
 }

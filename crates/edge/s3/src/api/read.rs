@@ -15,7 +15,7 @@ use stoa_policy::Effect;
 use super::convert::{checksum_headers, checksum_type, etag, from_time, long, put_checksum, time};
 use super::{Answer, Api, Request};
 use crate::call::{Call, call_of};
-use crate::operations::{bucket_arn, common_keys};
+use crate::operations::bucket_arn;
 
 /// The object. Without the right to list the bucket, one that is missing cannot be told from one that is forbidden.
 pub(super) async fn find(api: &Api, call: &Call, bucket: &str, key: &str) -> Result<ObjectRecord, ApiError> {
@@ -24,7 +24,7 @@ pub(super) async fn find(api: &Api, call: &Call, bucket: &str, key: &str) -> Res
     }
     let target = Target::new("s3:ListBucket", bucket_arn(&call.cx, bucket));
     let owner = api.0.backend.bucket(bucket).await?.map(|record| record.owner);
-    let target = common_keys(target, call.auth_type, owner.as_ref());
+    let target = call.keyed(target, owner.as_ref());
     let verdict = call.cx.decide_as(&call.cx.principal, &target).await?;
     if verdict.effect == Effect::Allow {
         return Err(ApiError::new("NoSuchKey", 404, "The specified key does not exist."));

@@ -7,7 +7,7 @@ use stoa_kernel::{ApiError, Target};
 
 use super::{Answer, Api, Request};
 use crate::call::{Call, call_of};
-use crate::operations::{bucket_arn, common_keys, existing_tag_keys, object_arn, request_tag_keys};
+use crate::operations::{bucket_arn, existing_tag_keys, object_arn, request_tag_keys};
 
 fn tag_set(tags: impl IntoIterator<Item = (String, String)>) -> TagSet {
     tags.into_iter().map(|(key, value)| Tag { key: Some(key), value: Some(value) }).collect()
@@ -69,7 +69,7 @@ pub(super) async fn put_object(api: &Api, request: Request<PutObjectTaggingInput
     let input = request.input;
     let tags = given(input.tagging).map_err(fail)?;
     let target = Target::new("s3:PutObjectTagging", object_arn(&call.cx, &input.bucket, &input.key));
-    let mut target = request_tag_keys(common_keys(target, call.auth_type, call.owner.get()), &tags);
+    let mut target = request_tag_keys(call.keyed(target, call.owner.get()), &tags);
     if let Some(existing) = api.0.backend.object_tags(&input.bucket, &input.key).await.map_err(fail)? {
         target = existing_tag_keys(target, &existing);
     }

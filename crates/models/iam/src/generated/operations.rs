@@ -9,8 +9,31 @@ use super::{shapes, types};
 pub static ACCEPT_DELEGATION_REQUEST: OperationSpec = OperationSpec::not_implemented("iam", "AcceptDelegationRequest", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:AcceptDelegationRequest", resource: "*", when: None, keys: &[] }]), Access::Write);
 /// `AcquireRole`, not implemented yet.
 pub static ACQUIRE_ROLE: OperationSpec = OperationSpec::not_implemented("iam", "AcquireRole", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:AcquireRole", resource: "*", when: None, keys: &[] }]), Access::Write);
-/// `AddClientIDToOpenIDConnectProvider`, not implemented yet.
-pub static ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "AddClientIDToOpenIDConnectProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:AddClientIDToOpenIDConnectProvider", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`AddClientIDToOpenIDConnectProvider`].
+pub static ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "AddClientIDToOpenIDConnectProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:AddClientIDToOpenIDConnectProvider", resource: "{OpenIDConnectProviderArn}", when: None, keys: &[] }]),
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `AddClientIDToOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct AddClientIDToOpenIDConnectProvider;
+impl Operation for AddClientIDToOpenIDConnectProvider {
+    type Input = types::AddClientIDToOpenIDConnectProviderRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER;
+}
+
 /// The row of [`AddRoleToInstanceProfile`].
 pub static ADD_ROLE_TO_INSTANCE_PROFILE: OperationSpec = OperationSpec {
     service: "iam",
@@ -290,8 +313,31 @@ impl Operation for CreateLoginProfile {
     const SPEC: &'static OperationSpec = &CREATE_LOGIN_PROFILE;
 }
 
-/// `CreateOpenIDConnectProvider`, not implemented yet.
-pub static CREATE_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "CreateOpenIDConnectProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:CreateOpenIDConnectProvider", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`CreateOpenIDConnectProvider`].
+pub static CREATE_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "CreateOpenIDConnectProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::CREATE_OPEN_ID_CONNECT_PROVIDER_REQUEST),
+    output: Some(&shapes::CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE),
+    result_wrapper: Some("CreateOpenIDConnectProviderResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "EntityAlreadyExistsException", code: "EntityAlreadyExists", status: 409, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ErrorSpec { name: "OpenIdIdpCommunicationErrorException", code: "OpenIdIdpCommunicationError", status: 400, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `CreateOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateOpenIDConnectProvider;
+impl Operation for CreateOpenIDConnectProvider {
+    type Input = types::CreateOpenIDConnectProviderRequest;
+    type Output = types::CreateOpenIDConnectProviderResponse;
+    const SPEC: &'static OperationSpec = &CREATE_OPEN_ID_CONNECT_PROVIDER;
+}
+
 /// The row of [`CreatePolicy`].
 pub static CREATE_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -367,8 +413,31 @@ impl Operation for CreateRole {
     const SPEC: &'static OperationSpec = &CREATE_ROLE;
 }
 
-/// `CreateSAMLProvider`, not implemented yet.
-pub static CREATE_SAML_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "CreateSAMLProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:CreateSAMLProvider", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`CreateSAMLProvider`].
+pub static CREATE_SAML_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "CreateSAMLProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::CREATE_SAML_PROVIDER_REQUEST),
+    output: Some(&shapes::CREATE_SAML_PROVIDER_RESPONSE),
+    result_wrapper: Some("CreateSAMLProviderResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "EntityAlreadyExistsException", code: "EntityAlreadyExists", status: 409, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:CreateSAMLProvider", resource: "arn:{partition}:iam::{account}:saml-provider/{Name}", when: None, keys: &[KeyBinding { key: "aws:RequestTag/*", from: "Tags", multivalued: false }, KeyBinding { key: "aws:TagKeys", from: "Tags", multivalued: true }] }]),
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `CreateSAMLProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateSAMLProvider;
+impl Operation for CreateSAMLProvider {
+    type Input = types::CreateSAMLProviderRequest;
+    type Output = types::CreateSAMLProviderResponse;
+    const SPEC: &'static OperationSpec = &CREATE_SAML_PROVIDER;
+}
+
 /// The row of [`CreateServiceLinkedRole`].
 pub static CREATE_SERVICE_LINKED_ROLE: OperationSpec = OperationSpec {
     service: "iam",
@@ -646,8 +715,31 @@ impl Operation for DeleteLoginProfile {
     const SPEC: &'static OperationSpec = &DELETE_LOGIN_PROFILE;
 }
 
-/// `DeleteOpenIDConnectProvider`, not implemented yet.
-pub static DELETE_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "DeleteOpenIDConnectProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteOpenIDConnectProvider", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`DeleteOpenIDConnectProvider`].
+pub static DELETE_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeleteOpenIDConnectProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DELETE_OPEN_ID_CONNECT_PROVIDER_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:DeleteOpenIDConnectProvider", resource: "{OpenIDConnectProviderArn}", when: None, keys: &[] }]),
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeleteOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteOpenIDConnectProvider;
+impl Operation for DeleteOpenIDConnectProvider {
+    type Input = types::DeleteOpenIDConnectProviderRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DELETE_OPEN_ID_CONNECT_PROVIDER;
+}
+
 /// The row of [`DeletePolicy`].
 pub static DELETE_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -773,8 +865,31 @@ impl Operation for DeleteRolePolicy {
     const SPEC: &'static OperationSpec = &DELETE_ROLE_POLICY;
 }
 
-/// `DeleteSAMLProvider`, not implemented yet.
-pub static DELETE_SAML_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "DeleteSAMLProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteSAMLProvider", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`DeleteSAMLProvider`].
+pub static DELETE_SAML_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "DeleteSAMLProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DELETE_SAML_PROVIDER_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:DeleteSAMLProvider", resource: "{SAMLProviderArn}", when: None, keys: &[] }]),
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `DeleteSAMLProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteSAMLProvider;
+impl Operation for DeleteSAMLProvider {
+    type Input = types::DeleteSAMLProviderRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &DELETE_SAML_PROVIDER;
+}
+
 /// `DeleteSSHPublicKey`, not implemented yet.
 pub static DELETE_SSH_PUBLIC_KEY: OperationSpec = OperationSpec::not_implemented("iam", "DeleteSSHPublicKey", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:DeleteSSHPublicKey", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
 /// `DeleteServerCertificate`, not implemented yet.
@@ -1378,8 +1493,31 @@ impl Operation for GetMFADevice {
     const SPEC: &'static OperationSpec = &GET_MFA_DEVICE;
 }
 
-/// `GetOpenIDConnectProvider`, not implemented yet.
-pub static GET_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "GetOpenIDConnectProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetOpenIDConnectProvider", resource: "*", when: None, keys: &[] }]), Access::Read);
+/// The row of [`GetOpenIDConnectProvider`].
+pub static GET_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetOpenIDConnectProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_OPEN_ID_CONNECT_PROVIDER_REQUEST),
+    output: Some(&shapes::GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE),
+    result_wrapper: Some("GetOpenIDConnectProviderResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:GetOpenIDConnectProvider", resource: "{OpenIDConnectProviderArn}", when: None, keys: &[] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetOpenIDConnectProvider;
+impl Operation for GetOpenIDConnectProvider {
+    type Input = types::GetOpenIDConnectProviderRequest;
+    type Output = types::GetOpenIDConnectProviderResponse;
+    const SPEC: &'static OperationSpec = &GET_OPEN_ID_CONNECT_PROVIDER;
+}
+
 /// `GetOrganizationsAccessReport`, not implemented yet.
 pub static GET_ORGANIZATIONS_ACCESS_REPORT: OperationSpec = OperationSpec::not_implemented("iam", "GetOrganizationsAccessReport", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetOrganizationsAccessReport", resource: "*", when: None, keys: &[] }]), Access::Read);
 /// `GetOutboundWebIdentityFederationInfo`, not implemented yet.
@@ -1486,8 +1624,31 @@ impl Operation for GetRolePolicy {
 
 /// `GetRoleTemplateVersion`, not implemented yet.
 pub static GET_ROLE_TEMPLATE_VERSION: OperationSpec = OperationSpec::not_implemented("iam", "GetRoleTemplateVersion", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetRoleTemplateVersion", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `GetSAMLProvider`, not implemented yet.
-pub static GET_SAML_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "GetSAMLProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetSAMLProvider", resource: "*", when: None, keys: &[] }]), Access::Read);
+/// The row of [`GetSAMLProvider`].
+pub static GET_SAML_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "GetSAMLProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::GET_SAML_PROVIDER_REQUEST),
+    output: Some(&shapes::GET_SAML_PROVIDER_RESPONSE),
+    result_wrapper: Some("GetSAMLProviderResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:GetSAMLProvider", resource: "{SAMLProviderArn}", when: None, keys: &[] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `GetSAMLProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetSAMLProvider;
+impl Operation for GetSAMLProvider {
+    type Input = types::GetSAMLProviderRequest;
+    type Output = types::GetSAMLProviderResponse;
+    const SPEC: &'static OperationSpec = &GET_SAML_PROVIDER;
+}
+
 /// `GetSSHPublicKey`, not implemented yet.
 pub static GET_SSH_PUBLIC_KEY: OperationSpec = OperationSpec::not_implemented("iam", "GetSSHPublicKey", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:GetSSHPublicKey", resource: "*", when: None, keys: &[] }]), Access::Read);
 /// `GetServerCertificate`, not implemented yet.
@@ -1969,10 +2130,56 @@ impl Operation for ListMFADevices {
     const SPEC: &'static OperationSpec = &LIST_MFA_DEVICES;
 }
 
-/// `ListOpenIDConnectProviderTags`, not implemented yet.
-pub static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS: OperationSpec = OperationSpec::not_implemented("iam", "ListOpenIDConnectProviderTags", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListOpenIDConnectProviderTags", resource: "*", when: None, keys: &[] }]), Access::List);
-/// `ListOpenIDConnectProviders`, not implemented yet.
-pub static LIST_OPEN_ID_CONNECT_PROVIDERS: OperationSpec = OperationSpec::not_implemented("iam", "ListOpenIDConnectProviders", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListOpenIDConnectProviders", resource: "*", when: None, keys: &[] }]), Access::List);
+/// The row of [`ListOpenIDConnectProviderTags`].
+pub static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListOpenIDConnectProviderTags",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_REQUEST),
+    output: Some(&shapes::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE),
+    result_wrapper: Some("ListOpenIDConnectProviderTagsResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:ListOpenIDConnectProviderTags", resource: "{OpenIDConnectProviderArn}", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListOpenIDConnectProviderTags`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListOpenIDConnectProviderTags;
+impl Operation for ListOpenIDConnectProviderTags {
+    type Input = types::ListOpenIDConnectProviderTagsRequest;
+    type Output = types::ListOpenIDConnectProviderTagsResponse;
+    const SPEC: &'static OperationSpec = &LIST_OPEN_ID_CONNECT_PROVIDER_TAGS;
+}
+
+/// The row of [`ListOpenIDConnectProviders`].
+pub static LIST_OPEN_ID_CONNECT_PROVIDERS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListOpenIDConnectProviders",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_OPEN_ID_CONNECT_PROVIDERS_REQUEST),
+    output: Some(&shapes::LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE),
+    result_wrapper: Some("ListOpenIDConnectProvidersResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:ListOpenIDConnectProviders", resource: "*", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListOpenIDConnectProviders`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListOpenIDConnectProviders;
+impl Operation for ListOpenIDConnectProviders {
+    type Input = types::ListOpenIDConnectProvidersRequest;
+    type Output = types::ListOpenIDConnectProvidersResponse;
+    const SPEC: &'static OperationSpec = &LIST_OPEN_ID_CONNECT_PROVIDERS;
+}
+
 /// `ListOrganizationsFeatures`, not implemented yet.
 pub static LIST_ORGANIZATIONS_FEATURES: OperationSpec = OperationSpec::not_implemented("iam", "ListOrganizationsFeatures", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListOrganizationsFeatures", resource: "*", when: None, keys: &[] }]), Access::List);
 /// The row of [`ListPolicies`].
@@ -2150,10 +2357,56 @@ impl Operation for ListRoles {
     const SPEC: &'static OperationSpec = &LIST_ROLES;
 }
 
-/// `ListSAMLProviderTags`, not implemented yet.
-pub static LIST_SAML_PROVIDER_TAGS: OperationSpec = OperationSpec::not_implemented("iam", "ListSAMLProviderTags", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListSAMLProviderTags", resource: "*", when: None, keys: &[] }]), Access::List);
-/// `ListSAMLProviders`, not implemented yet.
-pub static LIST_SAML_PROVIDERS: OperationSpec = OperationSpec::not_implemented("iam", "ListSAMLProviders", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListSAMLProviders", resource: "*", when: None, keys: &[] }]), Access::List);
+/// The row of [`ListSAMLProviderTags`].
+pub static LIST_SAML_PROVIDER_TAGS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListSAMLProviderTags",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_SAML_PROVIDER_TAGS_REQUEST),
+    output: Some(&shapes::LIST_SAML_PROVIDER_TAGS_RESPONSE),
+    result_wrapper: Some("ListSAMLProviderTagsResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:ListSAMLProviderTags", resource: "{SAMLProviderArn}", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListSAMLProviderTags`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListSAMLProviderTags;
+impl Operation for ListSAMLProviderTags {
+    type Input = types::ListSAMLProviderTagsRequest;
+    type Output = types::ListSAMLProviderTagsResponse;
+    const SPEC: &'static OperationSpec = &LIST_SAML_PROVIDER_TAGS;
+}
+
+/// The row of [`ListSAMLProviders`].
+pub static LIST_SAML_PROVIDERS: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "ListSAMLProviders",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_SAML_PROVIDERS_REQUEST),
+    output: Some(&shapes::LIST_SAML_PROVIDERS_RESPONSE),
+    result_wrapper: Some("ListSAMLProvidersResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:ListSAMLProviders", resource: "*", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListSAMLProviders`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListSAMLProviders;
+impl Operation for ListSAMLProviders {
+    type Input = types::ListSAMLProvidersRequest;
+    type Output = types::ListSAMLProvidersResponse;
+    const SPEC: &'static OperationSpec = &LIST_SAML_PROVIDERS;
+}
+
 /// `ListSSHPublicKeys`, not implemented yet.
 pub static LIST_SSH_PUBLIC_KEYS: OperationSpec = OperationSpec::not_implemented("iam", "ListSSHPublicKeys", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:ListSSHPublicKeys", resource: "*", when: None, keys: &[] }]), Access::List);
 /// `ListServerCertificateTags`, not implemented yet.
@@ -2393,8 +2646,31 @@ impl Operation for PutUserPolicy {
 
 /// `RejectDelegationRequest`, not implemented yet.
 pub static REJECT_DELEGATION_REQUEST: OperationSpec = OperationSpec::not_implemented("iam", "RejectDelegationRequest", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:RejectDelegationRequest", resource: "*", when: None, keys: &[] }]), Access::Write);
-/// `RemoveClientIDFromOpenIDConnectProvider`, not implemented yet.
-pub static REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "RemoveClientIDFromOpenIDConnectProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:RemoveClientIDFromOpenIDConnectProvider", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`RemoveClientIDFromOpenIDConnectProvider`].
+pub static REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "RemoveClientIDFromOpenIDConnectProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:RemoveClientIDFromOpenIDConnectProvider", resource: "{OpenIDConnectProviderArn}", when: None, keys: &[] }]),
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `RemoveClientIDFromOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveClientIDFromOpenIDConnectProvider;
+impl Operation for RemoveClientIDFromOpenIDConnectProvider {
+    type Input = types::RemoveClientIDFromOpenIDConnectProviderRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER;
+}
+
 /// The row of [`RemoveRoleFromInstanceProfile`].
 pub static REMOVE_ROLE_FROM_INSTANCE_PROFILE: OperationSpec = OperationSpec {
     service: "iam",
@@ -2601,8 +2877,31 @@ impl Operation for TagMFADevice {
     const SPEC: &'static OperationSpec = &TAG_MFA_DEVICE;
 }
 
-/// `TagOpenIDConnectProvider`, not implemented yet.
-pub static TAG_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "TagOpenIDConnectProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:TagOpenIDConnectProvider", resource: "*", when: None, keys: &[] }]), Access::Tagging);
+/// The row of [`TagOpenIDConnectProvider`].
+pub static TAG_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "TagOpenIDConnectProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:TagOpenIDConnectProvider", resource: "{OpenIDConnectProviderArn}", when: None, keys: &[KeyBinding { key: "aws:RequestTag/*", from: "Tags", multivalued: false }, KeyBinding { key: "aws:TagKeys", from: "Tags", multivalued: true }] }]),
+    access: Access::Tagging,
+    audit: AuditKind::Management,
+};
+/// `TagOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct TagOpenIDConnectProvider;
+impl Operation for TagOpenIDConnectProvider {
+    type Input = types::TagOpenIDConnectProviderRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &TAG_OPEN_ID_CONNECT_PROVIDER;
+}
+
 /// The row of [`TagPolicy`].
 pub static TAG_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -2653,8 +2952,31 @@ impl Operation for TagRole {
     const SPEC: &'static OperationSpec = &TAG_ROLE;
 }
 
-/// `TagSAMLProvider`, not implemented yet.
-pub static TAG_SAML_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "TagSAMLProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:TagSAMLProvider", resource: "*", when: None, keys: &[] }]), Access::Tagging);
+/// The row of [`TagSAMLProvider`].
+pub static TAG_SAML_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "TagSAMLProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::TAG_SAML_PROVIDER_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:TagSAMLProvider", resource: "{SAMLProviderArn}", when: None, keys: &[KeyBinding { key: "aws:RequestTag/*", from: "Tags", multivalued: false }, KeyBinding { key: "aws:TagKeys", from: "Tags", multivalued: true }] }]),
+    access: Access::Tagging,
+    audit: AuditKind::Management,
+};
+/// `TagSAMLProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct TagSAMLProvider;
+impl Operation for TagSAMLProvider {
+    type Input = types::TagSAMLProviderRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &TAG_SAML_PROVIDER;
+}
+
 /// `TagServerCertificate`, not implemented yet.
 pub static TAG_SERVER_CERTIFICATE: OperationSpec = OperationSpec::not_implemented("iam", "TagServerCertificate", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:TagServerCertificate", resource: "*", when: None, keys: &[] }]), Access::Tagging);
 /// The row of [`TagUser`].
@@ -2732,8 +3054,31 @@ impl Operation for UntagMFADevice {
     const SPEC: &'static OperationSpec = &UNTAG_MFA_DEVICE;
 }
 
-/// `UntagOpenIDConnectProvider`, not implemented yet.
-pub static UNTAG_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "UntagOpenIDConnectProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UntagOpenIDConnectProvider", resource: "*", when: None, keys: &[] }]), Access::Tagging);
+/// The row of [`UntagOpenIDConnectProvider`].
+pub static UNTAG_OPEN_ID_CONNECT_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UntagOpenIDConnectProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:UntagOpenIDConnectProvider", resource: "{OpenIDConnectProviderArn}", when: None, keys: &[KeyBinding { key: "aws:TagKeys", from: "TagKeys", multivalued: true }] }]),
+    access: Access::Tagging,
+    audit: AuditKind::Management,
+};
+/// `UntagOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagOpenIDConnectProvider;
+impl Operation for UntagOpenIDConnectProvider {
+    type Input = types::UntagOpenIDConnectProviderRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &UNTAG_OPEN_ID_CONNECT_PROVIDER;
+}
+
 /// The row of [`UntagPolicy`].
 pub static UNTAG_POLICY: OperationSpec = OperationSpec {
     service: "iam",
@@ -2784,8 +3129,31 @@ impl Operation for UntagRole {
     const SPEC: &'static OperationSpec = &UNTAG_ROLE;
 }
 
-/// `UntagSAMLProvider`, not implemented yet.
-pub static UNTAG_SAML_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "UntagSAMLProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UntagSAMLProvider", resource: "*", when: None, keys: &[] }]), Access::Tagging);
+/// The row of [`UntagSAMLProvider`].
+pub static UNTAG_SAML_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UntagSAMLProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UNTAG_SAML_PROVIDER_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:UntagSAMLProvider", resource: "{SAMLProviderArn}", when: None, keys: &[KeyBinding { key: "aws:TagKeys", from: "TagKeys", multivalued: true }] }]),
+    access: Access::Tagging,
+    audit: AuditKind::Management,
+};
+/// `UntagSAMLProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagSAMLProvider;
+impl Operation for UntagSAMLProvider {
+    type Input = types::UntagSAMLProviderRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &UNTAG_SAML_PROVIDER;
+}
+
 /// `UntagServerCertificate`, not implemented yet.
 pub static UNTAG_SERVER_CERTIFICATE: OperationSpec = OperationSpec::not_implemented("iam", "UntagServerCertificate", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UntagServerCertificate", resource: "*", when: None, keys: &[] }]), Access::Tagging);
 /// The row of [`UntagUser`].
@@ -2940,8 +3308,31 @@ impl Operation for UpdateLoginProfile {
     const SPEC: &'static OperationSpec = &UPDATE_LOGIN_PROFILE;
 }
 
-/// `UpdateOpenIDConnectProviderThumbprint`, not implemented yet.
-pub static UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT: OperationSpec = OperationSpec::not_implemented("iam", "UpdateOpenIDConnectProviderThumbprint", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UpdateOpenIDConnectProviderThumbprint", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`UpdateOpenIDConnectProviderThumbprint`].
+pub static UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UpdateOpenIDConnectProviderThumbprint",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_REQUEST),
+    output: None,
+    result_wrapper: None,
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:UpdateOpenIDConnectProviderThumbprint", resource: "{OpenIDConnectProviderArn}", when: None, keys: &[] }]),
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `UpdateOpenIDConnectProviderThumbprint`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateOpenIDConnectProviderThumbprint;
+impl Operation for UpdateOpenIDConnectProviderThumbprint {
+    type Input = types::UpdateOpenIDConnectProviderThumbprintRequest;
+    type Output = Empty;
+    const SPEC: &'static OperationSpec = &UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT;
+}
+
 /// The row of [`UpdateRole`].
 pub static UPDATE_ROLE: OperationSpec = OperationSpec {
     service: "iam",
@@ -2992,8 +3383,31 @@ impl Operation for UpdateRoleDescription {
     const SPEC: &'static OperationSpec = &UPDATE_ROLE_DESCRIPTION;
 }
 
-/// `UpdateSAMLProvider`, not implemented yet.
-pub static UPDATE_SAML_PROVIDER: OperationSpec = OperationSpec::not_implemented("iam", "UpdateSAMLProvider", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UpdateSAMLProvider", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
+/// The row of [`UpdateSAMLProvider`].
+pub static UPDATE_SAML_PROVIDER: OperationSpec = OperationSpec {
+    service: "iam",
+    name: "UpdateSAMLProvider",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::UPDATE_SAML_PROVIDER_REQUEST),
+    output: Some(&shapes::UPDATE_SAML_PROVIDER_RESPONSE),
+    result_wrapper: Some("UpdateSAMLProviderResult"),
+    xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "NoSuchEntityException", code: "NoSuchEntity", status: 404, sender: true }, ErrorSpec { name: "InvalidInputException", code: "InvalidInput", status: 400, sender: true }, ErrorSpec { name: "LimitExceededException", code: "LimitExceeded", status: 409, sender: true }, ErrorSpec { name: "ServiceFailureException", code: "ServiceFailure", status: 500, sender: false }, ErrorSpec { name: "ConcurrentModificationException", code: "ConcurrentModification", status: 409, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "iam:UpdateSAMLProvider", resource: "{SAMLProviderArn}", when: None, keys: &[] }]),
+    access: Access::PermissionsManagement,
+    audit: AuditKind::Management,
+};
+/// `UpdateSAMLProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateSAMLProvider;
+impl Operation for UpdateSAMLProvider {
+    type Input = types::UpdateSAMLProviderRequest;
+    type Output = types::UpdateSAMLProviderResponse;
+    const SPEC: &'static OperationSpec = &UPDATE_SAML_PROVIDER;
+}
+
 /// `UpdateSSHPublicKey`, not implemented yet.
 pub static UPDATE_SSH_PUBLIC_KEY: OperationSpec = OperationSpec::not_implemented("iam", "UpdateSSHPublicKey", "POST", "/", Authz::Targets(&[TargetSpec { action: "iam:UpdateSSHPublicKey", resource: "*", when: None, keys: &[] }]), Access::PermissionsManagement);
 /// `UpdateServerCertificate`, not implemented yet.

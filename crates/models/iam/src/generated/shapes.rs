@@ -27,6 +27,10 @@ pub static ACCESS_KEY_METADATA: Shape = Shape { name: "AccessKeyMetadata", kind:
 pub static ACTION_NAME_LIST_TYPE: Shape = Shape { name: "ActionNameListType", kind: Kind::List { member: &ACTION_NAME_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `ActionNameType`.
 pub static ACTION_NAME_TYPE: Shape = Shape { name: "ActionNameType", kind: Kind::String { min: Some(3), max: Some(128), pattern: None, values: &[] }, sensitive: false };
+/// `AddClientIDToOpenIDConnectProviderRequest`.
+pub static ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "AddClientIDToOpenIDConnectProviderRequest", kind: Kind::Structure(&[
+    Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientID", wire_name: None, location: Location::Body, shape: &CLIENT_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `AddRoleToInstanceProfileRequest`.
 pub static ADD_ROLE_TO_INSTANCE_PROFILE_REQUEST: Shape = Shape { name: "AddRoleToInstanceProfileRequest", kind: Kind::Structure(&[
     Member { name: "InstanceProfileName", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -124,6 +128,16 @@ pub static CREATE_LOGIN_PROFILE_REQUEST: Shape = Shape { name: "CreateLoginProfi
 /// `CreateLoginProfileResponse`.
 pub static CREATE_LOGIN_PROFILE_RESPONSE: Shape = Shape { name: "CreateLoginProfileResponse", kind: Kind::Structure(&[
     Member { name: "LoginProfile", wire_name: None, location: Location::Body, shape: &LOGIN_PROFILE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateOpenIDConnectProviderRequest`.
+pub static CREATE_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "CreateOpenIDConnectProviderRequest", kind: Kind::Structure(&[
+    Member { name: "Url", wire_name: None, location: Location::Body, shape: &OPEN_ID_CONNECT_PROVIDER_URL_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientIDList", wire_name: None, location: Location::Body, shape: &CLIENT_ID_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ThumbprintList", wire_name: None, location: Location::Body, shape: &THUMBPRINT_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateOpenIDConnectProviderResponse`.
+pub static CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE: Shape = Shape { name: "CreateOpenIDConnectProviderResponse", kind: Kind::Structure(&[
+    Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `CreatePolicyRequest`.
 pub static CREATE_POLICY_REQUEST: Shape = Shape { name: "CreatePolicyRequest", kind: Kind::Structure(&[
     Member { name: "PolicyName", wire_name: None, location: Location::Body, shape: &POLICY_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -154,6 +168,17 @@ pub static CREATE_ROLE_REQUEST: Shape = Shape { name: "CreateRoleRequest", kind:
 /// `CreateRoleResponse`.
 pub static CREATE_ROLE_RESPONSE: Shape = Shape { name: "CreateRoleResponse", kind: Kind::Structure(&[
     Member { name: "Role", wire_name: None, location: Location::Body, shape: &ROLE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateSAMLProviderRequest`.
+pub static CREATE_SAML_PROVIDER_REQUEST: Shape = Shape { name: "CreateSAMLProviderRequest", kind: Kind::Structure(&[
+    Member { name: "SAMLMetadataDocument", wire_name: None, location: Location::Body, shape: &SAML_METADATA_DOCUMENT_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &SAML_PROVIDER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AssertionEncryptionMode", wire_name: None, location: Location::Body, shape: &ASSERTION_ENCRYPTION_MODE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AddPrivateKey", wire_name: None, location: Location::Body, shape: &PRIVATE_KEY_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateSAMLProviderResponse`.
+pub static CREATE_SAML_PROVIDER_RESPONSE: Shape = Shape { name: "CreateSAMLProviderResponse", kind: Kind::Structure(&[
+    Member { name: "SAMLProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `CreateServiceLinkedRoleRequest`.
 pub static CREATE_SERVICE_LINKED_ROLE_REQUEST: Shape = Shape { name: "CreateServiceLinkedRoleRequest", kind: Kind::Structure(&[
     Member { name: "AWSServiceName", wire_name: None, location: Location::Body, shape: &GROUP_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -203,6 +228,9 @@ pub static DELETE_INSTANCE_PROFILE_REQUEST: Shape = Shape { name: "DeleteInstanc
 /// `DeleteLoginProfileRequest`.
 pub static DELETE_LOGIN_PROFILE_REQUEST: Shape = Shape { name: "DeleteLoginProfileRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteOpenIDConnectProviderRequest`.
+pub static DELETE_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "DeleteOpenIDConnectProviderRequest", kind: Kind::Structure(&[
+    Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeletePolicyRequest`.
 pub static DELETE_POLICY_REQUEST: Shape = Shape { name: "DeletePolicyRequest", kind: Kind::Structure(&[
     Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -220,6 +248,9 @@ pub static DELETE_ROLE_POLICY_REQUEST: Shape = Shape { name: "DeleteRolePolicyRe
 /// `DeleteRoleRequest`.
 pub static DELETE_ROLE_REQUEST: Shape = Shape { name: "DeleteRoleRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteSAMLProviderRequest`.
+pub static DELETE_SAML_PROVIDER_REQUEST: Shape = Shape { name: "DeleteSAMLProviderRequest", kind: Kind::Structure(&[
+    Member { name: "SAMLProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeleteServiceLinkedRoleRequest`.
 pub static DELETE_SERVICE_LINKED_ROLE_REQUEST: Shape = Shape { name: "DeleteServiceLinkedRoleRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -393,6 +424,16 @@ pub static GET_MFA_DEVICE_RESPONSE: Shape = Shape { name: "GetMFADeviceResponse"
     Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "EnableDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Certifications", wire_name: None, location: Location::Body, shape: &CERTIFICATION_MAP_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetOpenIDConnectProviderRequest`.
+pub static GET_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "GetOpenIDConnectProviderRequest", kind: Kind::Structure(&[
+    Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetOpenIDConnectProviderResponse`.
+pub static GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE: Shape = Shape { name: "GetOpenIDConnectProviderResponse", kind: Kind::Structure(&[
+    Member { name: "Url", wire_name: None, location: Location::Body, shape: &OPEN_ID_CONNECT_PROVIDER_URL_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientIDList", wire_name: None, location: Location::Body, shape: &CLIENT_ID_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ThumbprintList", wire_name: None, location: Location::Body, shape: &THUMBPRINT_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `GetPolicyRequest`.
 pub static GET_POLICY_REQUEST: Shape = Shape { name: "GetPolicyRequest", kind: Kind::Structure(&[
     Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -421,6 +462,18 @@ pub static GET_ROLE_REQUEST: Shape = Shape { name: "GetRoleRequest", kind: Kind:
 /// `GetRoleResponse`.
 pub static GET_ROLE_RESPONSE: Shape = Shape { name: "GetRoleResponse", kind: Kind::Structure(&[
     Member { name: "Role", wire_name: None, location: Location::Body, shape: &ROLE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetSAMLProviderRequest`.
+pub static GET_SAML_PROVIDER_REQUEST: Shape = Shape { name: "GetSAMLProviderRequest", kind: Kind::Structure(&[
+    Member { name: "SAMLProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetSAMLProviderResponse`.
+pub static GET_SAML_PROVIDER_RESPONSE: Shape = Shape { name: "GetSAMLProviderResponse", kind: Kind::Structure(&[
+    Member { name: "SAMLProviderUUID", wire_name: None, location: Location::Body, shape: &PRIVATE_KEY_ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SAMLMetadataDocument", wire_name: None, location: Location::Body, shape: &SAML_METADATA_DOCUMENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ValidUntil", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AssertionEncryptionMode", wire_name: None, location: Location::Body, shape: &ASSERTION_ENCRYPTION_MODE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PrivateKeyList", wire_name: None, location: Location::Body, shape: &PRIVATE_KEY_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `GetServiceLastAccessedDetailsRequest`.
 pub static GET_SERVICE_LAST_ACCESSED_DETAILS_REQUEST: Shape = Shape { name: "GetServiceLastAccessedDetailsRequest", kind: Kind::Structure(&[
     Member { name: "JobId", wire_name: None, location: Location::Body, shape: &JOB_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -652,6 +705,21 @@ pub static LIST_MFA_DEVICES_RESPONSE: Shape = Shape { name: "ListMFADevicesRespo
     Member { name: "MFADevices", wire_name: None, location: Location::Body, shape: &MFA_DEVICE_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListOpenIDConnectProviderTagsRequest`.
+pub static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_REQUEST: Shape = Shape { name: "ListOpenIDConnectProviderTagsRequest", kind: Kind::Structure(&[
+    Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListOpenIDConnectProviderTagsResponse`.
+pub static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE: Shape = Shape { name: "ListOpenIDConnectProviderTagsResponse", kind: Kind::Structure(&[
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListOpenIDConnectProvidersRequest`.
+pub static LIST_OPEN_ID_CONNECT_PROVIDERS_REQUEST: Shape = Shape { name: "ListOpenIDConnectProvidersRequest", kind: Kind::Structure(&[]), sensitive: false };
+/// `ListOpenIDConnectProvidersResponse`.
+pub static LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE: Shape = Shape { name: "ListOpenIDConnectProvidersResponse", kind: Kind::Structure(&[
+    Member { name: "OpenIDConnectProviderList", wire_name: None, location: Location::Body, shape: &OPEN_ID_CONNECT_PROVIDER_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListPoliciesGrantingServiceAccessEntry`.
 pub static LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY: Shape = Shape { name: "ListPoliciesGrantingServiceAccessEntry", kind: Kind::Structure(&[
     Member { name: "ServiceNamespace", wire_name: None, location: Location::Body, shape: &SERVICE_NAMESPACE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
@@ -729,6 +797,21 @@ pub static LIST_ROLES_RESPONSE: Shape = Shape { name: "ListRolesResponse", kind:
     Member { name: "Roles", wire_name: None, location: Location::Body, shape: &ROLE_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListSAMLProviderTagsRequest`.
+pub static LIST_SAML_PROVIDER_TAGS_REQUEST: Shape = Shape { name: "ListSAMLProviderTagsRequest", kind: Kind::Structure(&[
+    Member { name: "SAMLProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxItems", wire_name: None, location: Location::Body, shape: &MAX_ITEMS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListSAMLProviderTagsResponse`.
+pub static LIST_SAML_PROVIDER_TAGS_RESPONSE: Shape = Shape { name: "ListSAMLProviderTagsResponse", kind: Kind::Structure(&[
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTruncated", wire_name: None, location: Location::Body, shape: &BOOLEAN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Marker", wire_name: None, location: Location::Body, shape: &RESPONSE_MARKER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListSAMLProvidersRequest`.
+pub static LIST_SAML_PROVIDERS_REQUEST: Shape = Shape { name: "ListSAMLProvidersRequest", kind: Kind::Structure(&[]), sensitive: false };
+/// `ListSAMLProvidersResponse`.
+pub static LIST_SAML_PROVIDERS_RESPONSE: Shape = Shape { name: "ListSAMLProvidersResponse", kind: Kind::Structure(&[
+    Member { name: "SAMLProviderList", wire_name: None, location: Location::Body, shape: &SAML_PROVIDER_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListUserPoliciesRequest`.
 pub static LIST_USER_POLICIES_REQUEST: Shape = Shape { name: "ListUserPoliciesRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -795,6 +878,13 @@ pub static MANAGED_POLICY_DETAIL: Shape = Shape { name: "ManagedPolicyDetail", k
     Member { name: "PolicyVersionList", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT_VERSION_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ManagedPolicyDetailListType`.
 pub static MANAGED_POLICY_DETAIL_LIST_TYPE: Shape = Shape { name: "ManagedPolicyDetailListType", kind: Kind::List { member: &MANAGED_POLICY_DETAIL, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `OpenIDConnectProviderListEntry`.
+pub static OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY: Shape = Shape { name: "OpenIDConnectProviderListEntry", kind: Kind::Structure(&[
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OpenIDConnectProviderListType`.
+pub static OPEN_ID_CONNECT_PROVIDER_LIST_TYPE: Shape = Shape { name: "OpenIDConnectProviderListType", kind: Kind::List { member: &OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `OpenIDConnectProviderUrlType`.
+pub static OPEN_ID_CONNECT_PROVIDER_URL_TYPE: Shape = Shape { name: "OpenIDConnectProviderUrlType", kind: Kind::String { min: Some(1), max: Some(255), pattern: None, values: &[] }, sensitive: false };
 /// `OrderedOrganizationPolicyType`.
 pub static ORDERED_ORGANIZATION_POLICY_TYPE: Shape = Shape { name: "OrderedOrganizationPolicyType", kind: Kind::Structure(&[
     Member { name: "ServiceControlPolicyInputList", wire_name: None, location: Location::Body, shape: &SIMULATION_POLICY_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -917,6 +1007,10 @@ pub static PUT_USER_POLICY_REQUEST: Shape = Shape { name: "PutUserPolicyRequest"
 pub static REASON_TYPE: Shape = Shape { name: "ReasonType", kind: Kind::String { min: None, max: Some(1000), pattern: None, values: &[] }, sensitive: false };
 /// `RegionNameType`.
 pub static REGION_NAME_TYPE: Shape = Shape { name: "RegionNameType", kind: Kind::String { min: Some(1), max: Some(100), pattern: None, values: &[] }, sensitive: false };
+/// `RemoveClientIDFromOpenIDConnectProviderRequest`.
+pub static REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "RemoveClientIDFromOpenIDConnectProviderRequest", kind: Kind::Structure(&[
+    Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientID", wire_name: None, location: Location::Body, shape: &CLIENT_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `RemoveRoleFromInstanceProfileRequest`.
 pub static REMOVE_ROLE_FROM_INSTANCE_PROFILE_REQUEST: Shape = Shape { name: "RemoveRoleFromInstanceProfileRequest", kind: Kind::Structure(&[
     Member { name: "InstanceProfileName", wire_name: None, location: Location::Body, shape: &INSTANCE_PROFILE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -993,6 +1087,21 @@ pub static ROLE_USAGE_LIST_TYPE: Shape = Shape { name: "RoleUsageListType", kind
 pub static ROLE_USAGE_TYPE: Shape = Shape { name: "RoleUsageType", kind: Kind::Structure(&[
     Member { name: "Region", wire_name: None, location: Location::Body, shape: &REGION_NAME_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Resources", wire_name: None, location: Location::Body, shape: &ARN_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SAMLMetadataDocumentType`.
+pub static SAML_METADATA_DOCUMENT_TYPE: Shape = Shape { name: "SAMLMetadataDocumentType", kind: Kind::String { min: Some(1000), max: Some(10000000), pattern: None, values: &[] }, sensitive: false };
+/// `SAMLPrivateKey`.
+pub static SAML_PRIVATE_KEY: Shape = Shape { name: "SAMLPrivateKey", kind: Kind::Structure(&[
+    Member { name: "KeyId", wire_name: None, location: Location::Body, shape: &PRIVATE_KEY_ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Timestamp", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SAMLProviderListEntry`.
+pub static SAML_PROVIDER_LIST_ENTRY: Shape = Shape { name: "SAMLProviderListEntry", kind: Kind::Structure(&[
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ValidUntil", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreateDate", wire_name: None, location: Location::Body, shape: &DATE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SAMLProviderListType`.
+pub static SAML_PROVIDER_LIST_TYPE: Shape = Shape { name: "SAMLProviderListType", kind: Kind::List { member: &SAML_PROVIDER_LIST_ENTRY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `SAMLProviderNameType`.
+pub static SAML_PROVIDER_NAME_TYPE: Shape = Shape { name: "SAMLProviderNameType", kind: Kind::String { min: Some(1), max: Some(128), pattern: Some("[\\w._-]+"), values: &[] }, sensitive: false };
 /// `ServiceLastAccessed`.
 pub static SERVICE_LAST_ACCESSED: Shape = Shape { name: "ServiceLastAccessed", kind: Kind::Structure(&[
     Member { name: "ServiceName", wire_name: None, location: Location::Body, shape: &SERVICE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -1068,6 +1177,10 @@ pub static TAG_INSTANCE_PROFILE_REQUEST: Shape = Shape { name: "TagInstanceProfi
 pub static TAG_MFA_DEVICE_REQUEST: Shape = Shape { name: "TagMFADeviceRequest", kind: Kind::Structure(&[
     Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TagOpenIDConnectProviderRequest`.
+pub static TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "TagOpenIDConnectProviderRequest", kind: Kind::Structure(&[
+    Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `TagPolicyRequest`.
 pub static TAG_POLICY_REQUEST: Shape = Shape { name: "TagPolicyRequest", kind: Kind::Structure(&[
     Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -1075,6 +1188,10 @@ pub static TAG_POLICY_REQUEST: Shape = Shape { name: "TagPolicyRequest", kind: K
 /// `TagRoleRequest`.
 pub static TAG_ROLE_REQUEST: Shape = Shape { name: "TagRoleRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TagSAMLProviderRequest`.
+pub static TAG_SAML_PROVIDER_REQUEST: Shape = Shape { name: "TagSAMLProviderRequest", kind: Kind::Structure(&[
+    Member { name: "SAMLProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `TagUserRequest`.
 pub static TAG_USER_REQUEST: Shape = Shape { name: "TagUserRequest", kind: Kind::Structure(&[
@@ -1096,6 +1213,10 @@ pub static UNTAG_INSTANCE_PROFILE_REQUEST: Shape = Shape { name: "UntagInstanceP
 pub static UNTAG_MFA_DEVICE_REQUEST: Shape = Shape { name: "UntagMFADeviceRequest", kind: Kind::Structure(&[
     Member { name: "SerialNumber", wire_name: None, location: Location::Body, shape: &SERIAL_NUMBER_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "TagKeys", wire_name: None, location: Location::Body, shape: &TAG_KEY_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UntagOpenIDConnectProviderRequest`.
+pub static UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST: Shape = Shape { name: "UntagOpenIDConnectProviderRequest", kind: Kind::Structure(&[
+    Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "TagKeys", wire_name: None, location: Location::Body, shape: &TAG_KEY_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UntagPolicyRequest`.
 pub static UNTAG_POLICY_REQUEST: Shape = Shape { name: "UntagPolicyRequest", kind: Kind::Structure(&[
     Member { name: "PolicyArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -1103,6 +1224,10 @@ pub static UNTAG_POLICY_REQUEST: Shape = Shape { name: "UntagPolicyRequest", kin
 /// `UntagRoleRequest`.
 pub static UNTAG_ROLE_REQUEST: Shape = Shape { name: "UntagRoleRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "TagKeys", wire_name: None, location: Location::Body, shape: &TAG_KEY_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UntagSAMLProviderRequest`.
+pub static UNTAG_SAML_PROVIDER_REQUEST: Shape = Shape { name: "UntagSAMLProviderRequest", kind: Kind::Structure(&[
+    Member { name: "SAMLProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "TagKeys", wire_name: None, location: Location::Body, shape: &TAG_KEY_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UntagUserRequest`.
 pub static UNTAG_USER_REQUEST: Shape = Shape { name: "UntagUserRequest", kind: Kind::Structure(&[
@@ -1138,6 +1263,10 @@ pub static UPDATE_LOGIN_PROFILE_REQUEST: Shape = Shape { name: "UpdateLoginProfi
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Password", wire_name: None, location: Location::Body, shape: &PASSWORD_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "PasswordResetRequired", wire_name: None, location: Location::Body, shape: &BOOLEAN_OBJECT_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateOpenIDConnectProviderThumbprintRequest`.
+pub static UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_REQUEST: Shape = Shape { name: "UpdateOpenIDConnectProviderThumbprintRequest", kind: Kind::Structure(&[
+    Member { name: "OpenIDConnectProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ThumbprintList", wire_name: None, location: Location::Body, shape: &THUMBPRINT_LIST_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UpdateRoleDescriptionRequest`.
 pub static UPDATE_ROLE_DESCRIPTION_REQUEST: Shape = Shape { name: "UpdateRoleDescriptionRequest", kind: Kind::Structure(&[
     Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &ROLE_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -1152,6 +1281,16 @@ pub static UPDATE_ROLE_REQUEST: Shape = Shape { name: "UpdateRoleRequest", kind:
     Member { name: "MaxSessionDuration", wire_name: None, location: Location::Body, shape: &ROLE_MAX_SESSION_DURATION_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UpdateRoleResponse`.
 pub static UPDATE_ROLE_RESPONSE: Shape = Shape { name: "UpdateRoleResponse", kind: Kind::Structure(&[]), sensitive: false };
+/// `UpdateSAMLProviderRequest`.
+pub static UPDATE_SAML_PROVIDER_REQUEST: Shape = Shape { name: "UpdateSAMLProviderRequest", kind: Kind::Structure(&[
+    Member { name: "SAMLMetadataDocument", wire_name: None, location: Location::Body, shape: &SAML_METADATA_DOCUMENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SAMLProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "AssertionEncryptionMode", wire_name: None, location: Location::Body, shape: &ASSERTION_ENCRYPTION_MODE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AddPrivateKey", wire_name: None, location: Location::Body, shape: &PRIVATE_KEY_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RemovePrivateKey", wire_name: None, location: Location::Body, shape: &PRIVATE_KEY_ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateSAMLProviderResponse`.
+pub static UPDATE_SAML_PROVIDER_RESPONSE: Shape = Shape { name: "UpdateSAMLProviderResponse", kind: Kind::Structure(&[
+    Member { name: "SAMLProviderArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UpdateUserRequest`.
 pub static UPDATE_USER_REQUEST: Shape = Shape { name: "UpdateUserRequest", kind: Kind::Structure(&[
     Member { name: "UserName", wire_name: None, location: Location::Body, shape: &EXISTING_USER_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -1199,6 +1338,8 @@ pub static ACCOUNT_ALIAS_LIST_TYPE: Shape = Shape { name: "accountAliasListType"
 pub static ACCOUNT_ALIAS_TYPE: Shape = Shape { name: "accountAliasType", kind: Kind::String { min: Some(3), max: Some(63), pattern: Some("^[a-z0-9](-?[a-z0-9])+$"), values: &[] }, sensitive: false };
 /// `arnType`.
 pub static ARN_TYPE: Shape = Shape { name: "arnType", kind: Kind::String { min: Some(20), max: Some(2048), pattern: None, values: &[] }, sensitive: false };
+/// `assertionEncryptionModeType`.
+pub static ASSERTION_ENCRYPTION_MODE_TYPE: Shape = Shape { name: "assertionEncryptionModeType", kind: Kind::String { min: None, max: None, pattern: None, values: &["Required", "Allowed"] }, sensitive: false };
 /// `assignmentStatusType`.
 pub static ASSIGNMENT_STATUS_TYPE: Shape = Shape { name: "assignmentStatusType", kind: Kind::String { min: None, max: None, pattern: None, values: &["Assigned", "Unassigned", "Any"] }, sensitive: false };
 /// `attachedPoliciesListType`.
@@ -1211,6 +1352,10 @@ pub static AUTHENTICATION_CODE_TYPE: Shape = Shape { name: "authenticationCodeTy
 pub static BOOLEAN_OBJECT_TYPE: Shape = Shape { name: "booleanObjectType", kind: Kind::Boolean, sensitive: false };
 /// `booleanType`.
 pub static BOOLEAN_TYPE: Shape = Shape { name: "booleanType", kind: Kind::Boolean, sensitive: false };
+/// `clientIDListType`.
+pub static CLIENT_ID_LIST_TYPE: Shape = Shape { name: "clientIDListType", kind: Kind::List { member: &CLIENT_ID_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `clientIDType`.
+pub static CLIENT_ID_TYPE: Shape = Shape { name: "clientIDType", kind: Kind::String { min: Some(1), max: Some(255), pattern: None, values: &[] }, sensitive: false };
 /// `customSuffixType`.
 pub static CUSTOM_SUFFIX_TYPE: Shape = Shape { name: "customSuffixType", kind: Kind::String { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), values: &[] }, sensitive: false };
 /// `dateType`.
@@ -1289,6 +1434,12 @@ pub static POLICY_SCOPE_TYPE: Shape = Shape { name: "policyScopeType", kind: Kin
 pub static POLICY_TYPE: Shape = Shape { name: "policyType", kind: Kind::String { min: None, max: None, pattern: None, values: &["INLINE", "MANAGED"] }, sensitive: false };
 /// `policyVersionIdType`.
 pub static POLICY_VERSION_ID_TYPE: Shape = Shape { name: "policyVersionIdType", kind: Kind::String { min: None, max: None, pattern: Some("v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?"), values: &[] }, sensitive: false };
+/// `privateKeyIdType`.
+pub static PRIVATE_KEY_ID_TYPE: Shape = Shape { name: "privateKeyIdType", kind: Kind::String { min: Some(22), max: Some(64), pattern: Some("[A-Z0-9]+"), values: &[] }, sensitive: false };
+/// `privateKeyList`.
+pub static PRIVATE_KEY_LIST: Shape = Shape { name: "privateKeyList", kind: Kind::List { member: &SAML_PRIVATE_KEY, member_name: None, flattened: false, min: None, max: Some(2) }, sensitive: false };
+/// `privateKeyType`.
+pub static PRIVATE_KEY_TYPE: Shape = Shape { name: "privateKeyType", kind: Kind::String { min: Some(1), max: Some(16384), pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"), values: &[] }, sensitive: true };
 /// `responseMarkerType`.
 pub static RESPONSE_MARKER_TYPE: Shape = Shape { name: "responseMarkerType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `roleDescriptionType`.
@@ -1327,6 +1478,10 @@ pub static TAG_KEY_TYPE: Shape = Shape { name: "tagKeyType", kind: Kind::String 
 pub static TAG_LIST_TYPE: Shape = Shape { name: "tagListType", kind: Kind::List { member: &TAG, member_name: None, flattened: false, min: None, max: Some(50) }, sensitive: false };
 /// `tagValueType`.
 pub static TAG_VALUE_TYPE: Shape = Shape { name: "tagValueType", kind: Kind::String { min: Some(0), max: Some(256), pattern: Some("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*"), values: &[] }, sensitive: false };
+/// `thumbprintListType`.
+pub static THUMBPRINT_LIST_TYPE: Shape = Shape { name: "thumbprintListType", kind: Kind::List { member: &THUMBPRINT_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `thumbprintType`.
+pub static THUMBPRINT_TYPE: Shape = Shape { name: "thumbprintType", kind: Kind::String { min: Some(40), max: Some(40), pattern: None, values: &[] }, sensitive: false };
 /// `userDetailListType`.
 pub static USER_DETAIL_LIST_TYPE: Shape = Shape { name: "userDetailListType", kind: Kind::List { member: &USER_DETAIL, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `userListType`.

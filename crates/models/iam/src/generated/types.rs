@@ -161,6 +161,34 @@ impl ToValue for AccessKeyMetadata {
     }
 }
 
+/// `AddClientIDToOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct AddClientIDToOpenIDConnectProviderRequest {
+    /// `OpenIDConnectProviderArn`.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+    /// `ClientID`.
+    #[serde(rename = "ClientID")]
+    pub client_id: String,
+}
+impl FromValue for AddClientIDToOpenIDConnectProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "AddClientIDToOpenIDConnectProviderRequest")?;
+        Ok(AddClientIDToOpenIDConnectProviderRequest {
+            open_id_connect_provider_arn: fields.required("OpenIDConnectProviderArn")?,
+            client_id: fields.required("ClientID")?,
+        })
+    }
+}
+impl ToValue for AddClientIDToOpenIDConnectProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("OpenIDConnectProviderArn", self.open_id_connect_provider_arn)
+            .required("ClientID", self.client_id)
+            .finish()
+    }
+}
+
 /// `AddRoleToInstanceProfileRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct AddRoleToInstanceProfileRequest {
@@ -769,6 +797,72 @@ impl ToValue for CreateLoginProfileResponse {
     }
 }
 
+/// `CreateOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateOpenIDConnectProviderRequest {
+    /// `Url`.
+    #[serde(rename = "Url")]
+    pub url: String,
+    /// `ClientIDList`.
+    #[serde(rename = "ClientIDList", skip_serializing_if = "Option::is_none")]
+    pub client_id_list: Option<Vec<String>>,
+    /// `ThumbprintList`.
+    #[serde(rename = "ThumbprintList", skip_serializing_if = "Option::is_none")]
+    pub thumbprint_list: Option<Vec<String>>,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+impl FromValue for CreateOpenIDConnectProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateOpenIDConnectProviderRequest")?;
+        Ok(CreateOpenIDConnectProviderRequest {
+            url: fields.required("Url")?,
+            client_id_list: fields.optional("ClientIDList")?,
+            thumbprint_list: fields.optional("ThumbprintList")?,
+            tags: fields.optional("Tags")?,
+        })
+    }
+}
+impl ToValue for CreateOpenIDConnectProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(4)
+            .required("Url", self.url)
+            .optional("ClientIDList", self.client_id_list)
+            .optional("ThumbprintList", self.thumbprint_list)
+            .optional("Tags", self.tags)
+            .finish()
+    }
+}
+
+/// `CreateOpenIDConnectProviderResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateOpenIDConnectProviderResponse {
+    /// `OpenIDConnectProviderArn`.
+    #[serde(rename = "OpenIDConnectProviderArn", skip_serializing_if = "Option::is_none")]
+    pub open_id_connect_provider_arn: Option<String>,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+impl FromValue for CreateOpenIDConnectProviderResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateOpenIDConnectProviderResponse")?;
+        Ok(CreateOpenIDConnectProviderResponse {
+            open_id_connect_provider_arn: fields.optional("OpenIDConnectProviderArn")?,
+            tags: fields.optional("Tags")?,
+        })
+    }
+}
+impl ToValue for CreateOpenIDConnectProviderResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("OpenIDConnectProviderArn", self.open_id_connect_provider_arn)
+            .optional("Tags", self.tags)
+            .finish()
+    }
+}
+
 /// `CreatePolicyRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct CreatePolicyRequest {
@@ -963,6 +1057,88 @@ impl ToValue for CreateRoleResponse {
     fn to_value(self) -> Value {
         FieldWriter::new(1)
             .required("Role", self.role)
+            .finish()
+    }
+}
+
+/// `CreateSAMLProviderRequest`.
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateSAMLProviderRequest {
+    /// `SAMLMetadataDocument`.
+    #[serde(rename = "SAMLMetadataDocument")]
+    pub saml_metadata_document: String,
+    /// `Name`.
+    #[serde(rename = "Name")]
+    pub name: String,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+    /// `AssertionEncryptionMode`.
+    #[serde(rename = "AssertionEncryptionMode", skip_serializing_if = "Option::is_none")]
+    pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
+    /// `AddPrivateKey`.
+    #[serde(rename = "AddPrivateKey", skip_serializing_if = "Option::is_none")]
+    pub add_private_key: Option<String>,
+}
+impl std::fmt::Debug for CreateSAMLProviderRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("CreateSAMLProviderRequest")
+            .field("saml_metadata_document", &self.saml_metadata_document)
+            .field("name", &self.name)
+            .field("tags", &self.tags)
+            .field("assertion_encryption_mode", &self.assertion_encryption_mode)
+            .field("add_private_key", &"…")
+            .finish()
+    }
+}
+impl FromValue for CreateSAMLProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateSAMLProviderRequest")?;
+        Ok(CreateSAMLProviderRequest {
+            saml_metadata_document: fields.required("SAMLMetadataDocument")?,
+            name: fields.required("Name")?,
+            tags: fields.optional("Tags")?,
+            assertion_encryption_mode: fields.optional("AssertionEncryptionMode")?,
+            add_private_key: fields.optional("AddPrivateKey")?,
+        })
+    }
+}
+impl ToValue for CreateSAMLProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(5)
+            .required("SAMLMetadataDocument", self.saml_metadata_document)
+            .required("Name", self.name)
+            .optional("Tags", self.tags)
+            .optional("AssertionEncryptionMode", self.assertion_encryption_mode)
+            .optional("AddPrivateKey", self.add_private_key)
+            .finish()
+    }
+}
+
+/// `CreateSAMLProviderResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateSAMLProviderResponse {
+    /// `SAMLProviderArn`.
+    #[serde(rename = "SAMLProviderArn", skip_serializing_if = "Option::is_none")]
+    pub saml_provider_arn: Option<String>,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+impl FromValue for CreateSAMLProviderResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateSAMLProviderResponse")?;
+        Ok(CreateSAMLProviderResponse {
+            saml_provider_arn: fields.optional("SAMLProviderArn")?,
+            tags: fields.optional("Tags")?,
+        })
+    }
+}
+impl ToValue for CreateSAMLProviderResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("SAMLProviderArn", self.saml_provider_arn)
+            .optional("Tags", self.tags)
             .finish()
     }
 }
@@ -1316,6 +1492,29 @@ impl ToValue for DeleteLoginProfileRequest {
     }
 }
 
+/// `DeleteOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeleteOpenIDConnectProviderRequest {
+    /// `OpenIDConnectProviderArn`.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+}
+impl FromValue for DeleteOpenIDConnectProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeleteOpenIDConnectProviderRequest")?;
+        Ok(DeleteOpenIDConnectProviderRequest {
+            open_id_connect_provider_arn: fields.required("OpenIDConnectProviderArn")?,
+        })
+    }
+}
+impl ToValue for DeleteOpenIDConnectProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("OpenIDConnectProviderArn", self.open_id_connect_provider_arn)
+            .finish()
+    }
+}
+
 /// `DeletePolicyRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct DeletePolicyRequest {
@@ -1437,6 +1636,29 @@ impl ToValue for DeleteRoleRequest {
     fn to_value(self) -> Value {
         FieldWriter::new(1)
             .required("RoleName", self.role_name)
+            .finish()
+    }
+}
+
+/// `DeleteSAMLProviderRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeleteSAMLProviderRequest {
+    /// `SAMLProviderArn`.
+    #[serde(rename = "SAMLProviderArn")]
+    pub saml_provider_arn: String,
+}
+impl FromValue for DeleteSAMLProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DeleteSAMLProviderRequest")?;
+        Ok(DeleteSAMLProviderRequest {
+            saml_provider_arn: fields.required("SAMLProviderArn")?,
+        })
+    }
+}
+impl ToValue for DeleteSAMLProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("SAMLProviderArn", self.saml_provider_arn)
             .finish()
     }
 }
@@ -2638,6 +2860,72 @@ impl ToValue for GetMFADeviceResponse {
     }
 }
 
+/// `GetOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetOpenIDConnectProviderRequest {
+    /// `OpenIDConnectProviderArn`.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+}
+impl FromValue for GetOpenIDConnectProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetOpenIDConnectProviderRequest")?;
+        Ok(GetOpenIDConnectProviderRequest {
+            open_id_connect_provider_arn: fields.required("OpenIDConnectProviderArn")?,
+        })
+    }
+}
+impl ToValue for GetOpenIDConnectProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("OpenIDConnectProviderArn", self.open_id_connect_provider_arn)
+            .finish()
+    }
+}
+
+/// `GetOpenIDConnectProviderResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetOpenIDConnectProviderResponse {
+    /// `Url`.
+    #[serde(rename = "Url", skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `ClientIDList`.
+    #[serde(rename = "ClientIDList", skip_serializing_if = "Option::is_none")]
+    pub client_id_list: Option<Vec<String>>,
+    /// `ThumbprintList`.
+    #[serde(rename = "ThumbprintList", skip_serializing_if = "Option::is_none")]
+    pub thumbprint_list: Option<Vec<String>>,
+    /// `CreateDate`.
+    #[serde(rename = "CreateDate", skip_serializing_if = "Option::is_none")]
+    pub create_date: Option<Timestamp>,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+impl FromValue for GetOpenIDConnectProviderResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetOpenIDConnectProviderResponse")?;
+        Ok(GetOpenIDConnectProviderResponse {
+            url: fields.optional("Url")?,
+            client_id_list: fields.optional("ClientIDList")?,
+            thumbprint_list: fields.optional("ThumbprintList")?,
+            create_date: fields.optional("CreateDate")?,
+            tags: fields.optional("Tags")?,
+        })
+    }
+}
+impl ToValue for GetOpenIDConnectProviderResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(5)
+            .optional("Url", self.url)
+            .optional("ClientIDList", self.client_id_list)
+            .optional("ThumbprintList", self.thumbprint_list)
+            .optional("CreateDate", self.create_date)
+            .optional("Tags", self.tags)
+            .finish()
+    }
+}
+
 /// `GetPolicyRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct GetPolicyRequest {
@@ -2838,6 +3126,82 @@ impl ToValue for GetRoleResponse {
     fn to_value(self) -> Value {
         FieldWriter::new(1)
             .required("Role", self.role)
+            .finish()
+    }
+}
+
+/// `GetSAMLProviderRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetSAMLProviderRequest {
+    /// `SAMLProviderArn`.
+    #[serde(rename = "SAMLProviderArn")]
+    pub saml_provider_arn: String,
+}
+impl FromValue for GetSAMLProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetSAMLProviderRequest")?;
+        Ok(GetSAMLProviderRequest {
+            saml_provider_arn: fields.required("SAMLProviderArn")?,
+        })
+    }
+}
+impl ToValue for GetSAMLProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("SAMLProviderArn", self.saml_provider_arn)
+            .finish()
+    }
+}
+
+/// `GetSAMLProviderResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GetSAMLProviderResponse {
+    /// `SAMLProviderUUID`.
+    #[serde(rename = "SAMLProviderUUID", skip_serializing_if = "Option::is_none")]
+    pub saml_provider_uuid: Option<String>,
+    /// `SAMLMetadataDocument`.
+    #[serde(rename = "SAMLMetadataDocument", skip_serializing_if = "Option::is_none")]
+    pub saml_metadata_document: Option<String>,
+    /// `CreateDate`.
+    #[serde(rename = "CreateDate", skip_serializing_if = "Option::is_none")]
+    pub create_date: Option<Timestamp>,
+    /// `ValidUntil`.
+    #[serde(rename = "ValidUntil", skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Timestamp>,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+    /// `AssertionEncryptionMode`.
+    #[serde(rename = "AssertionEncryptionMode", skip_serializing_if = "Option::is_none")]
+    pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
+    /// `PrivateKeyList`.
+    #[serde(rename = "PrivateKeyList", skip_serializing_if = "Option::is_none")]
+    pub private_key_list: Option<Vec<SAMLPrivateKey>>,
+}
+impl FromValue for GetSAMLProviderResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "GetSAMLProviderResponse")?;
+        Ok(GetSAMLProviderResponse {
+            saml_provider_uuid: fields.optional("SAMLProviderUUID")?,
+            saml_metadata_document: fields.optional("SAMLMetadataDocument")?,
+            create_date: fields.optional("CreateDate")?,
+            valid_until: fields.optional("ValidUntil")?,
+            tags: fields.optional("Tags")?,
+            assertion_encryption_mode: fields.optional("AssertionEncryptionMode")?,
+            private_key_list: fields.optional("PrivateKeyList")?,
+        })
+    }
+}
+impl ToValue for GetSAMLProviderResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(7)
+            .optional("SAMLProviderUUID", self.saml_provider_uuid)
+            .optional("SAMLMetadataDocument", self.saml_metadata_document)
+            .optional("CreateDate", self.create_date)
+            .optional("ValidUntil", self.valid_until)
+            .optional("Tags", self.tags)
+            .optional("AssertionEncryptionMode", self.assertion_encryption_mode)
+            .optional("PrivateKeyList", self.private_key_list)
             .finish()
     }
 }
@@ -4323,6 +4687,112 @@ impl ToValue for ListMFADevicesResponse {
     }
 }
 
+/// `ListOpenIDConnectProviderTagsRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListOpenIDConnectProviderTagsRequest {
+    /// `OpenIDConnectProviderArn`.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListOpenIDConnectProviderTagsRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListOpenIDConnectProviderTagsRequest")?;
+        Ok(ListOpenIDConnectProviderTagsRequest {
+            open_id_connect_provider_arn: fields.required("OpenIDConnectProviderArn")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListOpenIDConnectProviderTagsRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("OpenIDConnectProviderArn", self.open_id_connect_provider_arn)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListOpenIDConnectProviderTagsResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListOpenIDConnectProviderTagsResponse {
+    /// `Tags`.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListOpenIDConnectProviderTagsResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListOpenIDConnectProviderTagsResponse")?;
+        Ok(ListOpenIDConnectProviderTagsResponse {
+            tags: fields.required("Tags")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListOpenIDConnectProviderTagsResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("Tags", self.tags)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListOpenIDConnectProvidersRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListOpenIDConnectProvidersRequest {
+}
+impl FromValue for ListOpenIDConnectProvidersRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        FieldReader::open(value, "ListOpenIDConnectProvidersRequest")?;
+        Ok(ListOpenIDConnectProvidersRequest {})
+    }
+}
+impl ToValue for ListOpenIDConnectProvidersRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(0)
+            .finish()
+    }
+}
+
+/// `ListOpenIDConnectProvidersResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListOpenIDConnectProvidersResponse {
+    /// `OpenIDConnectProviderList`.
+    #[serde(rename = "OpenIDConnectProviderList", skip_serializing_if = "Option::is_none")]
+    pub open_id_connect_provider_list: Option<Vec<OpenIDConnectProviderListEntry>>,
+}
+impl FromValue for ListOpenIDConnectProvidersResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListOpenIDConnectProvidersResponse")?;
+        Ok(ListOpenIDConnectProvidersResponse {
+            open_id_connect_provider_list: fields.optional("OpenIDConnectProviderList")?,
+        })
+    }
+}
+impl ToValue for ListOpenIDConnectProvidersResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("OpenIDConnectProviderList", self.open_id_connect_provider_list)
+            .finish()
+    }
+}
+
 /// `ListPoliciesGrantingServiceAccessEntry`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct ListPoliciesGrantingServiceAccessEntry {
@@ -4828,6 +5298,112 @@ impl ToValue for ListRolesResponse {
     }
 }
 
+/// `ListSAMLProviderTagsRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListSAMLProviderTagsRequest {
+    /// `SAMLProviderArn`.
+    #[serde(rename = "SAMLProviderArn")]
+    pub saml_provider_arn: String,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
+}
+impl FromValue for ListSAMLProviderTagsRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListSAMLProviderTagsRequest")?;
+        Ok(ListSAMLProviderTagsRequest {
+            saml_provider_arn: fields.required("SAMLProviderArn")?,
+            marker: fields.optional("Marker")?,
+            max_items: fields.optional("MaxItems")?,
+        })
+    }
+}
+impl ToValue for ListSAMLProviderTagsRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("SAMLProviderArn", self.saml_provider_arn)
+            .optional("Marker", self.marker)
+            .optional("MaxItems", self.max_items)
+            .finish()
+    }
+}
+
+/// `ListSAMLProviderTagsResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListSAMLProviderTagsResponse {
+    /// `Tags`.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+impl FromValue for ListSAMLProviderTagsResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListSAMLProviderTagsResponse")?;
+        Ok(ListSAMLProviderTagsResponse {
+            tags: fields.required("Tags")?,
+            is_truncated: fields.optional("IsTruncated")?,
+            marker: fields.optional("Marker")?,
+        })
+    }
+}
+impl ToValue for ListSAMLProviderTagsResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("Tags", self.tags)
+            .optional("IsTruncated", self.is_truncated)
+            .optional("Marker", self.marker)
+            .finish()
+    }
+}
+
+/// `ListSAMLProvidersRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListSAMLProvidersRequest {
+}
+impl FromValue for ListSAMLProvidersRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        FieldReader::open(value, "ListSAMLProvidersRequest")?;
+        Ok(ListSAMLProvidersRequest {})
+    }
+}
+impl ToValue for ListSAMLProvidersRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(0)
+            .finish()
+    }
+}
+
+/// `ListSAMLProvidersResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListSAMLProvidersResponse {
+    /// `SAMLProviderList`.
+    #[serde(rename = "SAMLProviderList", skip_serializing_if = "Option::is_none")]
+    pub saml_provider_list: Option<Vec<SAMLProviderListEntry>>,
+}
+impl FromValue for ListSAMLProvidersResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListSAMLProvidersResponse")?;
+        Ok(ListSAMLProvidersResponse {
+            saml_provider_list: fields.optional("SAMLProviderList")?,
+        })
+    }
+}
+impl ToValue for ListSAMLProvidersResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("SAMLProviderList", self.saml_provider_list)
+            .finish()
+    }
+}
+
 /// `ListUserPoliciesRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct ListUserPoliciesRequest {
@@ -5232,6 +5808,29 @@ impl ToValue for ManagedPolicyDetail {
             .optional("CreateDate", self.create_date)
             .optional("UpdateDate", self.update_date)
             .optional("PolicyVersionList", self.policy_version_list)
+            .finish()
+    }
+}
+
+/// `OpenIDConnectProviderListEntry`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct OpenIDConnectProviderListEntry {
+    /// `Arn`.
+    #[serde(rename = "Arn", skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+}
+impl FromValue for OpenIDConnectProviderListEntry {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "OpenIDConnectProviderListEntry")?;
+        Ok(OpenIDConnectProviderListEntry {
+            arn: fields.optional("Arn")?,
+        })
+    }
+}
+impl ToValue for OpenIDConnectProviderListEntry {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("Arn", self.arn)
             .finish()
     }
 }
@@ -6047,6 +6646,34 @@ impl ToValue for PutUserPolicyRequest {
     }
 }
 
+/// `RemoveClientIDFromOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct RemoveClientIDFromOpenIDConnectProviderRequest {
+    /// `OpenIDConnectProviderArn`.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+    /// `ClientID`.
+    #[serde(rename = "ClientID")]
+    pub client_id: String,
+}
+impl FromValue for RemoveClientIDFromOpenIDConnectProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "RemoveClientIDFromOpenIDConnectProviderRequest")?;
+        Ok(RemoveClientIDFromOpenIDConnectProviderRequest {
+            open_id_connect_provider_arn: fields.required("OpenIDConnectProviderArn")?,
+            client_id: fields.required("ClientID")?,
+        })
+    }
+}
+impl ToValue for RemoveClientIDFromOpenIDConnectProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("OpenIDConnectProviderArn", self.open_id_connect_provider_arn)
+            .required("ClientID", self.client_id)
+            .finish()
+    }
+}
+
 /// `RemoveRoleFromInstanceProfileRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct RemoveRoleFromInstanceProfileRequest {
@@ -6465,6 +7092,67 @@ impl ToValue for RoleUsageType {
         FieldWriter::new(2)
             .optional("Region", self.region)
             .optional("Resources", self.resources)
+            .finish()
+    }
+}
+
+/// `SAMLPrivateKey`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct SAMLPrivateKey {
+    /// `KeyId`.
+    #[serde(rename = "KeyId", skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// `Timestamp`.
+    #[serde(rename = "Timestamp", skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<Timestamp>,
+}
+impl FromValue for SAMLPrivateKey {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "SAMLPrivateKey")?;
+        Ok(SAMLPrivateKey {
+            key_id: fields.optional("KeyId")?,
+            timestamp: fields.optional("Timestamp")?,
+        })
+    }
+}
+impl ToValue for SAMLPrivateKey {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("KeyId", self.key_id)
+            .optional("Timestamp", self.timestamp)
+            .finish()
+    }
+}
+
+/// `SAMLProviderListEntry`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct SAMLProviderListEntry {
+    /// `Arn`.
+    #[serde(rename = "Arn", skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// `ValidUntil`.
+    #[serde(rename = "ValidUntil", skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Timestamp>,
+    /// `CreateDate`.
+    #[serde(rename = "CreateDate", skip_serializing_if = "Option::is_none")]
+    pub create_date: Option<Timestamp>,
+}
+impl FromValue for SAMLProviderListEntry {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "SAMLProviderListEntry")?;
+        Ok(SAMLProviderListEntry {
+            arn: fields.optional("Arn")?,
+            valid_until: fields.optional("ValidUntil")?,
+            create_date: fields.optional("CreateDate")?,
+        })
+    }
+}
+impl ToValue for SAMLProviderListEntry {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("Arn", self.arn)
+            .optional("ValidUntil", self.valid_until)
+            .optional("CreateDate", self.create_date)
             .finish()
     }
 }
@@ -6894,6 +7582,34 @@ impl ToValue for TagMFADeviceRequest {
     }
 }
 
+/// `TagOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct TagOpenIDConnectProviderRequest {
+    /// `OpenIDConnectProviderArn`.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+    /// `Tags`.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+}
+impl FromValue for TagOpenIDConnectProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "TagOpenIDConnectProviderRequest")?;
+        Ok(TagOpenIDConnectProviderRequest {
+            open_id_connect_provider_arn: fields.required("OpenIDConnectProviderArn")?,
+            tags: fields.required("Tags")?,
+        })
+    }
+}
+impl ToValue for TagOpenIDConnectProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("OpenIDConnectProviderArn", self.open_id_connect_provider_arn)
+            .required("Tags", self.tags)
+            .finish()
+    }
+}
+
 /// `TagPolicyRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct TagPolicyRequest {
@@ -6945,6 +7661,34 @@ impl ToValue for TagRoleRequest {
     fn to_value(self) -> Value {
         FieldWriter::new(2)
             .required("RoleName", self.role_name)
+            .required("Tags", self.tags)
+            .finish()
+    }
+}
+
+/// `TagSAMLProviderRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct TagSAMLProviderRequest {
+    /// `SAMLProviderArn`.
+    #[serde(rename = "SAMLProviderArn")]
+    pub saml_provider_arn: String,
+    /// `Tags`.
+    #[serde(rename = "Tags")]
+    pub tags: Vec<Tag>,
+}
+impl FromValue for TagSAMLProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "TagSAMLProviderRequest")?;
+        Ok(TagSAMLProviderRequest {
+            saml_provider_arn: fields.required("SAMLProviderArn")?,
+            tags: fields.required("Tags")?,
+        })
+    }
+}
+impl ToValue for TagSAMLProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("SAMLProviderArn", self.saml_provider_arn)
             .required("Tags", self.tags)
             .finish()
     }
@@ -7072,6 +7816,34 @@ impl ToValue for UntagMFADeviceRequest {
     }
 }
 
+/// `UntagOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UntagOpenIDConnectProviderRequest {
+    /// `OpenIDConnectProviderArn`.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+    /// `TagKeys`.
+    #[serde(rename = "TagKeys")]
+    pub tag_keys: Vec<String>,
+}
+impl FromValue for UntagOpenIDConnectProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UntagOpenIDConnectProviderRequest")?;
+        Ok(UntagOpenIDConnectProviderRequest {
+            open_id_connect_provider_arn: fields.required("OpenIDConnectProviderArn")?,
+            tag_keys: fields.required("TagKeys")?,
+        })
+    }
+}
+impl ToValue for UntagOpenIDConnectProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("OpenIDConnectProviderArn", self.open_id_connect_provider_arn)
+            .required("TagKeys", self.tag_keys)
+            .finish()
+    }
+}
+
 /// `UntagPolicyRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct UntagPolicyRequest {
@@ -7123,6 +7895,34 @@ impl ToValue for UntagRoleRequest {
     fn to_value(self) -> Value {
         FieldWriter::new(2)
             .required("RoleName", self.role_name)
+            .required("TagKeys", self.tag_keys)
+            .finish()
+    }
+}
+
+/// `UntagSAMLProviderRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UntagSAMLProviderRequest {
+    /// `SAMLProviderArn`.
+    #[serde(rename = "SAMLProviderArn")]
+    pub saml_provider_arn: String,
+    /// `TagKeys`.
+    #[serde(rename = "TagKeys")]
+    pub tag_keys: Vec<String>,
+}
+impl FromValue for UntagSAMLProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UntagSAMLProviderRequest")?;
+        Ok(UntagSAMLProviderRequest {
+            saml_provider_arn: fields.required("SAMLProviderArn")?,
+            tag_keys: fields.required("TagKeys")?,
+        })
+    }
+}
+impl ToValue for UntagSAMLProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("SAMLProviderArn", self.saml_provider_arn)
             .required("TagKeys", self.tag_keys)
             .finish()
     }
@@ -7355,6 +8155,34 @@ impl ToValue for UpdateLoginProfileRequest {
     }
 }
 
+/// `UpdateOpenIDConnectProviderThumbprintRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UpdateOpenIDConnectProviderThumbprintRequest {
+    /// `OpenIDConnectProviderArn`.
+    #[serde(rename = "OpenIDConnectProviderArn")]
+    pub open_id_connect_provider_arn: String,
+    /// `ThumbprintList`.
+    #[serde(rename = "ThumbprintList")]
+    pub thumbprint_list: Vec<String>,
+}
+impl FromValue for UpdateOpenIDConnectProviderThumbprintRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UpdateOpenIDConnectProviderThumbprintRequest")?;
+        Ok(UpdateOpenIDConnectProviderThumbprintRequest {
+            open_id_connect_provider_arn: fields.required("OpenIDConnectProviderArn")?,
+            thumbprint_list: fields.required("ThumbprintList")?,
+        })
+    }
+}
+impl ToValue for UpdateOpenIDConnectProviderThumbprintRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("OpenIDConnectProviderArn", self.open_id_connect_provider_arn)
+            .required("ThumbprintList", self.thumbprint_list)
+            .finish()
+    }
+}
+
 /// `UpdateRoleDescriptionRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct UpdateRoleDescriptionRequest {
@@ -7452,6 +8280,83 @@ impl FromValue for UpdateRoleResponse {
 impl ToValue for UpdateRoleResponse {
     fn to_value(self) -> Value {
         FieldWriter::new(0)
+            .finish()
+    }
+}
+
+/// `UpdateSAMLProviderRequest`.
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UpdateSAMLProviderRequest {
+    /// `SAMLMetadataDocument`.
+    #[serde(rename = "SAMLMetadataDocument", skip_serializing_if = "Option::is_none")]
+    pub saml_metadata_document: Option<String>,
+    /// `SAMLProviderArn`.
+    #[serde(rename = "SAMLProviderArn")]
+    pub saml_provider_arn: String,
+    /// `AssertionEncryptionMode`.
+    #[serde(rename = "AssertionEncryptionMode", skip_serializing_if = "Option::is_none")]
+    pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
+    /// `AddPrivateKey`.
+    #[serde(rename = "AddPrivateKey", skip_serializing_if = "Option::is_none")]
+    pub add_private_key: Option<String>,
+    /// `RemovePrivateKey`.
+    #[serde(rename = "RemovePrivateKey", skip_serializing_if = "Option::is_none")]
+    pub remove_private_key: Option<String>,
+}
+impl std::fmt::Debug for UpdateSAMLProviderRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("UpdateSAMLProviderRequest")
+            .field("saml_metadata_document", &self.saml_metadata_document)
+            .field("saml_provider_arn", &self.saml_provider_arn)
+            .field("assertion_encryption_mode", &self.assertion_encryption_mode)
+            .field("add_private_key", &"…")
+            .field("remove_private_key", &self.remove_private_key)
+            .finish()
+    }
+}
+impl FromValue for UpdateSAMLProviderRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UpdateSAMLProviderRequest")?;
+        Ok(UpdateSAMLProviderRequest {
+            saml_metadata_document: fields.optional("SAMLMetadataDocument")?,
+            saml_provider_arn: fields.required("SAMLProviderArn")?,
+            assertion_encryption_mode: fields.optional("AssertionEncryptionMode")?,
+            add_private_key: fields.optional("AddPrivateKey")?,
+            remove_private_key: fields.optional("RemovePrivateKey")?,
+        })
+    }
+}
+impl ToValue for UpdateSAMLProviderRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(5)
+            .optional("SAMLMetadataDocument", self.saml_metadata_document)
+            .required("SAMLProviderArn", self.saml_provider_arn)
+            .optional("AssertionEncryptionMode", self.assertion_encryption_mode)
+            .optional("AddPrivateKey", self.add_private_key)
+            .optional("RemovePrivateKey", self.remove_private_key)
+            .finish()
+    }
+}
+
+/// `UpdateSAMLProviderResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UpdateSAMLProviderResponse {
+    /// `SAMLProviderArn`.
+    #[serde(rename = "SAMLProviderArn", skip_serializing_if = "Option::is_none")]
+    pub saml_provider_arn: Option<String>,
+}
+impl FromValue for UpdateSAMLProviderResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "UpdateSAMLProviderResponse")?;
+        Ok(UpdateSAMLProviderResponse {
+            saml_provider_arn: fields.optional("SAMLProviderArn")?,
+        })
+    }
+}
+impl ToValue for UpdateSAMLProviderResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("SAMLProviderArn", self.saml_provider_arn)
             .finish()
     }
 }
@@ -7674,6 +8579,35 @@ impl ToValue for VirtualMFADevice {
             .finish()
     }
 }
+
+/// `assertionEncryptionModeType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AssertionEncryptionModeType {
+    /// `Required`.
+    Required,
+    /// `Allowed`.
+    Allowed,
+}
+impl AssertionEncryptionModeType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AssertionEncryptionModeType::Required => "Required",
+            AssertionEncryptionModeType::Allowed => "Allowed",
+        }
+    }
+}
+impl std::str::FromStr for AssertionEncryptionModeType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "Required" => AssertionEncryptionModeType::Required,
+            "Allowed" => AssertionEncryptionModeType::Allowed,
+            _ => return Err(ConvertError { member: "assertionEncryptionModeType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(AssertionEncryptionModeType);
 
 /// `assignmentStatusType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -17,7 +17,7 @@ pub static INVOKE_ENDPOINT: OperationSpec = OperationSpec {
     xml_namespace: "",
     success_status: 200,
     errors: &[ErrorSpec { name: "InternalFailure", code: "InternalFailure", status: 500, sender: false }, ErrorSpec { name: "ServiceUnavailable", code: "ServiceUnavailable", status: 503, sender: false }, ErrorSpec { name: "ValidationError", code: "ValidationError", status: 400, sender: true }, ErrorSpec { name: "ModelError", code: "ModelError", status: 424, sender: true }, ErrorSpec { name: "InternalDependencyException", code: "InternalDependencyException", status: 530, sender: false }, ErrorSpec { name: "ModelNotReadyException", code: "ModelNotReadyException", status: 429, sender: true }, ],
-    authz: Authz::Targets(&[TargetSpec { action: "sagemaker:InvokeEndpoint", resource: "arn:{partition}:sagemaker:{region}:{account}:endpoint/{EndpointName}", when: None, keys: &[KeyBinding { key: "sagemaker:TargetModel", from: "TargetModel", multivalued: false }] }]),
+    authz: Authz::Targets(&[TargetSpec { action: "sagemaker:InvokeEndpoint", resource: "arn:{partition}:sagemaker:{region}:{account}:endpoint/{EndpointName}", when: None, keys: &[KeyBinding { key: "sagemaker:TargetModel", from: "TargetModel", multivalued: false }] }, TargetSpec { action: "sagemaker:InvokeEndpoint", resource: "arn:{partition}:sagemaker:{region}:{account}:inference-component/{InferenceComponentName}", when: Some("InferenceComponentName"), keys: &[KeyBinding { key: "sagemaker:TargetModel", from: "TargetModel", multivalued: false }] }]),
     access: Access::Read,
     audit: AuditKind::Data,
 };
@@ -30,10 +30,10 @@ impl Operation for InvokeEndpoint {
     const SPEC: &'static OperationSpec = &INVOKE_ENDPOINT;
 }
 
-/// `InvokeEndpointAsync`, not implemented yet.
-pub static INVOKE_ENDPOINT_ASYNC: OperationSpec = OperationSpec::not_implemented("sagemaker-runtime", "InvokeEndpointAsync", "POST", "/endpoints/{EndpointName}/async-invocations", Authz::Targets(&[TargetSpec { action: "sagemaker:InvokeEndpointAsync", resource: "*", when: None, keys: &[] }]), Access::Read);
-/// `InvokeEndpointWithResponseStream`, not implemented yet.
-pub static INVOKE_ENDPOINT_WITH_RESPONSE_STREAM: OperationSpec = OperationSpec::not_implemented("sagemaker-runtime", "InvokeEndpointWithResponseStream", "POST", "/endpoints/{EndpointName}/invocations-response-stream", Authz::Targets(&[TargetSpec { action: "sagemaker:InvokeEndpointWithResponseStream", resource: "*", when: None, keys: &[] }]), Access::Read);
+/// `InvokeEndpointAsync`, decided, not implemented yet.
+pub static INVOKE_ENDPOINT_ASYNC: OperationSpec = OperationSpec::not_implemented("sagemaker-runtime", "InvokeEndpointAsync", "POST", "/endpoints/{EndpointName}/async-invocations", Authz::Targets(&[TargetSpec { action: "sagemaker:InvokeEndpointAsync", resource: "arn:{partition}:sagemaker:{region}:{account}:endpoint/{EndpointName}", when: None, keys: &[] }]), Access::Read).with_input(&shapes::INVOKE_ENDPOINT_ASYNC_INPUT);
+/// `InvokeEndpointWithResponseStream`, decided, not implemented yet.
+pub static INVOKE_ENDPOINT_WITH_RESPONSE_STREAM: OperationSpec = OperationSpec::not_implemented("sagemaker-runtime", "InvokeEndpointWithResponseStream", "POST", "/endpoints/{EndpointName}/invocations-response-stream", Authz::Targets(&[TargetSpec { action: "sagemaker:InvokeEndpointWithResponseStream", resource: "arn:{partition}:sagemaker:{region}:{account}:endpoint/{EndpointName}", when: None, keys: &[] }, TargetSpec { action: "sagemaker:InvokeEndpointWithResponseStream", resource: "arn:{partition}:sagemaker:{region}:{account}:inference-component/{InferenceComponentName}", when: Some("InferenceComponentName"), keys: &[] }]), Access::Read).with_input(&shapes::INVOKE_ENDPOINT_WITH_RESPONSE_STREAM_INPUT);
 /// Amazon SageMaker Runtime.
 pub static SERVICE: ServiceSpec = ServiceSpec {
     name: "sagemaker-runtime",

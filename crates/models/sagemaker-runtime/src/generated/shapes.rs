@@ -3,6 +3,8 @@
 
 use stoa_schema::{Kind, Location, Member, Shape};
 
+/// `AsyncBodyBlob`.
+pub static ASYNC_BODY_BLOB: Shape = Shape { name: "AsyncBodyBlob", kind: Kind::Blob { min: None, max: None }, sensitive: true };
 /// `BodyBlob`.
 pub static BODY_BLOB: Shape = Shape { name: "BodyBlob", kind: Kind::Blob { min: None, max: Some(6291456) }, sensitive: true };
 /// `CustomAttributesHeader`.
@@ -11,12 +13,31 @@ pub static CUSTOM_ATTRIBUTES_HEADER: Shape = Shape { name: "CustomAttributesHead
 pub static ENABLE_EXPLANATIONS_HEADER: Shape = Shape { name: "EnableExplanationsHeader", kind: Kind::String { min: Some(1), max: Some(64), pattern: Some(".*"), values: &[] }, sensitive: false };
 /// `EndpointName`.
 pub static ENDPOINT_NAME: Shape = Shape { name: "EndpointName", kind: Kind::String { min: None, max: Some(63), pattern: Some("^[a-zA-Z0-9](-*[a-zA-Z0-9])*"), values: &[] }, sensitive: false };
+/// `FilenameHeader`.
+pub static FILENAME_HEADER: Shape = Shape { name: "FilenameHeader", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `Header`.
 pub static HEADER: Shape = Shape { name: "Header", kind: Kind::String { min: None, max: Some(1024), pattern: Some("\\p{ASCII}*"), values: &[] }, sensitive: false };
 /// `InferenceComponentHeader`.
 pub static INFERENCE_COMPONENT_HEADER: Shape = Shape { name: "InferenceComponentHeader", kind: Kind::String { min: None, max: Some(63), pattern: Some("^[a-zA-Z0-9]([\\-a-zA-Z0-9]*[a-zA-Z0-9])?$"), values: &[] }, sensitive: false };
 /// `InferenceId`.
 pub static INFERENCE_ID: Shape = Shape { name: "InferenceId", kind: Kind::String { min: Some(1), max: Some(64), pattern: Some("\\A\\S[[:print:]]*\\z"), values: &[] }, sensitive: false };
+/// `InputLocationHeader`.
+pub static INPUT_LOCATION_HEADER: Shape = Shape { name: "InputLocationHeader", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `InvocationTimeoutSecondsHeader`.
+pub static INVOCATION_TIMEOUT_SECONDS_HEADER: Shape = Shape { name: "InvocationTimeoutSecondsHeader", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `InvokeEndpointAsyncInput`.
+pub static INVOKE_ENDPOINT_ASYNC_INPUT: Shape = Shape { name: "InvokeEndpointAsyncInput", kind: Kind::Structure(&[
+    Member { name: "EndpointName", wire_name: None, location: Location::Uri("EndpointName"), shape: &ENDPOINT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContentType", wire_name: None, location: Location::Header("x-amzn-sagemaker-content-type"), shape: &HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Accept", wire_name: None, location: Location::Header("x-amzn-sagemaker-accept"), shape: &HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomAttributes", wire_name: None, location: Location::Header("x-amzn-sagemaker-custom-attributes"), shape: &CUSTOM_ATTRIBUTES_HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InferenceId", wire_name: None, location: Location::Header("x-amzn-sagemaker-inference-id"), shape: &INFERENCE_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputLocation", wire_name: None, location: Location::Header("x-amzn-sagemaker-inputlocation"), shape: &INPUT_LOCATION_HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3OutputPathExtension", wire_name: None, location: Location::Header("x-amzn-sagemaker-s3outputpathextension"), shape: &S3_OUTPUT_PATH_EXTENSION_HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Filename", wire_name: None, location: Location::Header("x-amzn-sagemaker-filename"), shape: &FILENAME_HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RequestTTLSeconds", wire_name: None, location: Location::Header("x-amzn-sagemaker-requestttlseconds"), shape: &REQUEST_TTL_SECONDS_HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InvocationTimeoutSeconds", wire_name: None, location: Location::Header("x-amzn-sagemaker-invocationtimeoutseconds"), shape: &INVOCATION_TIMEOUT_SECONDS_HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Body", wire_name: None, location: Location::Payload, shape: &ASYNC_BODY_BLOB, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `InvokeEndpointInput`.
 pub static INVOKE_ENDPOINT_INPUT: Shape = Shape { name: "InvokeEndpointInput", kind: Kind::Structure(&[
     Member { name: "EndpointName", wire_name: None, location: Location::Uri("EndpointName"), shape: &ENDPOINT_NAME, required: true, idempotency_token: false, timestamp_format: None },
@@ -40,10 +61,27 @@ pub static INVOKE_ENDPOINT_OUTPUT: Shape = Shape { name: "InvokeEndpointOutput",
     Member { name: "CustomAttributes", wire_name: None, location: Location::Header("x-amzn-sagemaker-custom-attributes"), shape: &CUSTOM_ATTRIBUTES_HEADER, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "NewSessionId", wire_name: None, location: Location::Header("x-amzn-sagemaker-new-session-id"), shape: &NEW_SESSION_RESPONSE_HEADER, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "ClosedSessionId", wire_name: None, location: Location::Header("x-amzn-sagemaker-closed-session-id"), shape: &SESSION_ID_HEADER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InvokeEndpointWithResponseStreamInput`.
+pub static INVOKE_ENDPOINT_WITH_RESPONSE_STREAM_INPUT: Shape = Shape { name: "InvokeEndpointWithResponseStreamInput", kind: Kind::Structure(&[
+    Member { name: "EndpointName", wire_name: None, location: Location::Uri("EndpointName"), shape: &ENDPOINT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Body", wire_name: None, location: Location::Payload, shape: &BODY_BLOB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContentType", wire_name: None, location: Location::Header("content-type"), shape: &HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Accept", wire_name: None, location: Location::Header("x-amzn-sagemaker-accept"), shape: &HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomAttributes", wire_name: None, location: Location::Header("x-amzn-sagemaker-custom-attributes"), shape: &CUSTOM_ATTRIBUTES_HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TargetVariant", wire_name: None, location: Location::Header("x-amzn-sagemaker-target-variant"), shape: &TARGET_VARIANT_HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TargetContainerHostname", wire_name: None, location: Location::Header("x-amzn-sagemaker-target-container-hostname"), shape: &TARGET_CONTAINER_HOSTNAME_HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InferenceId", wire_name: None, location: Location::Header("x-amzn-sagemaker-inference-id"), shape: &INFERENCE_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InferenceComponentName", wire_name: None, location: Location::Header("x-amzn-sagemaker-inference-component"), shape: &INFERENCE_COMPONENT_HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionId", wire_name: None, location: Location::Header("x-amzn-sagemaker-session-id"), shape: &SESSION_ID_HEADER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PrefixAwareId", wire_name: None, location: Location::Header("x-amzn-sagemaker-prefix-aware-id"), shape: &PREFIX_AWARE_ID_HEADER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `NewSessionResponseHeader`.
 pub static NEW_SESSION_RESPONSE_HEADER: Shape = Shape { name: "NewSessionResponseHeader", kind: Kind::String { min: None, max: Some(256), pattern: Some("^[a-zA-Z0-9](-*[a-zA-Z0-9])*;\\sExpires=[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"), values: &[] }, sensitive: false };
 /// `PrefixAwareIdHeader`.
 pub static PREFIX_AWARE_ID_HEADER: Shape = Shape { name: "PrefixAwareIdHeader", kind: Kind::String { min: Some(1), max: Some(64), pattern: Some("\\A\\S[[:print:]]*\\z"), values: &[] }, sensitive: false };
+/// `RequestTTLSecondsHeader`.
+pub static REQUEST_TTL_SECONDS_HEADER: Shape = Shape { name: "RequestTTLSecondsHeader", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `S3OutputPathExtensionHeader`.
+pub static S3_OUTPUT_PATH_EXTENSION_HEADER: Shape = Shape { name: "S3OutputPathExtensionHeader", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `SessionIdHeader`.
 pub static SESSION_ID_HEADER: Shape = Shape { name: "SessionIdHeader", kind: Kind::String { min: None, max: Some(256), pattern: Some("^[a-zA-Z0-9](-*[a-zA-Z0-9])*$"), values: &[] }, sensitive: false };
 /// `SessionIdOrNewSessionConstantHeader`.

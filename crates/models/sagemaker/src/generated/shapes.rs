@@ -3,6 +3,133 @@
 
 use stoa_schema::{Kind, Location, Member, Shape};
 
+/// `AIAdapterId`.
+pub static AI_ADAPTER_ID: Shape = Shape { name: "AIAdapterId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AIAdapterModelPackageEntry`.
+pub static AI_ADAPTER_MODEL_PACKAGE_ENTRY: Shape = Shape { name: "AIAdapterModelPackageEntry", kind: Kind::Structure(&[
+    Member { name: "AdapterId", wire_name: None, location: Location::Body, shape: &AI_ADAPTER_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelPackageArn", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIAdapterModelPackageEntryList`.
+pub static AI_ADAPTER_MODEL_PACKAGE_ENTRY_LIST: Shape = Shape { name: "AIAdapterModelPackageEntryList", kind: Kind::List { member: &AI_ADAPTER_MODEL_PACKAGE_ENTRY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AIAdapterS3Entry`.
+pub static AI_ADAPTER_S3_ENTRY: Shape = Shape { name: "AIAdapterS3Entry", kind: Kind::Structure(&[
+    Member { name: "AdapterId", wire_name: None, location: Location::Body, shape: &AI_ADAPTER_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIAdapterS3EntryList`.
+pub static AI_ADAPTER_S3_ENTRY_LIST: Shape = Shape { name: "AIAdapterS3EntryList", kind: Kind::List { member: &AI_ADAPTER_S3_ENTRY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AIAdapterSource`.
+pub static AI_ADAPTER_SOURCE: Shape = Shape { name: "AIAdapterSource", kind: Kind::Union(&[
+    Member { name: "ModelPackageArns", wire_name: None, location: Location::Body, shape: &AI_ADAPTER_MODEL_PACKAGE_ENTRY_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3Uris", wire_name: None, location: Location::Body, shape: &AI_ADAPTER_S3_ENTRY_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIBenchmarkEndpoint`.
+pub static AI_BENCHMARK_ENDPOINT: Shape = Shape { name: "AIBenchmarkEndpoint", kind: Kind::Structure(&[
+    Member { name: "Identifier", wire_name: None, location: Location::Body, shape: &AI_RESOURCE_IDENTIFIER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TargetContainerHostname", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InferenceComponents", wire_name: None, location: Location::Body, shape: &AI_BENCHMARK_INFERENCE_COMPONENT_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIBenchmarkInferenceComponent`.
+pub static AI_BENCHMARK_INFERENCE_COMPONENT: Shape = Shape { name: "AIBenchmarkInferenceComponent", kind: Kind::Structure(&[
+    Member { name: "Identifier", wire_name: None, location: Location::Body, shape: &AI_RESOURCE_IDENTIFIER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIBenchmarkInferenceComponentList`.
+pub static AI_BENCHMARK_INFERENCE_COMPONENT_LIST: Shape = Shape { name: "AIBenchmarkInferenceComponentList", kind: Kind::List { member: &AI_BENCHMARK_INFERENCE_COMPONENT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AIBenchmarkNetworkConfig`.
+pub static AI_BENCHMARK_NETWORK_CONFIG: Shape = Shape { name: "AIBenchmarkNetworkConfig", kind: Kind::Structure(&[
+    Member { name: "VpcConfig", wire_name: None, location: Location::Body, shape: &VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIBenchmarkOutputConfig`.
+pub static AI_BENCHMARK_OUTPUT_CONFIG: Shape = Shape { name: "AIBenchmarkOutputConfig", kind: Kind::Structure(&[
+    Member { name: "S3OutputLocation", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MlflowConfig", wire_name: None, location: Location::Body, shape: &AI_MLFLOW_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIBenchmarkTarget`.
+pub static AI_BENCHMARK_TARGET: Shape = Shape { name: "AIBenchmarkTarget", kind: Kind::Union(&[
+    Member { name: "Endpoint", wire_name: None, location: Location::Body, shape: &AI_BENCHMARK_ENDPOINT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AICapacityReservationConfig`.
+pub static AI_CAPACITY_RESERVATION_CONFIG: Shape = Shape { name: "AICapacityReservationConfig", kind: Kind::Structure(&[
+    Member { name: "CapacityReservationPreference", wire_name: None, location: Location::Body, shape: &AI_CAPACITY_RESERVATION_PREFERENCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MlReservationArns", wire_name: None, location: Location::Body, shape: &AI_ML_RESERVATION_ARN_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AICapacityReservationPreference`.
+pub static AI_CAPACITY_RESERVATION_PREFERENCE: Shape = Shape { name: "AICapacityReservationPreference", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AIChannelName`.
+pub static AI_CHANNEL_NAME: Shape = Shape { name: "AIChannelName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AIDatasetConfig`.
+pub static AI_DATASET_CONFIG: Shape = Shape { name: "AIDatasetConfig", kind: Kind::Union(&[
+    Member { name: "InputDataConfig", wire_name: None, location: Location::Body, shape: &AI_WORKLOAD_INPUT_DATA_CONFIG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIEntityName`.
+pub static AI_ENTITY_NAME: Shape = Shape { name: "AIEntityName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AIMlReservationArn`.
+pub static AI_ML_RESERVATION_ARN: Shape = Shape { name: "AIMlReservationArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AIMlReservationArnList`.
+pub static AI_ML_RESERVATION_ARN_LIST: Shape = Shape { name: "AIMlReservationArnList", kind: Kind::List { member: &AI_ML_RESERVATION_ARN, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AIMlflowConfig`.
+pub static AI_MLFLOW_CONFIG: Shape = Shape { name: "AIMlflowConfig", kind: Kind::Structure(&[
+    Member { name: "MlflowResourceArn", wire_name: None, location: Location::Body, shape: &AI_MLFLOW_RESOURCE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MlflowExperimentName", wire_name: None, location: Location::Body, shape: &AI_MLFLOW_EXPERIMENT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MlflowRunName", wire_name: None, location: Location::Body, shape: &AI_MLFLOW_RUN_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIMlflowExperimentName`.
+pub static AI_MLFLOW_EXPERIMENT_NAME: Shape = Shape { name: "AIMlflowExperimentName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AIMlflowResourceArn`.
+pub static AI_MLFLOW_RESOURCE_ARN: Shape = Shape { name: "AIMlflowResourceArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AIMlflowRunName`.
+pub static AI_MLFLOW_RUN_NAME: Shape = Shape { name: "AIMlflowRunName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AIModelSource`.
+pub static AI_MODEL_SOURCE: Shape = Shape { name: "AIModelSource", kind: Kind::Union(&[
+    Member { name: "S3", wire_name: None, location: Location::Body, shape: &AI_MODEL_SOURCE_S3, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIModelSourceS3`.
+pub static AI_MODEL_SOURCE_S3: Shape = Shape { name: "AIModelSourceS3", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIRecommendationAllowOptimization`.
+pub static AI_RECOMMENDATION_ALLOW_OPTIMIZATION: Shape = Shape { name: "AIRecommendationAllowOptimization", kind: Kind::Boolean, sensitive: false };
+/// `AIRecommendationComputeSpec`.
+pub static AI_RECOMMENDATION_COMPUTE_SPEC: Shape = Shape { name: "AIRecommendationComputeSpec", kind: Kind::Structure(&[
+    Member { name: "InstanceTypes", wire_name: None, location: Location::Body, shape: &AI_RECOMMENDATION_INSTANCE_TYPE_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CapacityReservationConfig", wire_name: None, location: Location::Body, shape: &AI_CAPACITY_RESERVATION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIRecommendationConstraint`.
+pub static AI_RECOMMENDATION_CONSTRAINT: Shape = Shape { name: "AIRecommendationConstraint", kind: Kind::Structure(&[
+    Member { name: "Metric", wire_name: None, location: Location::Body, shape: &AI_RECOMMENDATION_METRIC, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIRecommendationConstraintList`.
+pub static AI_RECOMMENDATION_CONSTRAINT_LIST: Shape = Shape { name: "AIRecommendationConstraintList", kind: Kind::List { member: &AI_RECOMMENDATION_CONSTRAINT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AIRecommendationInferenceFramework`.
+pub static AI_RECOMMENDATION_INFERENCE_FRAMEWORK: Shape = Shape { name: "AIRecommendationInferenceFramework", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AIRecommendationInferenceSpecification`.
+pub static AI_RECOMMENDATION_INFERENCE_SPECIFICATION: Shape = Shape { name: "AIRecommendationInferenceSpecification", kind: Kind::Structure(&[
+    Member { name: "Framework", wire_name: None, location: Location::Body, shape: &AI_RECOMMENDATION_INFERENCE_FRAMEWORK, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIRecommendationInstanceType`.
+pub static AI_RECOMMENDATION_INSTANCE_TYPE: Shape = Shape { name: "AIRecommendationInstanceType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AIRecommendationInstanceTypeList`.
+pub static AI_RECOMMENDATION_INSTANCE_TYPE_LIST: Shape = Shape { name: "AIRecommendationInstanceTypeList", kind: Kind::List { member: &AI_RECOMMENDATION_INSTANCE_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AIRecommendationMetric`.
+pub static AI_RECOMMENDATION_METRIC: Shape = Shape { name: "AIRecommendationMetric", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AIRecommendationOutputConfig`.
+pub static AI_RECOMMENDATION_OUTPUT_CONFIG: Shape = Shape { name: "AIRecommendationOutputConfig", kind: Kind::Structure(&[
+    Member { name: "S3OutputLocation", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelPackageGroupIdentifier", wire_name: None, location: Location::Body, shape: &AI_RESOURCE_IDENTIFIER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MlflowConfig", wire_name: None, location: Location::Body, shape: &AI_MLFLOW_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIRecommendationPerformanceTarget`.
+pub static AI_RECOMMENDATION_PERFORMANCE_TARGET: Shape = Shape { name: "AIRecommendationPerformanceTarget", kind: Kind::Structure(&[
+    Member { name: "Constraints", wire_name: None, location: Location::Body, shape: &AI_RECOMMENDATION_CONSTRAINT_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIResourceIdentifier`.
+pub static AI_RESOURCE_IDENTIFIER: Shape = Shape { name: "AIResourceIdentifier", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AIWorkloadConfigs`.
+pub static AI_WORKLOAD_CONFIGS: Shape = Shape { name: "AIWorkloadConfigs", kind: Kind::Structure(&[
+    Member { name: "WorkloadSpec", wire_name: None, location: Location::Body, shape: &WORKLOAD_SPEC, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIWorkloadDataSource`.
+pub static AI_WORKLOAD_DATA_SOURCE: Shape = Shape { name: "AIWorkloadDataSource", kind: Kind::Structure(&[
+    Member { name: "S3DataSource", wire_name: None, location: Location::Body, shape: &AI_WORKLOAD_S3_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIWorkloadInputDataConfig`.
+pub static AI_WORKLOAD_INPUT_DATA_CONFIG: Shape = Shape { name: "AIWorkloadInputDataConfig", kind: Kind::Structure(&[
+    Member { name: "ChannelName", wire_name: None, location: Location::Body, shape: &AI_CHANNEL_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataSource", wire_name: None, location: Location::Body, shape: &AI_WORKLOAD_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AIWorkloadInputDataConfigList`.
+pub static AI_WORKLOAD_INPUT_DATA_CONFIG_LIST: Shape = Shape { name: "AIWorkloadInputDataConfigList", kind: Kind::List { member: &AI_WORKLOAD_INPUT_DATA_CONFIG, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AIWorkloadS3DataSource`.
+pub static AI_WORKLOAD_S3_DATA_SOURCE: Shape = Shape { name: "AIWorkloadS3DataSource", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AbsoluteBorrowLimitResourceList`.
+pub static ABSOLUTE_BORROW_LIMIT_RESOURCE_LIST: Shape = Shape { name: "AbsoluteBorrowLimitResourceList", kind: Kind::List { member: &COMPUTE_QUOTA_RESOURCE_CONFIG, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AcceleratorPartitionConfig`.
+pub static ACCELERATOR_PARTITION_CONFIG: Shape = Shape { name: "AcceleratorPartitionConfig", kind: Kind::Structure(&[
+    Member { name: "Type", wire_name: None, location: Location::Body, shape: &MIG_PROFILE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Count", wire_name: None, location: Location::Body, shape: &ACCELERATOR_PARTITION_CONFIG_COUNT_INTEGER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AcceleratorPartitionConfigCountInteger`.
+pub static ACCELERATOR_PARTITION_CONFIG_COUNT_INTEGER: Shape = Shape { name: "AcceleratorPartitionConfigCountInteger", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `AcceleratorPartitionLayout`.
 pub static ACCELERATOR_PARTITION_LAYOUT: Shape = Shape { name: "AcceleratorPartitionLayout", kind: Kind::Structure(&[
     Member { name: "AcceleratorPartitionTypes", wire_name: None, location: Location::Body, shape: &ACCELERATOR_PARTITION_TYPE_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -12,8 +139,40 @@ pub static ACCELERATOR_PARTITION_LAYOUTS: Shape = Shape { name: "AcceleratorPart
 pub static ACCELERATOR_PARTITION_TYPE: Shape = Shape { name: "AcceleratorPartitionType", kind: Kind::String { min: Some(0), max: Some(32), pattern: Some("mig-[0-9]+g\\.[0-9]+gb([+-][a-z0-9.]+)*"), values: &[] }, sensitive: false };
 /// `AcceleratorPartitionTypeList`.
 pub static ACCELERATOR_PARTITION_TYPE_LIST: Shape = Shape { name: "AcceleratorPartitionTypeList", kind: Kind::List { member: &ACCELERATOR_PARTITION_TYPE, member_name: None, flattened: false, min: Some(0), max: Some(32) }, sensitive: false };
+/// `AcceleratorsAmount`.
+pub static ACCELERATORS_AMOUNT: Shape = Shape { name: "AcceleratorsAmount", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `Accept`.
+pub static ACCEPT: Shape = Shape { name: "Accept", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `AcceptEula`.
 pub static ACCEPT_EULA: Shape = Shape { name: "AcceptEula", kind: Kind::Boolean, sensitive: false };
+/// `AccountDefaultStatus`.
+pub static ACCOUNT_DEFAULT_STATUS: Shape = Shape { name: "AccountDefaultStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AccountId`.
+pub static ACCOUNT_ID: Shape = Shape { name: "AccountId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ActionSource`.
+pub static ACTION_SOURCE: Shape = Shape { name: "ActionSource", kind: Kind::Structure(&[
+    Member { name: "SourceUri", wire_name: None, location: Location::Body, shape: &SOURCE_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceType", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceId", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ActionStatus`.
+pub static ACTION_STATUS: Shape = Shape { name: "ActionStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ActivationState`.
+pub static ACTIVATION_STATE: Shape = Shape { name: "ActivationState", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AddAssociationRequest`.
+pub static ADD_ASSOCIATION_REQUEST: Shape = Shape { name: "AddAssociationRequest", kind: Kind::Structure(&[
+    Member { name: "SourceArn", wire_name: None, location: Location::Body, shape: &ASSOCIATION_ENTITY_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DestinationArn", wire_name: None, location: Location::Body, shape: &ASSOCIATION_ENTITY_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AssociationType", wire_name: None, location: Location::Body, shape: &ASSOCIATION_EDGE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AddClusterNodeSpecification`.
+pub static ADD_CLUSTER_NODE_SPECIFICATION: Shape = Shape { name: "AddClusterNodeSpecification", kind: Kind::Structure(&[
+    Member { name: "InstanceGroupName", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_GROUP_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IncrementTargetCountBy", wire_name: None, location: Location::Body, shape: &ADD_CLUSTER_NODE_SPECIFICATION_INCREMENT_TARGET_COUNT_BY_INTEGER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AvailabilityZones", wire_name: None, location: Location::Body, shape: &CLUSTER_AVAILABILITY_ZONES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceTypes", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_TYPES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AddClusterNodeSpecificationIncrementTargetCountByInteger`.
+pub static ADD_CLUSTER_NODE_SPECIFICATION_INCREMENT_TARGET_COUNT_BY_INTEGER: Shape = Shape { name: "AddClusterNodeSpecificationIncrementTargetCountByInteger", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `AddClusterNodeSpecificationList`.
+pub static ADD_CLUSTER_NODE_SPECIFICATION_LIST: Shape = Shape { name: "AddClusterNodeSpecificationList", kind: Kind::List { member: &ADD_CLUSTER_NODE_SPECIFICATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `AddTagsInput`.
 pub static ADD_TAGS_INPUT: Shape = Shape { name: "AddTagsInput", kind: Kind::Structure(&[
     Member { name: "ResourceArn", wire_name: None, location: Location::Body, shape: &RESOURCE_ARN, required: true, idempotency_token: false, timestamp_format: None },
@@ -21,6 +180,19 @@ pub static ADD_TAGS_INPUT: Shape = Shape { name: "AddTagsInput", kind: Kind::Str
 /// `AddTagsOutput`.
 pub static ADD_TAGS_OUTPUT: Shape = Shape { name: "AddTagsOutput", kind: Kind::Structure(&[
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AdditionalCodeRepositoryNamesOrUrls`.
+pub static ADDITIONAL_CODE_REPOSITORY_NAMES_OR_URLS: Shape = Shape { name: "AdditionalCodeRepositoryNamesOrUrls", kind: Kind::List { member: &CODE_REPOSITORY_NAME_OR_URL, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AdditionalInferenceSpecificationDefinition`.
+pub static ADDITIONAL_INFERENCE_SPECIFICATION_DEFINITION: Shape = Shape { name: "AdditionalInferenceSpecificationDefinition", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &ENTITY_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Containers", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_CONTAINER_DEFINITION_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedTransformInstanceTypes", wire_name: None, location: Location::Body, shape: &TRANSFORM_INSTANCE_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedRealtimeInferenceInstanceTypes", wire_name: None, location: Location::Body, shape: &REALTIME_INFERENCE_INSTANCE_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedContentTypes", wire_name: None, location: Location::Body, shape: &CONTENT_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedResponseMIMETypes", wire_name: None, location: Location::Body, shape: &RESPONSE_MIME_TYPES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AdditionalInferenceSpecifications`.
+pub static ADDITIONAL_INFERENCE_SPECIFICATIONS: Shape = Shape { name: "AdditionalInferenceSpecifications", kind: Kind::List { member: &ADDITIONAL_INFERENCE_SPECIFICATION_DEFINITION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `AdditionalModelChannelName`.
 pub static ADDITIONAL_MODEL_CHANNEL_NAME: Shape = Shape { name: "AdditionalModelChannelName", kind: Kind::String { min: Some(1), max: Some(64), pattern: Some("[A-Za-z0-9\\.\\-_]+"), values: &[] }, sensitive: false };
 /// `AdditionalModelDataSource`.
@@ -29,13 +201,120 @@ pub static ADDITIONAL_MODEL_DATA_SOURCE: Shape = Shape { name: "AdditionalModelD
     Member { name: "S3DataSource", wire_name: None, location: Location::Body, shape: &S3_MODEL_DATA_SOURCE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `AdditionalModelDataSources`.
 pub static ADDITIONAL_MODEL_DATA_SOURCES: Shape = Shape { name: "AdditionalModelDataSources", kind: Kind::List { member: &ADDITIONAL_MODEL_DATA_SOURCE, member_name: None, flattened: false, min: Some(0), max: Some(5) }, sensitive: false };
+/// `AdditionalS3DataSource`.
+pub static ADDITIONAL_S3_DATA_SOURCE: Shape = Shape { name: "AdditionalS3DataSource", kind: Kind::Structure(&[
+    Member { name: "S3DataType", wire_name: None, location: Location::Body, shape: &ADDITIONAL_S3_DATA_SOURCE_DATA_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CompressionType", wire_name: None, location: Location::Body, shape: &COMPRESSION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ETag", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AdditionalS3DataSourceDataType`.
+pub static ADDITIONAL_S3_DATA_SOURCE_DATA_TYPE: Shape = Shape { name: "AdditionalS3DataSourceDataType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AggregationTransformationValue`.
+pub static AGGREGATION_TRANSFORMATION_VALUE: Shape = Shape { name: "AggregationTransformationValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AggregationTransformations`.
+pub static AGGREGATION_TRANSFORMATIONS: Shape = Shape { name: "AggregationTransformations", kind: Kind::Map { key: &TRANSFORMATION_ATTRIBUTE_NAME, value: &AGGREGATION_TRANSFORMATION_VALUE, min: None, max: None }, sensitive: false };
 /// `Alarm`.
 pub static ALARM: Shape = Shape { name: "Alarm", kind: Kind::Structure(&[
+    Member { name: "AlarmName", wire_name: None, location: Location::Body, shape: &ALARM_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AlarmDetails`.
+pub static ALARM_DETAILS: Shape = Shape { name: "AlarmDetails", kind: Kind::Structure(&[
     Member { name: "AlarmName", wire_name: None, location: Location::Body, shape: &ALARM_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `AlarmList`.
 pub static ALARM_LIST: Shape = Shape { name: "AlarmList", kind: Kind::List { member: &ALARM, member_name: None, flattened: false, min: Some(1), max: Some(10) }, sensitive: false };
 /// `AlarmName`.
 pub static ALARM_NAME: Shape = Shape { name: "AlarmName", kind: Kind::String { min: Some(1), max: Some(255), pattern: Some("^.*\\S.*$"), values: &[] }, sensitive: false };
+/// `AlgorithmImage`.
+pub static ALGORITHM_IMAGE: Shape = Shape { name: "AlgorithmImage", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AlgorithmSpecification`.
+pub static ALGORITHM_SPECIFICATION: Shape = Shape { name: "AlgorithmSpecification", kind: Kind::Structure(&[
+    Member { name: "TrainingImage", wire_name: None, location: Location::Body, shape: &ALGORITHM_IMAGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AlgorithmName", wire_name: None, location: Location::Body, shape: &ARN_OR_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingInputMode", wire_name: None, location: Location::Body, shape: &TRAINING_INPUT_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MetricDefinitions", wire_name: None, location: Location::Body, shape: &METRIC_DEFINITION_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableSageMakerMetricsTimeSeries", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerEntrypoint", wire_name: None, location: Location::Body, shape: &TRAINING_CONTAINER_ENTRYPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerArguments", wire_name: None, location: Location::Body, shape: &TRAINING_CONTAINER_ARGUMENTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingImageConfig", wire_name: None, location: Location::Body, shape: &TRAINING_IMAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AlgorithmValidationProfile`.
+pub static ALGORITHM_VALIDATION_PROFILE: Shape = Shape { name: "AlgorithmValidationProfile", kind: Kind::Structure(&[
+    Member { name: "ProfileName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingJobDefinition", wire_name: None, location: Location::Body, shape: &TRAINING_JOB_DEFINITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TransformJobDefinition", wire_name: None, location: Location::Body, shape: &TRANSFORM_JOB_DEFINITION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AlgorithmValidationProfiles`.
+pub static ALGORITHM_VALIDATION_PROFILES: Shape = Shape { name: "AlgorithmValidationProfiles", kind: Kind::List { member: &ALGORITHM_VALIDATION_PROFILE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AlgorithmValidationSpecification`.
+pub static ALGORITHM_VALIDATION_SPECIFICATION: Shape = Shape { name: "AlgorithmValidationSpecification", kind: Kind::Structure(&[
+    Member { name: "ValidationRole", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ValidationProfiles", wire_name: None, location: Location::Body, shape: &ALGORITHM_VALIDATION_PROFILES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AliasOperations`.
+pub static ALIAS_OPERATIONS: Shape = Shape { name: "AliasOperations", kind: Kind::Structure(&[
+    Member { name: "Add", wire_name: None, location: Location::Body, shape: &PIPELINE_VERSION_ALIAS_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Remove", wire_name: None, location: Location::Body, shape: &PIPELINE_VERSION_ALIAS_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AmazonQSettings`.
+pub static AMAZON_Q_SETTINGS: Shape = Shape { name: "AmazonQSettings", kind: Kind::Structure(&[
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "QProfileArn", wire_name: None, location: Location::Body, shape: &Q_PROFILE_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AnnotationConsolidationConfig`.
+pub static ANNOTATION_CONSOLIDATION_CONFIG: Shape = Shape { name: "AnnotationConsolidationConfig", kind: Kind::Structure(&[
+    Member { name: "AnnotationConsolidationLambdaArn", wire_name: None, location: Location::Body, shape: &LAMBDA_FUNCTION_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AppImageConfigName`.
+pub static APP_IMAGE_CONFIG_NAME: Shape = Shape { name: "AppImageConfigName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AppInstanceType`.
+pub static APP_INSTANCE_TYPE: Shape = Shape { name: "AppInstanceType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AppLifecycleManagement`.
+pub static APP_LIFECYCLE_MANAGEMENT: Shape = Shape { name: "AppLifecycleManagement", kind: Kind::Structure(&[
+    Member { name: "IdleSettings", wire_name: None, location: Location::Body, shape: &IDLE_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AppManaged`.
+pub static APP_MANAGED: Shape = Shape { name: "AppManaged", kind: Kind::Boolean, sensitive: false };
+/// `AppName`.
+pub static APP_NAME: Shape = Shape { name: "AppName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AppNetworkAccessType`.
+pub static APP_NETWORK_ACCESS_TYPE: Shape = Shape { name: "AppNetworkAccessType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AppSecurityGroupManagement`.
+pub static APP_SECURITY_GROUP_MANAGEMENT: Shape = Shape { name: "AppSecurityGroupManagement", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AppSpecification`.
+pub static APP_SPECIFICATION: Shape = Shape { name: "AppSpecification", kind: Kind::Structure(&[
+    Member { name: "ImageUri", wire_name: None, location: Location::Body, shape: &IMAGE_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerEntrypoint", wire_name: None, location: Location::Body, shape: &CONTAINER_ENTRYPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerArguments", wire_name: None, location: Location::Body, shape: &CONTAINER_ARGUMENTS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AppType`.
+pub static APP_TYPE: Shape = Shape { name: "AppType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ApprovalDescription`.
+pub static APPROVAL_DESCRIPTION: Shape = Shape { name: "ApprovalDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ArnOrName`.
+pub static ARN_OR_NAME: Shape = Shape { name: "ArnOrName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ArtifactArn`.
+pub static ARTIFACT_ARN: Shape = Shape { name: "ArtifactArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ArtifactProperties`.
+pub static ARTIFACT_PROPERTIES: Shape = Shape { name: "ArtifactProperties", kind: Kind::Map { key: &STRING_PARAMETER_VALUE, value: &ARTIFACT_PROPERTY_VALUE, min: None, max: None }, sensitive: false };
+/// `ArtifactPropertyValue`.
+pub static ARTIFACT_PROPERTY_VALUE: Shape = Shape { name: "ArtifactPropertyValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ArtifactSource`.
+pub static ARTIFACT_SOURCE: Shape = Shape { name: "ArtifactSource", kind: Kind::Structure(&[
+    Member { name: "SourceUri", wire_name: None, location: Location::Body, shape: &SOURCE_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceTypes", wire_name: None, location: Location::Body, shape: &ARTIFACT_SOURCE_TYPES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ArtifactSourceIdType`.
+pub static ARTIFACT_SOURCE_ID_TYPE: Shape = Shape { name: "ArtifactSourceIdType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ArtifactSourceType`.
+pub static ARTIFACT_SOURCE_TYPE: Shape = Shape { name: "ArtifactSourceType", kind: Kind::Structure(&[
+    Member { name: "SourceIdType", wire_name: None, location: Location::Body, shape: &ARTIFACT_SOURCE_ID_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ArtifactSourceTypes`.
+pub static ARTIFACT_SOURCE_TYPES: Shape = Shape { name: "ArtifactSourceTypes", kind: Kind::List { member: &ARTIFACT_SOURCE_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AssemblyType`.
+pub static ASSEMBLY_TYPE: Shape = Shape { name: "AssemblyType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AssignedGroupPatternsList`.
+pub static ASSIGNED_GROUP_PATTERNS_LIST: Shape = Shape { name: "AssignedGroupPatternsList", kind: Kind::List { member: &GROUP_NAME_PATTERN, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AssociateTrialComponentRequest`.
+pub static ASSOCIATE_TRIAL_COMPONENT_REQUEST: Shape = Shape { name: "AssociateTrialComponentRequest", kind: Kind::Structure(&[
+    Member { name: "TrialComponentName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrialName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AssociationEdgeType`.
+pub static ASSOCIATION_EDGE_TYPE: Shape = Shape { name: "AssociationEdgeType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AssociationEntityArn`.
+pub static ASSOCIATION_ENTITY_ARN: Shape = Shape { name: "AssociationEntityArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AssumableRoleArns`.
+pub static ASSUMABLE_ROLE_ARNS: Shape = Shape { name: "AssumableRoleArns", kind: Kind::List { member: &ROLE_ARN, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `AsyncInferenceClientConfig`.
 pub static ASYNC_INFERENCE_CLIENT_CONFIG: Shape = Shape { name: "AsyncInferenceClientConfig", kind: Kind::Structure(&[
     Member { name: "MaxConcurrentInvocationsPerInstance", wire_name: None, location: Location::Body, shape: &MAX_CONCURRENT_INVOCATIONS_PER_INSTANCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -58,15 +337,236 @@ pub static ASYNC_INFERENCE_OUTPUT_CONFIG: Shape = Shape { name: "AsyncInferenceO
 pub static ASYNC_NOTIFICATION_TOPIC_TYPE_LIST: Shape = Shape { name: "AsyncNotificationTopicTypeList", kind: Kind::List { member: &ASYNC_NOTIFICATION_TOPIC_TYPES, member_name: None, flattened: false, min: Some(0), max: Some(2) }, sensitive: false };
 /// `AsyncNotificationTopicTypes`.
 pub static ASYNC_NOTIFICATION_TOPIC_TYPES: Shape = Shape { name: "AsyncNotificationTopicTypes", kind: Kind::String { min: None, max: None, pattern: None, values: &["SUCCESS_NOTIFICATION_TOPIC", "ERROR_NOTIFICATION_TOPIC"] }, sensitive: false };
+/// `AthenaCatalog`.
+pub static ATHENA_CATALOG: Shape = Shape { name: "AthenaCatalog", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AthenaDatabase`.
+pub static ATHENA_DATABASE: Shape = Shape { name: "AthenaDatabase", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AthenaDatasetDefinition`.
+pub static ATHENA_DATASET_DEFINITION: Shape = Shape { name: "AthenaDatasetDefinition", kind: Kind::Structure(&[
+    Member { name: "Catalog", wire_name: None, location: Location::Body, shape: &ATHENA_CATALOG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Database", wire_name: None, location: Location::Body, shape: &ATHENA_DATABASE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "QueryString", wire_name: None, location: Location::Body, shape: &ATHENA_QUERY_STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WorkGroup", wire_name: None, location: Location::Body, shape: &ATHENA_WORK_GROUP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputS3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputFormat", wire_name: None, location: Location::Body, shape: &ATHENA_RESULT_FORMAT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputCompression", wire_name: None, location: Location::Body, shape: &ATHENA_RESULT_COMPRESSION_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AthenaQueryString`.
+pub static ATHENA_QUERY_STRING: Shape = Shape { name: "AthenaQueryString", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AthenaResultCompressionType`.
+pub static ATHENA_RESULT_COMPRESSION_TYPE: Shape = Shape { name: "AthenaResultCompressionType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AthenaResultFormat`.
+pub static ATHENA_RESULT_FORMAT: Shape = Shape { name: "AthenaResultFormat", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AthenaWorkGroup`.
+pub static ATHENA_WORK_GROUP: Shape = Shape { name: "AthenaWorkGroup", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AttachClusterNodeNetworkInterfaceRequest`.
+pub static ATTACH_CLUSTER_NODE_NETWORK_INTERFACE_REQUEST: Shape = Shape { name: "AttachClusterNodeNetworkInterfaceRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeId", wire_name: None, location: Location::Body, shape: &CLUSTER_NODE_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NetworkInterfaceId", wire_name: None, location: Location::Body, shape: &CLUSTER_NETWORK_INTERFACE_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AttachClusterNodeVolumeRequest`.
+pub static ATTACH_CLUSTER_NODE_VOLUME_REQUEST: Shape = Shape { name: "AttachClusterNodeVolumeRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterArn", wire_name: None, location: Location::Body, shape: &CLUSTER_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeId", wire_name: None, location: Location::Body, shape: &CLUSTER_NODE_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeId", wire_name: None, location: Location::Body, shape: &VOLUME_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AttributeName`.
+pub static ATTRIBUTE_NAME: Shape = Shape { name: "AttributeName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AttributeNames`.
+pub static ATTRIBUTE_NAMES: Shape = Shape { name: "AttributeNames", kind: Kind::List { member: &ATTRIBUTE_NAME, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AuthMode`.
+pub static AUTH_MODE: Shape = Shape { name: "AuthMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AuthenticationRequestExtraParams`.
+pub static AUTHENTICATION_REQUEST_EXTRA_PARAMS: Shape = Shape { name: "AuthenticationRequestExtraParams", kind: Kind::Map { key: &AUTHENTICATION_REQUEST_EXTRA_PARAMS_KEY, value: &AUTHENTICATION_REQUEST_EXTRA_PARAMS_VALUE, min: None, max: None }, sensitive: false };
+/// `AuthenticationRequestExtraParamsKey`.
+pub static AUTHENTICATION_REQUEST_EXTRA_PARAMS_KEY: Shape = Shape { name: "AuthenticationRequestExtraParamsKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AuthenticationRequestExtraParamsValue`.
+pub static AUTHENTICATION_REQUEST_EXTRA_PARAMS_VALUE: Shape = Shape { name: "AuthenticationRequestExtraParamsValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `AuthorizedUrl`.
 pub static AUTHORIZED_URL: Shape = Shape { name: "AuthorizedUrl", kind: Kind::Structure(&[
     Member { name: "Url", wire_name: None, location: Location::Body, shape: &LONG_S3_URI, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "LocalPath", wire_name: None, location: Location::Body, shape: &LOCAL_PATH, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `AuthorizedUrlConfigs`.
 pub static AUTHORIZED_URL_CONFIGS: Shape = Shape { name: "AuthorizedUrlConfigs", kind: Kind::List { member: &AUTHORIZED_URL, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AutoGenerateEndpointName`.
+pub static AUTO_GENERATE_ENDPOINT_NAME: Shape = Shape { name: "AutoGenerateEndpointName", kind: Kind::Boolean, sensitive: false };
+/// `AutoMLAlgorithm`.
+pub static AUTO_ML_ALGORITHM: Shape = Shape { name: "AutoMLAlgorithm", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AutoMLAlgorithmConfig`.
+pub static AUTO_ML_ALGORITHM_CONFIG: Shape = Shape { name: "AutoMLAlgorithmConfig", kind: Kind::Structure(&[
+    Member { name: "AutoMLAlgorithms", wire_name: None, location: Location::Body, shape: &AUTO_ML_ALGORITHMS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLAlgorithms`.
+pub static AUTO_ML_ALGORITHMS: Shape = Shape { name: "AutoMLAlgorithms", kind: Kind::List { member: &AUTO_ML_ALGORITHM, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AutoMLAlgorithmsConfig`.
+pub static AUTO_ML_ALGORITHMS_CONFIG: Shape = Shape { name: "AutoMLAlgorithmsConfig", kind: Kind::List { member: &AUTO_ML_ALGORITHM_CONFIG, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AutoMLCandidateGenerationConfig`.
+pub static AUTO_ML_CANDIDATE_GENERATION_CONFIG: Shape = Shape { name: "AutoMLCandidateGenerationConfig", kind: Kind::Structure(&[
+    Member { name: "FeatureSpecificationS3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AlgorithmsConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_ALGORITHMS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLChannel`.
+pub static AUTO_ML_CHANNEL: Shape = Shape { name: "AutoMLChannel", kind: Kind::Structure(&[
+    Member { name: "DataSource", wire_name: None, location: Location::Body, shape: &AUTO_ML_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CompressionType", wire_name: None, location: Location::Body, shape: &COMPRESSION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TargetAttributeName", wire_name: None, location: Location::Body, shape: &TARGET_ATTRIBUTE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContentType", wire_name: None, location: Location::Body, shape: &CONTENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ChannelType", wire_name: None, location: Location::Body, shape: &AUTO_ML_CHANNEL_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SampleWeightAttributeName", wire_name: None, location: Location::Body, shape: &SAMPLE_WEIGHT_ATTRIBUTE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLChannelType`.
+pub static AUTO_ML_CHANNEL_TYPE: Shape = Shape { name: "AutoMLChannelType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AutoMLComputeConfig`.
+pub static AUTO_ML_COMPUTE_CONFIG: Shape = Shape { name: "AutoMLComputeConfig", kind: Kind::Structure(&[
+    Member { name: "EmrServerlessComputeConfig", wire_name: None, location: Location::Body, shape: &EMR_SERVERLESS_COMPUTE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLDataSource`.
+pub static AUTO_ML_DATA_SOURCE: Shape = Shape { name: "AutoMLDataSource", kind: Kind::Structure(&[
+    Member { name: "S3DataSource", wire_name: None, location: Location::Body, shape: &AUTO_MLS3_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLDataSplitConfig`.
+pub static AUTO_ML_DATA_SPLIT_CONFIG: Shape = Shape { name: "AutoMLDataSplitConfig", kind: Kind::Structure(&[
+    Member { name: "ValidationFraction", wire_name: None, location: Location::Body, shape: &VALIDATION_FRACTION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLInputDataConfig`.
+pub static AUTO_ML_INPUT_DATA_CONFIG: Shape = Shape { name: "AutoMLInputDataConfig", kind: Kind::List { member: &AUTO_ML_CHANNEL, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AutoMLJobChannel`.
+pub static AUTO_ML_JOB_CHANNEL: Shape = Shape { name: "AutoMLJobChannel", kind: Kind::Structure(&[
+    Member { name: "ChannelType", wire_name: None, location: Location::Body, shape: &AUTO_ML_CHANNEL_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContentType", wire_name: None, location: Location::Body, shape: &CONTENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CompressionType", wire_name: None, location: Location::Body, shape: &COMPRESSION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataSource", wire_name: None, location: Location::Body, shape: &AUTO_ML_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLJobCompletionCriteria`.
+pub static AUTO_ML_JOB_COMPLETION_CRITERIA: Shape = Shape { name: "AutoMLJobCompletionCriteria", kind: Kind::Structure(&[
+    Member { name: "MaxCandidates", wire_name: None, location: Location::Body, shape: &MAX_CANDIDATES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxRuntimePerTrainingJobInSeconds", wire_name: None, location: Location::Body, shape: &MAX_RUNTIME_PER_TRAINING_JOB_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxAutoMLJobRuntimeInSeconds", wire_name: None, location: Location::Body, shape: &MAX_AUTO_ML_JOB_RUNTIME_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLJobConfig`.
+pub static AUTO_ML_JOB_CONFIG: Shape = Shape { name: "AutoMLJobConfig", kind: Kind::Structure(&[
+    Member { name: "CompletionCriteria", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_COMPLETION_CRITERIA, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SecurityConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_SECURITY_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CandidateGenerationConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_CANDIDATE_GENERATION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataSplitConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_DATA_SPLIT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Mode", wire_name: None, location: Location::Body, shape: &AUTO_ML_MODE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLJobInputDataConfig`.
+pub static AUTO_ML_JOB_INPUT_DATA_CONFIG: Shape = Shape { name: "AutoMLJobInputDataConfig", kind: Kind::List { member: &AUTO_ML_JOB_CHANNEL, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AutoMLJobName`.
+pub static AUTO_ML_JOB_NAME: Shape = Shape { name: "AutoMLJobName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AutoMLJobObjective`.
+pub static AUTO_ML_JOB_OBJECTIVE: Shape = Shape { name: "AutoMLJobObjective", kind: Kind::Structure(&[
+    Member { name: "MetricName", wire_name: None, location: Location::Body, shape: &AUTO_ML_METRIC_ENUM, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLMetricEnum`.
+pub static AUTO_ML_METRIC_ENUM: Shape = Shape { name: "AutoMLMetricEnum", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AutoMLMode`.
+pub static AUTO_ML_MODE: Shape = Shape { name: "AutoMLMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AutoMLOutputDataConfig`.
+pub static AUTO_ML_OUTPUT_DATA_CONFIG: Shape = Shape { name: "AutoMLOutputDataConfig", kind: Kind::Structure(&[
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLProblemTypeConfig`.
+pub static AUTO_ML_PROBLEM_TYPE_CONFIG: Shape = Shape { name: "AutoMLProblemTypeConfig", kind: Kind::Union(&[
+    Member { name: "ImageClassificationJobConfig", wire_name: None, location: Location::Body, shape: &IMAGE_CLASSIFICATION_JOB_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TextClassificationJobConfig", wire_name: None, location: Location::Body, shape: &TEXT_CLASSIFICATION_JOB_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TimeSeriesForecastingJobConfig", wire_name: None, location: Location::Body, shape: &TIME_SERIES_FORECASTING_JOB_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TabularJobConfig", wire_name: None, location: Location::Body, shape: &TABULAR_JOB_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TextGenerationJobConfig", wire_name: None, location: Location::Body, shape: &TEXT_GENERATION_JOB_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLS3DataSource`.
+pub static AUTO_MLS3_DATA_SOURCE: Shape = Shape { name: "AutoMLS3DataSource", kind: Kind::Structure(&[
+    Member { name: "S3DataType", wire_name: None, location: Location::Body, shape: &AUTO_MLS3_DATA_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMLS3DataType`.
+pub static AUTO_MLS3_DATA_TYPE: Shape = Shape { name: "AutoMLS3DataType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AutoMLSecurityConfig`.
+pub static AUTO_ML_SECURITY_CONFIG: Shape = Shape { name: "AutoMLSecurityConfig", kind: Kind::Structure(&[
+    Member { name: "VolumeKmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableInterContainerTrafficEncryption", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcConfig", wire_name: None, location: Location::Body, shape: &VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoMountHomeEFS`.
+pub static AUTO_MOUNT_HOME_EFS: Shape = Shape { name: "AutoMountHomeEFS", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AutoParameter`.
+pub static AUTO_PARAMETER: Shape = Shape { name: "AutoParameter", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &PARAMETER_KEY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ValueHint", wire_name: None, location: Location::Body, shape: &PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutoParameters`.
+pub static AUTO_PARAMETERS: Shape = Shape { name: "AutoParameters", kind: Kind::List { member: &AUTO_PARAMETER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `AutoRollbackAlarms`.
+pub static AUTO_ROLLBACK_ALARMS: Shape = Shape { name: "AutoRollbackAlarms", kind: Kind::List { member: &ALARM_DETAILS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `AutoRollbackConfig`.
 pub static AUTO_ROLLBACK_CONFIG: Shape = Shape { name: "AutoRollbackConfig", kind: Kind::Structure(&[
     Member { name: "Alarms", wire_name: None, location: Location::Body, shape: &ALARM_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Autotune`.
+pub static AUTOTUNE: Shape = Shape { name: "Autotune", kind: Kind::Structure(&[
+    Member { name: "Mode", wire_name: None, location: Location::Body, shape: &AUTOTUNE_MODE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AutotuneMode`.
+pub static AUTOTUNE_MODE: Shape = Shape { name: "AutotuneMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AvailabilityZoneBalanceEnforcementMode`.
+pub static AVAILABILITY_ZONE_BALANCE_ENFORCEMENT_MODE: Shape = Shape { name: "AvailabilityZoneBalanceEnforcementMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `AvailabilityZoneBalanceMaxImbalance`.
+pub static AVAILABILITY_ZONE_BALANCE_MAX_IMBALANCE: Shape = Shape { name: "AvailabilityZoneBalanceMaxImbalance", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `AwsManagedHumanLoopRequestSource`.
+pub static AWS_MANAGED_HUMAN_LOOP_REQUEST_SOURCE: Shape = Shape { name: "AwsManagedHumanLoopRequestSource", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `BaseModel`.
+pub static BASE_MODEL: Shape = Shape { name: "BaseModel", kind: Kind::Structure(&[
+    Member { name: "HubContentName", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentVersion", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_VERSION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RecipeName", wire_name: None, location: Location::Body, shape: &RECIPE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `BaseModelName`.
+pub static BASE_MODEL_NAME: Shape = Shape { name: "BaseModelName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `BatchAddClusterNodesRequest`.
+pub static BATCH_ADD_CLUSTER_NODES_REQUEST: Shape = Shape { name: "BatchAddClusterNodesRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientToken", wire_name: None, location: Location::Body, shape: &BATCH_ADD_CLUSTER_NODES_REQUEST_CLIENT_TOKEN_STRING, required: false, idempotency_token: true, timestamp_format: None },
+    Member { name: "NodesToAdd", wire_name: None, location: Location::Body, shape: &ADD_CLUSTER_NODE_SPECIFICATION_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `BatchAddClusterNodesRequestClientTokenString`.
+pub static BATCH_ADD_CLUSTER_NODES_REQUEST_CLIENT_TOKEN_STRING: Shape = Shape { name: "BatchAddClusterNodesRequestClientTokenString", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `BatchDataCaptureConfig`.
+pub static BATCH_DATA_CAPTURE_CONFIG: Shape = Shape { name: "BatchDataCaptureConfig", kind: Kind::Structure(&[
+    Member { name: "DestinationS3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GenerateInferenceId", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `BatchDeleteClusterNodesRequest`.
+pub static BATCH_DELETE_CLUSTER_NODES_REQUEST: Shape = Shape { name: "BatchDeleteClusterNodesRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeIds", wire_name: None, location: Location::Body, shape: &CLUSTER_NODE_IDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeLogicalIds", wire_name: None, location: Location::Body, shape: &CLUSTER_NODE_LOGICAL_ID_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `BatchDescribeModelPackageInput`.
+pub static BATCH_DESCRIBE_MODEL_PACKAGE_INPUT: Shape = Shape { name: "BatchDescribeModelPackageInput", kind: Kind::Structure(&[
+    Member { name: "ModelPackageArnList", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_ARN_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `BatchRebootClusterNodesRequest`.
+pub static BATCH_REBOOT_CLUSTER_NODES_REQUEST: Shape = Shape { name: "BatchRebootClusterNodesRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeIds", wire_name: None, location: Location::Body, shape: &BATCH_REBOOT_CLUSTER_NODES_REQUEST_NODE_IDS_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeLogicalIds", wire_name: None, location: Location::Body, shape: &BATCH_REBOOT_CLUSTER_NODES_REQUEST_NODE_LOGICAL_IDS_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `BatchRebootClusterNodesRequestNodeIdsList`.
+pub static BATCH_REBOOT_CLUSTER_NODES_REQUEST_NODE_IDS_LIST: Shape = Shape { name: "BatchRebootClusterNodesRequestNodeIdsList", kind: Kind::List { member: &CLUSTER_NODE_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `BatchRebootClusterNodesRequestNodeLogicalIdsList`.
+pub static BATCH_REBOOT_CLUSTER_NODES_REQUEST_NODE_LOGICAL_IDS_LIST: Shape = Shape { name: "BatchRebootClusterNodesRequestNodeLogicalIdsList", kind: Kind::List { member: &CLUSTER_NODE_LOGICAL_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `BatchReplaceClusterNodesRequest`.
+pub static BATCH_REPLACE_CLUSTER_NODES_REQUEST: Shape = Shape { name: "BatchReplaceClusterNodesRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeIds", wire_name: None, location: Location::Body, shape: &BATCH_REPLACE_CLUSTER_NODES_REQUEST_NODE_IDS_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeLogicalIds", wire_name: None, location: Location::Body, shape: &BATCH_REPLACE_CLUSTER_NODES_REQUEST_NODE_LOGICAL_IDS_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `BatchReplaceClusterNodesRequestNodeIdsList`.
+pub static BATCH_REPLACE_CLUSTER_NODES_REQUEST_NODE_IDS_LIST: Shape = Shape { name: "BatchReplaceClusterNodesRequestNodeIdsList", kind: Kind::List { member: &CLUSTER_NODE_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `BatchReplaceClusterNodesRequestNodeLogicalIdsList`.
+pub static BATCH_REPLACE_CLUSTER_NODES_REQUEST_NODE_LOGICAL_IDS_LIST: Shape = Shape { name: "BatchReplaceClusterNodesRequestNodeLogicalIdsList", kind: Kind::List { member: &CLUSTER_NODE_LOGICAL_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `BatchStrategy`.
+pub static BATCH_STRATEGY: Shape = Shape { name: "BatchStrategy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `BatchTransformInput`.
+pub static BATCH_TRANSFORM_INPUT: Shape = Shape { name: "BatchTransformInput", kind: Kind::Structure(&[
+    Member { name: "DataCapturedDestinationS3Uri", wire_name: None, location: Location::Body, shape: &DESTINATION_S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DatasetFormat", wire_name: None, location: Location::Body, shape: &MONITORING_DATASET_FORMAT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LocalPath", wire_name: None, location: Location::Body, shape: &PROCESSING_LOCAL_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3InputMode", wire_name: None, location: Location::Body, shape: &PROCESSING_S3_INPUT_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3DataDistributionType", wire_name: None, location: Location::Body, shape: &PROCESSING_S3_DATA_DISTRIBUTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FeaturesAttribute", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InferenceAttribute", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProbabilityAttribute", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProbabilityThresholdAttribute", wire_name: None, location: Location::Body, shape: &PROBABILITY_THRESHOLD_ATTRIBUTE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StartTimeOffset", wire_name: None, location: Location::Body, shape: &MONITORING_TIME_OFFSET_STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EndTimeOffset", wire_name: None, location: Location::Body, shape: &MONITORING_TIME_OFFSET_STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExcludeFeaturesAttribute", wire_name: None, location: Location::Body, shape: &EXCLUDE_FEATURES_ATTRIBUTE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `BestObjectiveNotImproving`.
+pub static BEST_OBJECTIVE_NOT_IMPROVING: Shape = Shape { name: "BestObjectiveNotImproving", kind: Kind::Structure(&[
+    Member { name: "MaxNumberOfTrainingJobsNotImproving", wire_name: None, location: Location::Body, shape: &MAX_NUMBER_OF_TRAINING_JOBS_NOT_IMPROVING, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Bias`.
+pub static BIAS: Shape = Shape { name: "Bias", kind: Kind::Structure(&[
+    Member { name: "Report", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PreTrainingReport", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PostTrainingReport", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `BlueGreenUpdatePolicy`.
 pub static BLUE_GREEN_UPDATE_POLICY: Shape = Shape { name: "BlueGreenUpdatePolicy", kind: Kind::Structure(&[
     Member { name: "TrafficRoutingConfiguration", wire_name: None, location: Location::Body, shape: &TRAFFIC_ROUTING_CONFIG, required: true, idempotency_token: false, timestamp_format: None },
@@ -74,16 +574,45 @@ pub static BLUE_GREEN_UPDATE_POLICY: Shape = Shape { name: "BlueGreenUpdatePolic
     Member { name: "MaximumExecutionTimeoutInSeconds", wire_name: None, location: Location::Body, shape: &MAXIMUM_EXECUTION_TIMEOUT_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `Boolean`.
 pub static BOOLEAN: Shape = Shape { name: "Boolean", kind: Kind::Boolean, sensitive: false };
+/// `BooleanOperator`.
+pub static BOOLEAN_OPERATOR: Shape = Shape { name: "BooleanOperator", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `BorrowLimit`.
+pub static BORROW_LIMIT: Shape = Shape { name: "BorrowLimit", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `Branch`.
+pub static BRANCH: Shape = Shape { name: "Branch", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `BucketName`.
+pub static BUCKET_NAME: Shape = Shape { name: "BucketName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CallbackToken`.
+pub static CALLBACK_TOKEN: Shape = Shape { name: "CallbackToken", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CandidateGenerationConfig`.
+pub static CANDIDATE_GENERATION_CONFIG: Shape = Shape { name: "CandidateGenerationConfig", kind: Kind::Structure(&[
+    Member { name: "AlgorithmsConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_ALGORITHMS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CanvasAppSettings`.
+pub static CANVAS_APP_SETTINGS: Shape = Shape { name: "CanvasAppSettings", kind: Kind::Structure(&[
+    Member { name: "TimeSeriesForecastingSettings", wire_name: None, location: Location::Body, shape: &TIME_SERIES_FORECASTING_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelRegisterSettings", wire_name: None, location: Location::Body, shape: &MODEL_REGISTER_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WorkspaceSettings", wire_name: None, location: Location::Body, shape: &WORKSPACE_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IdentityProviderOAuthSettings", wire_name: None, location: Location::Body, shape: &IDENTITY_PROVIDER_O_AUTH_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DirectDeploySettings", wire_name: None, location: Location::Body, shape: &DIRECT_DEPLOY_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KendraSettings", wire_name: None, location: Location::Body, shape: &KENDRA_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GenerativeAiSettings", wire_name: None, location: Location::Body, shape: &GENERATIVE_AI_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EmrServerlessSettings", wire_name: None, location: Location::Body, shape: &EMR_SERVERLESS_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `CapacityReservationPreference`.
 pub static CAPACITY_RESERVATION_PREFERENCE: Shape = Shape { name: "CapacityReservationPreference", kind: Kind::String { min: None, max: None, pattern: None, values: &["capacity-reservations-only"] }, sensitive: false };
 /// `CapacitySize`.
 pub static CAPACITY_SIZE: Shape = Shape { name: "CapacitySize", kind: Kind::Structure(&[
     Member { name: "Type", wire_name: None, location: Location::Body, shape: &CAPACITY_SIZE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Value", wire_name: None, location: Location::Body, shape: &CAPACITY_SIZE_VALUE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CapacitySizeConfig`.
+pub static CAPACITY_SIZE_CONFIG: Shape = Shape { name: "CapacitySizeConfig", kind: Kind::Structure(&[
+    Member { name: "Type", wire_name: None, location: Location::Body, shape: &NODE_UNAVAILABILITY_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &NODE_UNAVAILABILITY_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `CapacitySizeType`.
 pub static CAPACITY_SIZE_TYPE: Shape = Shape { name: "CapacitySizeType", kind: Kind::String { min: None, max: None, pattern: None, values: &["INSTANCE_COUNT", "CAPACITY_PERCENT"] }, sensitive: false };
 /// `CapacitySizeValue`.
 pub static CAPACITY_SIZE_VALUE: Shape = Shape { name: "CapacitySizeValue", kind: Kind::Integer { min: Some(1), max: None }, sensitive: false };
+/// `CapacityUnit`.
+pub static CAPACITY_UNIT: Shape = Shape { name: "CapacityUnit", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `CaptureContentTypeHeader`.
 pub static CAPTURE_CONTENT_TYPE_HEADER: Shape = Shape { name: "CaptureContentTypeHeader", kind: Kind::Structure(&[
     Member { name: "CsvContentTypes", wire_name: None, location: Location::Body, shape: &CSV_CONTENT_TYPES, required: false, idempotency_token: false, timestamp_format: None },
@@ -97,6 +626,89 @@ pub static CAPTURE_OPTION: Shape = Shape { name: "CaptureOption", kind: Kind::St
 pub static CAPTURE_OPTION_LIST: Shape = Shape { name: "CaptureOptionList", kind: Kind::List { member: &CAPTURE_OPTION, member_name: None, flattened: false, min: Some(1), max: Some(32) }, sensitive: false };
 /// `CaptureStatus`.
 pub static CAPTURE_STATUS: Shape = Shape { name: "CaptureStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &["Started", "Stopped"] }, sensitive: false };
+/// `Catalog`.
+pub static CATALOG: Shape = Shape { name: "Catalog", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CategoricalParameter`.
+pub static CATEGORICAL_PARAMETER: Shape = Shape { name: "CategoricalParameter", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &STRING64, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &CATEGORICAL_PARAMETER_RANGE_VALUES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CategoricalParameterRange`.
+pub static CATEGORICAL_PARAMETER_RANGE: Shape = Shape { name: "CategoricalParameterRange", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &PARAMETER_KEY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Values", wire_name: None, location: Location::Body, shape: &PARAMETER_VALUES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CategoricalParameterRangeSpecification`.
+pub static CATEGORICAL_PARAMETER_RANGE_SPECIFICATION: Shape = Shape { name: "CategoricalParameterRangeSpecification", kind: Kind::Structure(&[
+    Member { name: "Values", wire_name: None, location: Location::Body, shape: &PARAMETER_VALUES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CategoricalParameterRangeValues`.
+pub static CATEGORICAL_PARAMETER_RANGE_VALUES: Shape = Shape { name: "CategoricalParameterRangeValues", kind: Kind::List { member: &STRING128, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CategoricalParameterRanges`.
+pub static CATEGORICAL_PARAMETER_RANGES: Shape = Shape { name: "CategoricalParameterRanges", kind: Kind::List { member: &CATEGORICAL_PARAMETER_RANGE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CategoricalParameters`.
+pub static CATEGORICAL_PARAMETERS: Shape = Shape { name: "CategoricalParameters", kind: Kind::List { member: &CATEGORICAL_PARAMETER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `Cents`.
+pub static CENTS: Shape = Shape { name: "Cents", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `CertifyForMarketplace`.
+pub static CERTIFY_FOR_MARKETPLACE: Shape = Shape { name: "CertifyForMarketplace", kind: Kind::Boolean, sensitive: false };
+/// `CfnCreateTemplateProvider`.
+pub static CFN_CREATE_TEMPLATE_PROVIDER: Shape = Shape { name: "CfnCreateTemplateProvider", kind: Kind::Structure(&[
+    Member { name: "TemplateName", wire_name: None, location: Location::Body, shape: &CFN_TEMPLATE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TemplateURL", wire_name: None, location: Location::Body, shape: &CFN_TEMPLATE_URL, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleARN", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Parameters", wire_name: None, location: Location::Body, shape: &CFN_STACK_CREATE_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CfnStackCreateParameter`.
+pub static CFN_STACK_CREATE_PARAMETER: Shape = Shape { name: "CfnStackCreateParameter", kind: Kind::Structure(&[
+    Member { name: "Key", wire_name: None, location: Location::Body, shape: &CFN_STACK_PARAMETER_KEY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &CFN_STACK_PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CfnStackCreateParameters`.
+pub static CFN_STACK_CREATE_PARAMETERS: Shape = Shape { name: "CfnStackCreateParameters", kind: Kind::List { member: &CFN_STACK_CREATE_PARAMETER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CfnStackParameterKey`.
+pub static CFN_STACK_PARAMETER_KEY: Shape = Shape { name: "CfnStackParameterKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CfnStackParameterValue`.
+pub static CFN_STACK_PARAMETER_VALUE: Shape = Shape { name: "CfnStackParameterValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CfnStackUpdateParameter`.
+pub static CFN_STACK_UPDATE_PARAMETER: Shape = Shape { name: "CfnStackUpdateParameter", kind: Kind::Structure(&[
+    Member { name: "Key", wire_name: None, location: Location::Body, shape: &CFN_STACK_PARAMETER_KEY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &CFN_STACK_PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CfnStackUpdateParameters`.
+pub static CFN_STACK_UPDATE_PARAMETERS: Shape = Shape { name: "CfnStackUpdateParameters", kind: Kind::List { member: &CFN_STACK_UPDATE_PARAMETER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CfnTemplateName`.
+pub static CFN_TEMPLATE_NAME: Shape = Shape { name: "CfnTemplateName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CfnTemplateURL`.
+pub static CFN_TEMPLATE_URL: Shape = Shape { name: "CfnTemplateURL", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CfnUpdateTemplateProvider`.
+pub static CFN_UPDATE_TEMPLATE_PROVIDER: Shape = Shape { name: "CfnUpdateTemplateProvider", kind: Kind::Structure(&[
+    Member { name: "TemplateName", wire_name: None, location: Location::Body, shape: &CFN_TEMPLATE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TemplateURL", wire_name: None, location: Location::Body, shape: &CFN_TEMPLATE_URL, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Parameters", wire_name: None, location: Location::Body, shape: &CFN_STACK_UPDATE_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Channel`.
+pub static CHANNEL: Shape = Shape { name: "Channel", kind: Kind::Structure(&[
+    Member { name: "ChannelName", wire_name: None, location: Location::Body, shape: &CHANNEL_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataSource", wire_name: None, location: Location::Body, shape: &DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContentType", wire_name: None, location: Location::Body, shape: &CONTENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CompressionType", wire_name: None, location: Location::Body, shape: &COMPRESSION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RecordWrapperType", wire_name: None, location: Location::Body, shape: &RECORD_WRAPPER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputMode", wire_name: None, location: Location::Body, shape: &TRAINING_INPUT_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ShuffleConfig", wire_name: None, location: Location::Body, shape: &SHUFFLE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ChannelName`.
+pub static CHANNEL_NAME: Shape = Shape { name: "ChannelName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ChannelSpecification`.
+pub static CHANNEL_SPECIFICATION: Shape = Shape { name: "ChannelSpecification", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &CHANNEL_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &ENTITY_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsRequired", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedContentTypes", wire_name: None, location: Location::Body, shape: &CONTENT_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedCompressionTypes", wire_name: None, location: Location::Body, shape: &COMPRESSION_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedInputModes", wire_name: None, location: Location::Body, shape: &INPUT_MODES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ChannelSpecifications`.
+pub static CHANNEL_SPECIFICATIONS: Shape = Shape { name: "ChannelSpecifications", kind: Kind::List { member: &CHANNEL_SPECIFICATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CheckpointConfig`.
+pub static CHECKPOINT_CONFIG: Shape = Shape { name: "CheckpointConfig", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LocalPath", wire_name: None, location: Location::Body, shape: &DIRECTORY_PATH, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Cidr`.
+pub static CIDR: Shape = Shape { name: "Cidr", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `Cidrs`.
+pub static CIDRS: Shape = Shape { name: "Cidrs", kind: Kind::List { member: &CIDR, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `ClarifyContentTemplate`.
 pub static CLARIFY_CONTENT_TEMPLATE: Shape = Shape { name: "ClarifyContentTemplate", kind: Kind::String { min: Some(1), max: Some(64), pattern: Some(".*"), values: &[] }, sensitive: false };
 /// `ClarifyEnableExplanations`.
@@ -173,6 +785,344 @@ pub static CLARIFY_TEXT_CONFIG: Shape = Shape { name: "ClarifyTextConfig", kind:
 pub static CLARIFY_TEXT_GRANULARITY: Shape = Shape { name: "ClarifyTextGranularity", kind: Kind::String { min: None, max: None, pattern: None, values: &["token", "sentence", "paragraph"] }, sensitive: false };
 /// `ClarifyTextLanguage`.
 pub static CLARIFY_TEXT_LANGUAGE: Shape = Shape { name: "ClarifyTextLanguage", kind: Kind::String { min: None, max: None, pattern: None, values: &["af", "sq", "ar", "hy", "eu", "bn", "bg", "ca", "zh", "hr", "cs", "da", "nl", "en", "et", "fi", "fr", "de", "el", "gu", "he", "hi", "hu", "is", "id", "ga", "it", "kn", "ky", "lv", "lt", "lb", "mk", "ml", "mr", "ne", "nb", "fa", "pl", "pt", "ro", "ru", "sa", "sr", "tn", "si", "sk", "sl", "es", "sv", "tl", "ta", "tt", "te", "tr", "uk", "ur", "yo", "lij", "xx"] }, sensitive: false };
+/// `ClientId`.
+pub static CLIENT_ID: Shape = Shape { name: "ClientId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClientSecret`.
+pub static CLIENT_SECRET: Shape = Shape { name: "ClientSecret", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: true };
+/// `ClientToken`.
+pub static CLIENT_TOKEN: Shape = Shape { name: "ClientToken", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterAccountingDatabase`.
+pub static CLUSTER_ACCOUNTING_DATABASE: Shape = Shape { name: "ClusterAccountingDatabase", kind: Kind::Structure(&[
+    Member { name: "Endpoint", wire_name: None, location: Location::Body, shape: &CLUSTER_ACCOUNTING_DATABASE_ENDPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Port", wire_name: None, location: Location::Body, shape: &CLUSTER_ACCOUNTING_DATABASE_PORT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &CLUSTER_ACCOUNTING_DATABASE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SecretArn", wire_name: None, location: Location::Body, shape: &CLUSTER_ACCOUNTING_DATABASE_SECRET_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterAccountingDatabaseEndpoint`.
+pub static CLUSTER_ACCOUNTING_DATABASE_ENDPOINT: Shape = Shape { name: "ClusterAccountingDatabaseEndpoint", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterAccountingDatabaseName`.
+pub static CLUSTER_ACCOUNTING_DATABASE_NAME: Shape = Shape { name: "ClusterAccountingDatabaseName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterAccountingDatabasePort`.
+pub static CLUSTER_ACCOUNTING_DATABASE_PORT: Shape = Shape { name: "ClusterAccountingDatabasePort", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ClusterAccountingDatabaseSecretArn`.
+pub static CLUSTER_ACCOUNTING_DATABASE_SECRET_ARN: Shape = Shape { name: "ClusterAccountingDatabaseSecretArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterArn`.
+pub static CLUSTER_ARN: Shape = Shape { name: "ClusterArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterAutoPatchConfig`.
+pub static CLUSTER_AUTO_PATCH_CONFIG: Shape = Shape { name: "ClusterAutoPatchConfig", kind: Kind::Structure(&[
+    Member { name: "PatchingStrategy", wire_name: None, location: Location::Body, shape: &CLUSTER_PATCHING_STRATEGY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PatchSchedule", wire_name: None, location: Location::Body, shape: &CLUSTER_PATCH_SCHEDULE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeploymentConfig", wire_name: None, location: Location::Body, shape: &DEPLOYMENT_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IdleWaitWindowInSeconds", wire_name: None, location: Location::Body, shape: &IDLE_WAIT_WINDOW_IN_SECONDS_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DrainPolicy", wire_name: None, location: Location::Body, shape: &CLUSTER_DRAIN_POLICY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterAutoScalerType`.
+pub static CLUSTER_AUTO_SCALER_TYPE: Shape = Shape { name: "ClusterAutoScalerType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterAutoScalingConfig`.
+pub static CLUSTER_AUTO_SCALING_CONFIG: Shape = Shape { name: "ClusterAutoScalingConfig", kind: Kind::Structure(&[
+    Member { name: "Mode", wire_name: None, location: Location::Body, shape: &CLUSTER_AUTO_SCALING_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoScalerType", wire_name: None, location: Location::Body, shape: &CLUSTER_AUTO_SCALER_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterAutoScalingMode`.
+pub static CLUSTER_AUTO_SCALING_MODE: Shape = Shape { name: "ClusterAutoScalingMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterAvailabilityZone`.
+pub static CLUSTER_AVAILABILITY_ZONE: Shape = Shape { name: "ClusterAvailabilityZone", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterAvailabilityZones`.
+pub static CLUSTER_AVAILABILITY_ZONES: Shape = Shape { name: "ClusterAvailabilityZones", kind: Kind::List { member: &CLUSTER_AVAILABILITY_ZONE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ClusterCapacityRequirements`.
+pub static CLUSTER_CAPACITY_REQUIREMENTS: Shape = Shape { name: "ClusterCapacityRequirements", kind: Kind::Structure(&[
+    Member { name: "Spot", wire_name: None, location: Location::Body, shape: &CLUSTER_SPOT_OPTIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OnDemand", wire_name: None, location: Location::Body, shape: &CLUSTER_ON_DEMAND_OPTIONS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterConfigMode`.
+pub static CLUSTER_CONFIG_MODE: Shape = Shape { name: "ClusterConfigMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterDnsName`.
+pub static CLUSTER_DNS_NAME: Shape = Shape { name: "ClusterDnsName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterDrainPolicy`.
+pub static CLUSTER_DRAIN_POLICY: Shape = Shape { name: "ClusterDrainPolicy", kind: Kind::Structure(&[
+    Member { name: "DrainTimeoutInSeconds", wire_name: None, location: Location::Body, shape: &DRAIN_TIMEOUT_IN_SECONDS_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OnDrainTimeout", wire_name: None, location: Location::Body, shape: &CLUSTER_ON_DRAIN_TIMEOUT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterEbsVolumeConfig`.
+pub static CLUSTER_EBS_VOLUME_CONFIG: Shape = Shape { name: "ClusterEbsVolumeConfig", kind: Kind::Structure(&[
+    Member { name: "VolumeSizeInGB", wire_name: None, location: Location::Body, shape: &CLUSTER_EBS_VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeKmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RootVolume", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterEbsVolumeSizeInGB`.
+pub static CLUSTER_EBS_VOLUME_SIZE_IN_GB: Shape = Shape { name: "ClusterEbsVolumeSizeInGB", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ClusterEventMaxResults`.
+pub static CLUSTER_EVENT_MAX_RESULTS: Shape = Shape { name: "ClusterEventMaxResults", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ClusterEventResourceType`.
+pub static CLUSTER_EVENT_RESOURCE_TYPE: Shape = Shape { name: "ClusterEventResourceType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterFSxLustreDeletionPolicy`.
+pub static CLUSTER_F_SX_LUSTRE_DELETION_POLICY: Shape = Shape { name: "ClusterFSxLustreDeletionPolicy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterFsxLustreConfig`.
+pub static CLUSTER_FSX_LUSTRE_CONFIG: Shape = Shape { name: "ClusterFsxLustreConfig", kind: Kind::Structure(&[
+    Member { name: "DnsName", wire_name: None, location: Location::Body, shape: &CLUSTER_DNS_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MountName", wire_name: None, location: Location::Body, shape: &CLUSTER_MOUNT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MountPath", wire_name: None, location: Location::Body, shape: &CLUSTER_FSX_MOUNT_PATH, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterFsxMountPath`.
+pub static CLUSTER_FSX_MOUNT_PATH: Shape = Shape { name: "ClusterFsxMountPath", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterFsxOpenZfsConfig`.
+pub static CLUSTER_FSX_OPEN_ZFS_CONFIG: Shape = Shape { name: "ClusterFsxOpenZfsConfig", kind: Kind::Structure(&[
+    Member { name: "DnsName", wire_name: None, location: Location::Body, shape: &CLUSTER_DNS_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MountPath", wire_name: None, location: Location::Body, shape: &CLUSTER_FSX_MOUNT_PATH, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterInstanceCount`.
+pub static CLUSTER_INSTANCE_COUNT: Shape = Shape { name: "ClusterInstanceCount", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ClusterInstanceGroupName`.
+pub static CLUSTER_INSTANCE_GROUP_NAME: Shape = Shape { name: "ClusterInstanceGroupName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterInstanceGroupSpecification`.
+pub static CLUSTER_INSTANCE_GROUP_SPECIFICATION: Shape = Shape { name: "ClusterInstanceGroupSpecification", kind: Kind::Structure(&[
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MinInstanceCount", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceGroupName", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_GROUP_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceRequirements", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_REQUIREMENTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LifeCycleConfig", wire_name: None, location: Location::Body, shape: &CLUSTER_LIFE_CYCLE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExecutionRole", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ThreadsPerCore", wire_name: None, location: Location::Body, shape: &CLUSTER_THREADS_PER_CORE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceStorageConfigs", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_STORAGE_CONFIGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OnStartDeepHealthChecks", wire_name: None, location: Location::Body, shape: &ON_START_DEEP_HEALTH_CHECKS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingPlanArn", wire_name: None, location: Location::Body, shape: &TRAINING_PLAN_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OverrideVpcConfig", wire_name: None, location: Location::Body, shape: &VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ScheduledUpdateConfig", wire_name: None, location: Location::Body, shape: &SCHEDULED_UPDATE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ImageId", wire_name: None, location: Location::Body, shape: &IMAGE_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoPatchConfig", wire_name: None, location: Location::Body, shape: &CLUSTER_AUTO_PATCH_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ImageReleaseVersion", wire_name: None, location: Location::Body, shape: &IMAGE_RELEASE_VERSION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KubernetesConfig", wire_name: None, location: Location::Body, shape: &CLUSTER_KUBERNETES_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SlurmConfig", wire_name: None, location: Location::Body, shape: &CLUSTER_SLURM_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CapacityRequirements", wire_name: None, location: Location::Body, shape: &CLUSTER_CAPACITY_REQUIREMENTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NetworkInterface", wire_name: None, location: Location::Body, shape: &CLUSTER_NETWORK_INTERFACE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterInstanceGroupSpecifications`.
+pub static CLUSTER_INSTANCE_GROUP_SPECIFICATIONS: Shape = Shape { name: "ClusterInstanceGroupSpecifications", kind: Kind::List { member: &CLUSTER_INSTANCE_GROUP_SPECIFICATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ClusterInstanceGroupsToDelete`.
+pub static CLUSTER_INSTANCE_GROUPS_TO_DELETE: Shape = Shape { name: "ClusterInstanceGroupsToDelete", kind: Kind::List { member: &CLUSTER_INSTANCE_GROUP_NAME, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ClusterInstanceMemoryAllocationPercentage`.
+pub static CLUSTER_INSTANCE_MEMORY_ALLOCATION_PERCENTAGE: Shape = Shape { name: "ClusterInstanceMemoryAllocationPercentage", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ClusterInstanceRequirements`.
+pub static CLUSTER_INSTANCE_REQUIREMENTS: Shape = Shape { name: "ClusterInstanceRequirements", kind: Kind::Structure(&[
+    Member { name: "InstanceTypes", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_TYPES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterInstanceStorageConfig`.
+pub static CLUSTER_INSTANCE_STORAGE_CONFIG: Shape = Shape { name: "ClusterInstanceStorageConfig", kind: Kind::Union(&[
+    Member { name: "EbsVolumeConfig", wire_name: None, location: Location::Body, shape: &CLUSTER_EBS_VOLUME_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FsxLustreConfig", wire_name: None, location: Location::Body, shape: &CLUSTER_FSX_LUSTRE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FsxOpenZfsConfig", wire_name: None, location: Location::Body, shape: &CLUSTER_FSX_OPEN_ZFS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterInstanceStorageConfigs`.
+pub static CLUSTER_INSTANCE_STORAGE_CONFIGS: Shape = Shape { name: "ClusterInstanceStorageConfigs", kind: Kind::List { member: &CLUSTER_INSTANCE_STORAGE_CONFIG, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ClusterInstanceType`.
+pub static CLUSTER_INSTANCE_TYPE: Shape = Shape { name: "ClusterInstanceType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterInstanceTypes`.
+pub static CLUSTER_INSTANCE_TYPES: Shape = Shape { name: "ClusterInstanceTypes", kind: Kind::List { member: &CLUSTER_INSTANCE_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ClusterInterfaceType`.
+pub static CLUSTER_INTERFACE_TYPE: Shape = Shape { name: "ClusterInterfaceType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterKubernetesConfig`.
+pub static CLUSTER_KUBERNETES_CONFIG: Shape = Shape { name: "ClusterKubernetesConfig", kind: Kind::Structure(&[
+    Member { name: "Labels", wire_name: None, location: Location::Body, shape: &CLUSTER_KUBERNETES_LABELS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Taints", wire_name: None, location: Location::Body, shape: &CLUSTER_KUBERNETES_TAINTS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterKubernetesLabelKey`.
+pub static CLUSTER_KUBERNETES_LABEL_KEY: Shape = Shape { name: "ClusterKubernetesLabelKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterKubernetesLabelValue`.
+pub static CLUSTER_KUBERNETES_LABEL_VALUE: Shape = Shape { name: "ClusterKubernetesLabelValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterKubernetesLabels`.
+pub static CLUSTER_KUBERNETES_LABELS: Shape = Shape { name: "ClusterKubernetesLabels", kind: Kind::Map { key: &CLUSTER_KUBERNETES_LABEL_KEY, value: &CLUSTER_KUBERNETES_LABEL_VALUE, min: None, max: None }, sensitive: false };
+/// `ClusterKubernetesTaint`.
+pub static CLUSTER_KUBERNETES_TAINT: Shape = Shape { name: "ClusterKubernetesTaint", kind: Kind::Structure(&[
+    Member { name: "Key", wire_name: None, location: Location::Body, shape: &CLUSTER_KUBERNETES_TAINT_KEY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &CLUSTER_KUBERNETES_TAINT_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Effect", wire_name: None, location: Location::Body, shape: &CLUSTER_KUBERNETES_TAINT_EFFECT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterKubernetesTaintEffect`.
+pub static CLUSTER_KUBERNETES_TAINT_EFFECT: Shape = Shape { name: "ClusterKubernetesTaintEffect", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterKubernetesTaintKey`.
+pub static CLUSTER_KUBERNETES_TAINT_KEY: Shape = Shape { name: "ClusterKubernetesTaintKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterKubernetesTaintValue`.
+pub static CLUSTER_KUBERNETES_TAINT_VALUE: Shape = Shape { name: "ClusterKubernetesTaintValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterKubernetesTaints`.
+pub static CLUSTER_KUBERNETES_TAINTS: Shape = Shape { name: "ClusterKubernetesTaints", kind: Kind::List { member: &CLUSTER_KUBERNETES_TAINT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ClusterLifeCycleConfig`.
+pub static CLUSTER_LIFE_CYCLE_CONFIG: Shape = Shape { name: "ClusterLifeCycleConfig", kind: Kind::Structure(&[
+    Member { name: "SourceS3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OnCreate", wire_name: None, location: Location::Body, shape: &CLUSTER_LIFE_CYCLE_CONFIG_FILE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OnInitComplete", wire_name: None, location: Location::Body, shape: &CLUSTER_LIFE_CYCLE_CONFIG_FILE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterLifeCycleConfigFileName`.
+pub static CLUSTER_LIFE_CYCLE_CONFIG_FILE_NAME: Shape = Shape { name: "ClusterLifeCycleConfigFileName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterMountName`.
+pub static CLUSTER_MOUNT_NAME: Shape = Shape { name: "ClusterMountName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterName`.
+pub static CLUSTER_NAME: Shape = Shape { name: "ClusterName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterNameOrArn`.
+pub static CLUSTER_NAME_OR_ARN: Shape = Shape { name: "ClusterNameOrArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterNetworkInterface`.
+pub static CLUSTER_NETWORK_INTERFACE: Shape = Shape { name: "ClusterNetworkInterface", kind: Kind::Structure(&[
+    Member { name: "InterfaceType", wire_name: None, location: Location::Body, shape: &CLUSTER_INTERFACE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterNetworkInterfaceId`.
+pub static CLUSTER_NETWORK_INTERFACE_ID: Shape = Shape { name: "ClusterNetworkInterfaceId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterNodeId`.
+pub static CLUSTER_NODE_ID: Shape = Shape { name: "ClusterNodeId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterNodeIds`.
+pub static CLUSTER_NODE_IDS: Shape = Shape { name: "ClusterNodeIds", kind: Kind::List { member: &CLUSTER_NODE_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ClusterNodeLogicalId`.
+pub static CLUSTER_NODE_LOGICAL_ID: Shape = Shape { name: "ClusterNodeLogicalId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterNodeLogicalIdList`.
+pub static CLUSTER_NODE_LOGICAL_ID_LIST: Shape = Shape { name: "ClusterNodeLogicalIdList", kind: Kind::List { member: &CLUSTER_NODE_LOGICAL_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ClusterNodeProvisioningMode`.
+pub static CLUSTER_NODE_PROVISIONING_MODE: Shape = Shape { name: "ClusterNodeProvisioningMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterNodeRecovery`.
+pub static CLUSTER_NODE_RECOVERY: Shape = Shape { name: "ClusterNodeRecovery", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterOnDemandOptions`.
+pub static CLUSTER_ON_DEMAND_OPTIONS: Shape = Shape { name: "ClusterOnDemandOptions", kind: Kind::Structure(&[]), sensitive: false };
+/// `ClusterOnDrainTimeout`.
+pub static CLUSTER_ON_DRAIN_TIMEOUT: Shape = Shape { name: "ClusterOnDrainTimeout", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterOperationId`.
+pub static CLUSTER_OPERATION_ID: Shape = Shape { name: "ClusterOperationId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterOrchestrator`.
+pub static CLUSTER_ORCHESTRATOR: Shape = Shape { name: "ClusterOrchestrator", kind: Kind::Structure(&[
+    Member { name: "Eks", wire_name: None, location: Location::Body, shape: &CLUSTER_ORCHESTRATOR_EKS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Slurm", wire_name: None, location: Location::Body, shape: &CLUSTER_ORCHESTRATOR_SLURM_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterOrchestratorEksConfig`.
+pub static CLUSTER_ORCHESTRATOR_EKS_CONFIG: Shape = Shape { name: "ClusterOrchestratorEksConfig", kind: Kind::Structure(&[
+    Member { name: "ClusterArn", wire_name: None, location: Location::Body, shape: &EKS_CLUSTER_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterOrchestratorSlurmConfig`.
+pub static CLUSTER_ORCHESTRATOR_SLURM_CONFIG: Shape = Shape { name: "ClusterOrchestratorSlurmConfig", kind: Kind::Structure(&[
+    Member { name: "SlurmConfigStrategy", wire_name: None, location: Location::Body, shape: &CLUSTER_SLURM_CONFIG_STRATEGY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AccountingDatabase", wire_name: None, location: Location::Body, shape: &CLUSTER_ACCOUNTING_DATABASE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterPartitionName`.
+pub static CLUSTER_PARTITION_NAME: Shape = Shape { name: "ClusterPartitionName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterPartitionNames`.
+pub static CLUSTER_PARTITION_NAMES: Shape = Shape { name: "ClusterPartitionNames", kind: Kind::List { member: &CLUSTER_PARTITION_NAME, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ClusterPatchSchedule`.
+pub static CLUSTER_PATCH_SCHEDULE: Shape = Shape { name: "ClusterPatchSchedule", kind: Kind::Structure(&[
+    Member { name: "NextPatchDate", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterPatchingStrategy`.
+pub static CLUSTER_PATCHING_STRATEGY: Shape = Shape { name: "ClusterPatchingStrategy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterRestrictedInstanceGroupSpecification`.
+pub static CLUSTER_RESTRICTED_INSTANCE_GROUP_SPECIFICATION: Shape = Shape { name: "ClusterRestrictedInstanceGroupSpecification", kind: Kind::Structure(&[
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceGroupName", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_GROUP_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExecutionRole", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ThreadsPerCore", wire_name: None, location: Location::Body, shape: &CLUSTER_THREADS_PER_CORE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceStorageConfigs", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_STORAGE_CONFIGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OnStartDeepHealthChecks", wire_name: None, location: Location::Body, shape: &ON_START_DEEP_HEALTH_CHECKS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingPlanArn", wire_name: None, location: Location::Body, shape: &TRAINING_PLAN_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OverrideVpcConfig", wire_name: None, location: Location::Body, shape: &VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ScheduledUpdateConfig", wire_name: None, location: Location::Body, shape: &SCHEDULED_UPDATE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnvironmentConfig", wire_name: None, location: Location::Body, shape: &ENVIRONMENT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterRestrictedInstanceGroupSpecifications`.
+pub static CLUSTER_RESTRICTED_INSTANCE_GROUP_SPECIFICATIONS: Shape = Shape { name: "ClusterRestrictedInstanceGroupSpecifications", kind: Kind::List { member: &CLUSTER_RESTRICTED_INSTANCE_GROUP_SPECIFICATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ClusterRestrictedInstanceGroupsConfig`.
+pub static CLUSTER_RESTRICTED_INSTANCE_GROUPS_CONFIG: Shape = Shape { name: "ClusterRestrictedInstanceGroupsConfig", kind: Kind::Structure(&[
+    Member { name: "SharedEnvironmentConfig", wire_name: None, location: Location::Body, shape: &CLUSTER_SHARED_ENVIRONMENT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterSchedulerConfigId`.
+pub static CLUSTER_SCHEDULER_CONFIG_ID: Shape = Shape { name: "ClusterSchedulerConfigId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterSchedulerPriorityClassName`.
+pub static CLUSTER_SCHEDULER_PRIORITY_CLASS_NAME: Shape = Shape { name: "ClusterSchedulerPriorityClassName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterSharedEnvironmentConfig`.
+pub static CLUSTER_SHARED_ENVIRONMENT_CONFIG: Shape = Shape { name: "ClusterSharedEnvironmentConfig", kind: Kind::Structure(&[
+    Member { name: "FSxLustreDeletionPolicy", wire_name: None, location: Location::Body, shape: &CLUSTER_F_SX_LUSTRE_DELETION_POLICY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FSxLustreConfig", wire_name: None, location: Location::Body, shape: &F_SX_LUSTRE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterSlurmConfig`.
+pub static CLUSTER_SLURM_CONFIG: Shape = Shape { name: "ClusterSlurmConfig", kind: Kind::Structure(&[
+    Member { name: "NodeType", wire_name: None, location: Location::Body, shape: &CLUSTER_SLURM_NODE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PartitionNames", wire_name: None, location: Location::Body, shape: &CLUSTER_PARTITION_NAMES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ClusterSlurmConfigStrategy`.
+pub static CLUSTER_SLURM_CONFIG_STRATEGY: Shape = Shape { name: "ClusterSlurmConfigStrategy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterSlurmNodeType`.
+pub static CLUSTER_SLURM_NODE_TYPE: Shape = Shape { name: "ClusterSlurmNodeType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterSortBy`.
+pub static CLUSTER_SORT_BY: Shape = Shape { name: "ClusterSortBy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ClusterSpotOptions`.
+pub static CLUSTER_SPOT_OPTIONS: Shape = Shape { name: "ClusterSpotOptions", kind: Kind::Structure(&[]), sensitive: false };
+/// `ClusterThreadsPerCore`.
+pub static CLUSTER_THREADS_PER_CORE: Shape = Shape { name: "ClusterThreadsPerCore", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ClusterTieredStorageConfig`.
+pub static CLUSTER_TIERED_STORAGE_CONFIG: Shape = Shape { name: "ClusterTieredStorageConfig", kind: Kind::Structure(&[
+    Member { name: "Mode", wire_name: None, location: Location::Body, shape: &CLUSTER_CONFIG_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceMemoryAllocationPercentage", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_MEMORY_ALLOCATION_PERCENTAGE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CodeEditorAppImageConfig`.
+pub static CODE_EDITOR_APP_IMAGE_CONFIG: Shape = Shape { name: "CodeEditorAppImageConfig", kind: Kind::Structure(&[
+    Member { name: "FileSystemConfig", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerConfig", wire_name: None, location: Location::Body, shape: &CONTAINER_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CodeEditorAppSettings`.
+pub static CODE_EDITOR_APP_SETTINGS: Shape = Shape { name: "CodeEditorAppSettings", kind: Kind::Structure(&[
+    Member { name: "DefaultResourceSpec", wire_name: None, location: Location::Body, shape: &RESOURCE_SPEC, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomImages", wire_name: None, location: Location::Body, shape: &CUSTOM_IMAGES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LifecycleConfigArns", wire_name: None, location: Location::Body, shape: &LIFECYCLE_CONFIG_ARNS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppLifecycleManagement", wire_name: None, location: Location::Body, shape: &APP_LIFECYCLE_MANAGEMENT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BuiltInLifecycleConfigArn", wire_name: None, location: Location::Body, shape: &STUDIO_LIFECYCLE_CONFIG_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CodeRepositories`.
+pub static CODE_REPOSITORIES: Shape = Shape { name: "CodeRepositories", kind: Kind::List { member: &CODE_REPOSITORY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CodeRepository`.
+pub static CODE_REPOSITORY: Shape = Shape { name: "CodeRepository", kind: Kind::Structure(&[
+    Member { name: "RepositoryUrl", wire_name: None, location: Location::Body, shape: &REPOSITORY_URL, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CodeRepositoryNameOrUrl`.
+pub static CODE_REPOSITORY_NAME_OR_URL: Shape = Shape { name: "CodeRepositoryNameOrUrl", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CognitoConfig`.
+pub static COGNITO_CONFIG: Shape = Shape { name: "CognitoConfig", kind: Kind::Structure(&[
+    Member { name: "UserPool", wire_name: None, location: Location::Body, shape: &COGNITO_USER_POOL, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientId", wire_name: None, location: Location::Body, shape: &CLIENT_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CognitoMemberDefinition`.
+pub static COGNITO_MEMBER_DEFINITION: Shape = Shape { name: "CognitoMemberDefinition", kind: Kind::Structure(&[
+    Member { name: "UserPool", wire_name: None, location: Location::Body, shape: &COGNITO_USER_POOL, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserGroup", wire_name: None, location: Location::Body, shape: &COGNITO_USER_GROUP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientId", wire_name: None, location: Location::Body, shape: &CLIENT_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CognitoUserGroup`.
+pub static COGNITO_USER_GROUP: Shape = Shape { name: "CognitoUserGroup", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CognitoUserPool`.
+pub static COGNITO_USER_POOL: Shape = Shape { name: "CognitoUserPool", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CollectionConfig`.
+pub static COLLECTION_CONFIG: Shape = Shape { name: "CollectionConfig", kind: Kind::Union(&[
+    Member { name: "VectorConfig", wire_name: None, location: Location::Body, shape: &VECTOR_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CollectionConfiguration`.
+pub static COLLECTION_CONFIGURATION: Shape = Shape { name: "CollectionConfiguration", kind: Kind::Structure(&[
+    Member { name: "CollectionName", wire_name: None, location: Location::Body, shape: &COLLECTION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CollectionParameters", wire_name: None, location: Location::Body, shape: &COLLECTION_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CollectionConfigurations`.
+pub static COLLECTION_CONFIGURATIONS: Shape = Shape { name: "CollectionConfigurations", kind: Kind::List { member: &COLLECTION_CONFIGURATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CollectionName`.
+pub static COLLECTION_NAME: Shape = Shape { name: "CollectionName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CollectionParameters`.
+pub static COLLECTION_PARAMETERS: Shape = Shape { name: "CollectionParameters", kind: Kind::Map { key: &CONFIG_KEY, value: &CONFIG_VALUE, min: None, max: None }, sensitive: false };
+/// `CollectionType`.
+pub static COLLECTION_TYPE: Shape = Shape { name: "CollectionType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CompilerOptions`.
+pub static COMPILER_OPTIONS: Shape = Shape { name: "CompilerOptions", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CompleteOnConvergence`.
+pub static COMPLETE_ON_CONVERGENCE: Shape = Shape { name: "CompleteOnConvergence", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CompressionType`.
+pub static COMPRESSION_TYPE: Shape = Shape { name: "CompressionType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CompressionTypes`.
+pub static COMPRESSION_TYPES: Shape = Shape { name: "CompressionTypes", kind: Kind::List { member: &COMPRESSION_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ComputeQuotaConfig`.
+pub static COMPUTE_QUOTA_CONFIG: Shape = Shape { name: "ComputeQuotaConfig", kind: Kind::Structure(&[
+    Member { name: "ComputeQuotaResources", wire_name: None, location: Location::Body, shape: &COMPUTE_QUOTA_RESOURCE_CONFIG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceSharingConfig", wire_name: None, location: Location::Body, shape: &RESOURCE_SHARING_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PreemptTeamTasks", wire_name: None, location: Location::Body, shape: &PREEMPT_TEAM_TASKS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ComputeQuotaId`.
+pub static COMPUTE_QUOTA_ID: Shape = Shape { name: "ComputeQuotaId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ComputeQuotaResourceConfig`.
+pub static COMPUTE_QUOTA_RESOURCE_CONFIG: Shape = Shape { name: "ComputeQuotaResourceConfig", kind: Kind::Structure(&[
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Count", wire_name: None, location: Location::Body, shape: &INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Accelerators", wire_name: None, location: Location::Body, shape: &ACCELERATORS_AMOUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VCpu", wire_name: None, location: Location::Body, shape: &V_CPU_AMOUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MemoryInGiB", wire_name: None, location: Location::Body, shape: &MEMORY_IN_GI_B_AMOUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AcceleratorPartition", wire_name: None, location: Location::Body, shape: &ACCELERATOR_PARTITION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ComputeQuotaResourceConfigList`.
+pub static COMPUTE_QUOTA_RESOURCE_CONFIG_LIST: Shape = Shape { name: "ComputeQuotaResourceConfigList", kind: Kind::List { member: &COMPUTE_QUOTA_RESOURCE_CONFIG, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ComputeQuotaTarget`.
+pub static COMPUTE_QUOTA_TARGET: Shape = Shape { name: "ComputeQuotaTarget", kind: Kind::Structure(&[
+    Member { name: "TeamName", wire_name: None, location: Location::Body, shape: &COMPUTE_QUOTA_TARGET_TEAM_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FairShareWeight", wire_name: None, location: Location::Body, shape: &FAIR_SHARE_WEIGHT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ComputeQuotaTargetTeamName`.
+pub static COMPUTE_QUOTA_TARGET_TEAM_NAME: Shape = Shape { name: "ComputeQuotaTargetTeamName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ConfigKey`.
+pub static CONFIG_KEY: Shape = Shape { name: "ConfigKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ConfigValue`.
+pub static CONFIG_VALUE: Shape = Shape { name: "ConfigValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ContainerArgument`.
+pub static CONTAINER_ARGUMENT: Shape = Shape { name: "ContainerArgument", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ContainerArguments`.
+pub static CONTAINER_ARGUMENTS: Shape = Shape { name: "ContainerArguments", kind: Kind::List { member: &CONTAINER_ARGUMENT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ContainerConfig`.
+pub static CONTAINER_CONFIG: Shape = Shape { name: "ContainerConfig", kind: Kind::Structure(&[
+    Member { name: "ContainerArguments", wire_name: None, location: Location::Body, shape: &CUSTOM_IMAGE_CONTAINER_ARGUMENTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerEntrypoint", wire_name: None, location: Location::Body, shape: &CUSTOM_IMAGE_CONTAINER_ENTRYPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerEnvironmentVariables", wire_name: None, location: Location::Body, shape: &CUSTOM_IMAGE_CONTAINER_ENVIRONMENT_VARIABLES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ContainerDefinition`.
 pub static CONTAINER_DEFINITION: Shape = Shape { name: "ContainerDefinition", kind: Kind::Structure(&[
     Member { name: "ContainerHostname", wire_name: None, location: Location::Body, shape: &CONTAINER_HOSTNAME, required: false, idempotency_token: false, timestamp_format: None },
@@ -189,6 +1139,10 @@ pub static CONTAINER_DEFINITION: Shape = Shape { name: "ContainerDefinition", ki
     Member { name: "ContainerMetricsConfig", wire_name: None, location: Location::Body, shape: &CONTAINER_METRICS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ContainerDefinitionList`.
 pub static CONTAINER_DEFINITION_LIST: Shape = Shape { name: "ContainerDefinitionList", kind: Kind::List { member: &CONTAINER_DEFINITION, member_name: None, flattened: false, min: Some(0), max: Some(15) }, sensitive: false };
+/// `ContainerEntrypoint`.
+pub static CONTAINER_ENTRYPOINT: Shape = Shape { name: "ContainerEntrypoint", kind: Kind::List { member: &CONTAINER_ENTRYPOINT_STRING, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ContainerEntrypointString`.
+pub static CONTAINER_ENTRYPOINT_STRING: Shape = Shape { name: "ContainerEntrypointString", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `ContainerHostname`.
 pub static CONTAINER_HOSTNAME: Shape = Shape { name: "ContainerHostname", kind: Kind::String { min: Some(0), max: Some(63), pattern: Some("[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"), values: &[] }, sensitive: false };
 /// `ContainerImage`.
@@ -198,6 +1152,251 @@ pub static CONTAINER_METRICS_CONFIG: Shape = Shape { name: "ContainerMetricsConf
     Member { name: "MetricsEndpoints", wire_name: None, location: Location::Body, shape: &METRICS_ENDPOINT_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ContainerMode`.
 pub static CONTAINER_MODE: Shape = Shape { name: "ContainerMode", kind: Kind::String { min: None, max: None, pattern: None, values: &["SingleModel", "MultiModel"] }, sensitive: false };
+/// `ContentClassifier`.
+pub static CONTENT_CLASSIFIER: Shape = Shape { name: "ContentClassifier", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ContentClassifiers`.
+pub static CONTENT_CLASSIFIERS: Shape = Shape { name: "ContentClassifiers", kind: Kind::List { member: &CONTENT_CLASSIFIER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ContentColumn`.
+pub static CONTENT_COLUMN: Shape = Shape { name: "ContentColumn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ContentDigest`.
+pub static CONTENT_DIGEST: Shape = Shape { name: "ContentDigest", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ContentType`.
+pub static CONTENT_TYPE: Shape = Shape { name: "ContentType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ContentTypes`.
+pub static CONTENT_TYPES: Shape = Shape { name: "ContentTypes", kind: Kind::List { member: &CONTENT_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ContextName`.
+pub static CONTEXT_NAME: Shape = Shape { name: "ContextName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ContextNameOrArn`.
+pub static CONTEXT_NAME_OR_ARN: Shape = Shape { name: "ContextNameOrArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ContextSource`.
+pub static CONTEXT_SOURCE: Shape = Shape { name: "ContextSource", kind: Kind::Structure(&[
+    Member { name: "SourceUri", wire_name: None, location: Location::Body, shape: &SOURCE_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceType", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceId", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ContinuousParameterRange`.
+pub static CONTINUOUS_PARAMETER_RANGE: Shape = Shape { name: "ContinuousParameterRange", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &PARAMETER_KEY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MinValue", wire_name: None, location: Location::Body, shape: &PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxValue", wire_name: None, location: Location::Body, shape: &PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ScalingType", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_SCALING_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ContinuousParameterRangeSpecification`.
+pub static CONTINUOUS_PARAMETER_RANGE_SPECIFICATION: Shape = Shape { name: "ContinuousParameterRangeSpecification", kind: Kind::Structure(&[
+    Member { name: "MinValue", wire_name: None, location: Location::Body, shape: &PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxValue", wire_name: None, location: Location::Body, shape: &PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ContinuousParameterRanges`.
+pub static CONTINUOUS_PARAMETER_RANGES: Shape = Shape { name: "ContinuousParameterRanges", kind: Kind::List { member: &CONTINUOUS_PARAMETER_RANGE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ConvergenceDetected`.
+pub static CONVERGENCE_DETECTED: Shape = Shape { name: "ConvergenceDetected", kind: Kind::Structure(&[
+    Member { name: "CompleteOnConvergence", wire_name: None, location: Location::Body, shape: &COMPLETE_ON_CONVERGENCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CountryCode`.
+pub static COUNTRY_CODE: Shape = Shape { name: "CountryCode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CreateAIBenchmarkJobRequest`.
+pub static CREATE_AI_BENCHMARK_JOB_REQUEST: Shape = Shape { name: "CreateAIBenchmarkJobRequest", kind: Kind::Structure(&[
+    Member { name: "AIBenchmarkJobName", wire_name: None, location: Location::Body, shape: &AI_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BenchmarkTarget", wire_name: None, location: Location::Body, shape: &AI_BENCHMARK_TARGET, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputConfig", wire_name: None, location: Location::Body, shape: &AI_BENCHMARK_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AIWorkloadConfigIdentifier", wire_name: None, location: Location::Body, shape: &AI_RESOURCE_IDENTIFIER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NetworkConfig", wire_name: None, location: Location::Body, shape: &AI_BENCHMARK_NETWORK_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateAIRecommendationJobRequest`.
+pub static CREATE_AI_RECOMMENDATION_JOB_REQUEST: Shape = Shape { name: "CreateAIRecommendationJobRequest", kind: Kind::Structure(&[
+    Member { name: "AIRecommendationJobName", wire_name: None, location: Location::Body, shape: &AI_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelSource", wire_name: None, location: Location::Body, shape: &AI_MODEL_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputConfig", wire_name: None, location: Location::Body, shape: &AI_RECOMMENDATION_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AIWorkloadConfigIdentifier", wire_name: None, location: Location::Body, shape: &AI_RESOURCE_IDENTIFIER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PerformanceTarget", wire_name: None, location: Location::Body, shape: &AI_RECOMMENDATION_PERFORMANCE_TARGET, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InferenceSpecification", wire_name: None, location: Location::Body, shape: &AI_RECOMMENDATION_INFERENCE_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OptimizeModel", wire_name: None, location: Location::Body, shape: &AI_RECOMMENDATION_ALLOW_OPTIMIZATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ComputeSpec", wire_name: None, location: Location::Body, shape: &AI_RECOMMENDATION_COMPUTE_SPEC, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AdapterSource", wire_name: None, location: Location::Body, shape: &AI_ADAPTER_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateAIWorkloadConfigRequest`.
+pub static CREATE_AI_WORKLOAD_CONFIG_REQUEST: Shape = Shape { name: "CreateAIWorkloadConfigRequest", kind: Kind::Structure(&[
+    Member { name: "AIWorkloadConfigName", wire_name: None, location: Location::Body, shape: &AI_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DatasetConfig", wire_name: None, location: Location::Body, shape: &AI_DATASET_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AIWorkloadConfigs", wire_name: None, location: Location::Body, shape: &AI_WORKLOAD_CONFIGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateActionRequest`.
+pub static CREATE_ACTION_REQUEST: Shape = Shape { name: "CreateActionRequest", kind: Kind::Structure(&[
+    Member { name: "ActionName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Source", wire_name: None, location: Location::Body, shape: &ACTION_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ActionType", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &EXPERIMENT_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &ACTION_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Properties", wire_name: None, location: Location::Body, shape: &LINEAGE_ENTITY_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MetadataProperties", wire_name: None, location: Location::Body, shape: &METADATA_PROPERTIES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateAlgorithmInput`.
+pub static CREATE_ALGORITHM_INPUT: Shape = Shape { name: "CreateAlgorithmInput", kind: Kind::Structure(&[
+    Member { name: "AlgorithmName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AlgorithmDescription", wire_name: None, location: Location::Body, shape: &ENTITY_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingSpecification", wire_name: None, location: Location::Body, shape: &TRAINING_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InferenceSpecification", wire_name: None, location: Location::Body, shape: &INFERENCE_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ValidationSpecification", wire_name: None, location: Location::Body, shape: &ALGORITHM_VALIDATION_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CertifyForMarketplace", wire_name: None, location: Location::Body, shape: &CERTIFY_FOR_MARKETPLACE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateAppImageConfigRequest`.
+pub static CREATE_APP_IMAGE_CONFIG_REQUEST: Shape = Shape { name: "CreateAppImageConfigRequest", kind: Kind::Structure(&[
+    Member { name: "AppImageConfigName", wire_name: None, location: Location::Body, shape: &APP_IMAGE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KernelGatewayImageConfig", wire_name: None, location: Location::Body, shape: &KERNEL_GATEWAY_IMAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JupyterLabAppImageConfig", wire_name: None, location: Location::Body, shape: &JUPYTER_LAB_APP_IMAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CodeEditorAppImageConfig", wire_name: None, location: Location::Body, shape: &CODE_EDITOR_APP_IMAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateAppRequest`.
+pub static CREATE_APP_REQUEST: Shape = Shape { name: "CreateAppRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserProfileName", wire_name: None, location: Location::Body, shape: &USER_PROFILE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceName", wire_name: None, location: Location::Body, shape: &SPACE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppType", wire_name: None, location: Location::Body, shape: &APP_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppName", wire_name: None, location: Location::Body, shape: &APP_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceSpec", wire_name: None, location: Location::Body, shape: &RESOURCE_SPEC, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RecoveryMode", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateArtifactRequest`.
+pub static CREATE_ARTIFACT_REQUEST: Shape = Shape { name: "CreateArtifactRequest", kind: Kind::Structure(&[
+    Member { name: "ArtifactName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Source", wire_name: None, location: Location::Body, shape: &ARTIFACT_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ArtifactType", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Properties", wire_name: None, location: Location::Body, shape: &ARTIFACT_PROPERTIES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MetadataProperties", wire_name: None, location: Location::Body, shape: &METADATA_PROPERTIES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateAutoMLJobRequest`.
+pub static CREATE_AUTO_ML_JOB_REQUEST: Shape = Shape { name: "CreateAutoMLJobRequest", kind: Kind::Structure(&[
+    Member { name: "AutoMLJobName", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputDataConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_INPUT_DATA_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputDataConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_OUTPUT_DATA_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProblemType", wire_name: None, location: Location::Body, shape: &PROBLEM_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoMLJobObjective", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_OBJECTIVE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoMLJobConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GenerateCandidateDefinitionsOnly", wire_name: None, location: Location::Body, shape: &GENERATE_CANDIDATE_DEFINITIONS_ONLY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelDeployConfig", wire_name: None, location: Location::Body, shape: &MODEL_DEPLOY_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateAutoMLJobV2Request`.
+pub static CREATE_AUTO_ML_JOB_V2_REQUEST: Shape = Shape { name: "CreateAutoMLJobV2Request", kind: Kind::Structure(&[
+    Member { name: "AutoMLJobName", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoMLJobInputDataConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_INPUT_DATA_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputDataConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_OUTPUT_DATA_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoMLProblemTypeConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_PROBLEM_TYPE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SecurityConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_SECURITY_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoMLJobObjective", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_OBJECTIVE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelDeployConfig", wire_name: None, location: Location::Body, shape: &MODEL_DEPLOY_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataSplitConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_DATA_SPLIT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoMLComputeConfig", wire_name: None, location: Location::Body, shape: &AUTO_ML_COMPUTE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateClusterRequest`.
+pub static CREATE_CLUSTER_REQUEST: Shape = Shape { name: "CreateClusterRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceGroups", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_GROUP_SPECIFICATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RestrictedInstanceGroups", wire_name: None, location: Location::Body, shape: &CLUSTER_RESTRICTED_INSTANCE_GROUP_SPECIFICATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RestrictedInstanceGroupsConfig", wire_name: None, location: Location::Body, shape: &CLUSTER_RESTRICTED_INSTANCE_GROUPS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcConfig", wire_name: None, location: Location::Body, shape: &VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Orchestrator", wire_name: None, location: Location::Body, shape: &CLUSTER_ORCHESTRATOR, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeRecovery", wire_name: None, location: Location::Body, shape: &CLUSTER_NODE_RECOVERY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TieredStorageConfig", wire_name: None, location: Location::Body, shape: &CLUSTER_TIERED_STORAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeProvisioningMode", wire_name: None, location: Location::Body, shape: &CLUSTER_NODE_PROVISIONING_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClusterRole", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoScaling", wire_name: None, location: Location::Body, shape: &CLUSTER_AUTO_SCALING_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateClusterSchedulerConfigRequest`.
+pub static CREATE_CLUSTER_SCHEDULER_CONFIG_REQUEST: Shape = Shape { name: "CreateClusterSchedulerConfigRequest", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClusterArn", wire_name: None, location: Location::Body, shape: &CLUSTER_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SchedulerConfig", wire_name: None, location: Location::Body, shape: &SCHEDULER_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &ENTITY_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateCodeRepositoryInput`.
+pub static CREATE_CODE_REPOSITORY_INPUT: Shape = Shape { name: "CreateCodeRepositoryInput", kind: Kind::Structure(&[
+    Member { name: "CodeRepositoryName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GitConfig", wire_name: None, location: Location::Body, shape: &GIT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateCompilationJobRequest`.
+pub static CREATE_COMPILATION_JOB_REQUEST: Shape = Shape { name: "CreateCompilationJobRequest", kind: Kind::Structure(&[
+    Member { name: "CompilationJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelPackageVersionArn", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputConfig", wire_name: None, location: Location::Body, shape: &INPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputConfig", wire_name: None, location: Location::Body, shape: &OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcConfig", wire_name: None, location: Location::Body, shape: &NEO_VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingCondition", wire_name: None, location: Location::Body, shape: &STOPPING_CONDITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateComputeQuotaRequest`.
+pub static CREATE_COMPUTE_QUOTA_REQUEST: Shape = Shape { name: "CreateComputeQuotaRequest", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &ENTITY_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClusterArn", wire_name: None, location: Location::Body, shape: &CLUSTER_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ComputeQuotaConfig", wire_name: None, location: Location::Body, shape: &COMPUTE_QUOTA_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ComputeQuotaTarget", wire_name: None, location: Location::Body, shape: &COMPUTE_QUOTA_TARGET, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ActivationState", wire_name: None, location: Location::Body, shape: &ACTIVATION_STATE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateContextRequest`.
+pub static CREATE_CONTEXT_REQUEST: Shape = Shape { name: "CreateContextRequest", kind: Kind::Structure(&[
+    Member { name: "ContextName", wire_name: None, location: Location::Body, shape: &CONTEXT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Source", wire_name: None, location: Location::Body, shape: &CONTEXT_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContextType", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &EXPERIMENT_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Properties", wire_name: None, location: Location::Body, shape: &LINEAGE_ENTITY_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateDataQualityJobDefinitionRequest`.
+pub static CREATE_DATA_QUALITY_JOB_DEFINITION_REQUEST: Shape = Shape { name: "CreateDataQualityJobDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "JobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataQualityBaselineConfig", wire_name: None, location: Location::Body, shape: &DATA_QUALITY_BASELINE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataQualityAppSpecification", wire_name: None, location: Location::Body, shape: &DATA_QUALITY_APP_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataQualityJobInput", wire_name: None, location: Location::Body, shape: &DATA_QUALITY_JOB_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataQualityJobOutputConfig", wire_name: None, location: Location::Body, shape: &MONITORING_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobResources", wire_name: None, location: Location::Body, shape: &MONITORING_RESOURCES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NetworkConfig", wire_name: None, location: Location::Body, shape: &MONITORING_NETWORK_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingCondition", wire_name: None, location: Location::Body, shape: &MONITORING_STOPPING_CONDITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateDeviceFleetRequest`.
+pub static CREATE_DEVICE_FLEET_REQUEST: Shape = Shape { name: "CreateDeviceFleetRequest", kind: Kind::Structure(&[
+    Member { name: "DeviceFleetName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &DEVICE_FLEET_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputConfig", wire_name: None, location: Location::Body, shape: &EDGE_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableIotRoleAlias", wire_name: None, location: Location::Body, shape: &ENABLE_IOT_ROLE_ALIAS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateDomainRequest`.
+pub static CREATE_DOMAIN_REQUEST: Shape = Shape { name: "CreateDomainRequest", kind: Kind::Structure(&[
+    Member { name: "DomainName", wire_name: None, location: Location::Body, shape: &DOMAIN_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AuthMode", wire_name: None, location: Location::Body, shape: &AUTH_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultUserSettings", wire_name: None, location: Location::Body, shape: &USER_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DomainSettings", wire_name: None, location: Location::Body, shape: &DOMAIN_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SubnetIds", wire_name: None, location: Location::Body, shape: &SUBNETS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcId", wire_name: None, location: Location::Body, shape: &VPC_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppNetworkAccessType", wire_name: None, location: Location::Body, shape: &APP_NETWORK_ACCESS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HomeEfsFileSystemKmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppSecurityGroupManagement", wire_name: None, location: Location::Body, shape: &APP_SECURITY_GROUP_MANAGEMENT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HomeEfsFileSystemCreation", wire_name: None, location: Location::Body, shape: &HOME_EFS_FILE_SYSTEM_CREATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TagPropagation", wire_name: None, location: Location::Body, shape: &TAG_PROPAGATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultSpaceSettings", wire_name: None, location: Location::Body, shape: &DEFAULT_SPACE_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateEdgeDeploymentPlanRequest`.
+pub static CREATE_EDGE_DEPLOYMENT_PLAN_REQUEST: Shape = Shape { name: "CreateEdgeDeploymentPlanRequest", kind: Kind::Structure(&[
+    Member { name: "EdgeDeploymentPlanName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelConfigs", wire_name: None, location: Location::Body, shape: &EDGE_DEPLOYMENT_MODEL_CONFIGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeviceFleetName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Stages", wire_name: None, location: Location::Body, shape: &DEPLOYMENT_STAGES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateEdgeDeploymentStageRequest`.
+pub static CREATE_EDGE_DEPLOYMENT_STAGE_REQUEST: Shape = Shape { name: "CreateEdgeDeploymentStageRequest", kind: Kind::Structure(&[
+    Member { name: "EdgeDeploymentPlanName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Stages", wire_name: None, location: Location::Body, shape: &DEPLOYMENT_STAGES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateEdgePackagingJobRequest`.
+pub static CREATE_EDGE_PACKAGING_JOB_REQUEST: Shape = Shape { name: "CreateEdgePackagingJobRequest", kind: Kind::Structure(&[
+    Member { name: "EdgePackagingJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CompilationJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelVersion", wire_name: None, location: Location::Body, shape: &EDGE_VERSION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputConfig", wire_name: None, location: Location::Body, shape: &EDGE_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceKey", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `CreateEndpointConfigInput`.
 pub static CREATE_ENDPOINT_CONFIG_INPUT: Shape = Shape { name: "CreateEndpointConfigInput", kind: Kind::Structure(&[
     Member { name: "EndpointConfigName", wire_name: None, location: Location::Body, shape: &ENDPOINT_CONFIG_NAME, required: true, idempotency_token: false, timestamp_format: None },
@@ -225,6 +1424,33 @@ pub static CREATE_ENDPOINT_INPUT: Shape = Shape { name: "CreateEndpointInput", k
 /// `CreateEndpointOutput`.
 pub static CREATE_ENDPOINT_OUTPUT: Shape = Shape { name: "CreateEndpointOutput", kind: Kind::Structure(&[
     Member { name: "EndpointArn", wire_name: None, location: Location::Body, shape: &ENDPOINT_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateExperimentRequest`.
+pub static CREATE_EXPERIMENT_REQUEST: Shape = Shape { name: "CreateExperimentRequest", kind: Kind::Structure(&[
+    Member { name: "ExperimentName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisplayName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &EXPERIMENT_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateFeatureGroupRequest`.
+pub static CREATE_FEATURE_GROUP_REQUEST: Shape = Shape { name: "CreateFeatureGroupRequest", kind: Kind::Structure(&[
+    Member { name: "FeatureGroupName", wire_name: None, location: Location::Body, shape: &FEATURE_GROUP_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RecordIdentifierFeatureName", wire_name: None, location: Location::Body, shape: &FEATURE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EventTimeFeatureName", wire_name: None, location: Location::Body, shape: &FEATURE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FeatureDefinitions", wire_name: None, location: Location::Body, shape: &FEATURE_DEFINITIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OnlineStoreConfig", wire_name: None, location: Location::Body, shape: &ONLINE_STORE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OfflineStoreConfig", wire_name: None, location: Location::Body, shape: &OFFLINE_STORE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ThroughputConfig", wire_name: None, location: Location::Body, shape: &THROUGHPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateFlowDefinitionRequest`.
+pub static CREATE_FLOW_DEFINITION_REQUEST: Shape = Shape { name: "CreateFlowDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "FlowDefinitionName", wire_name: None, location: Location::Body, shape: &FLOW_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HumanLoopRequestSource", wire_name: None, location: Location::Body, shape: &HUMAN_LOOP_REQUEST_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HumanLoopActivationConfig", wire_name: None, location: Location::Body, shape: &HUMAN_LOOP_ACTIVATION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HumanLoopConfig", wire_name: None, location: Location::Body, shape: &HUMAN_LOOP_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputConfig", wire_name: None, location: Location::Body, shape: &FLOW_DEFINITION_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `CreateHubContentPresignedUrlsRequest`.
 pub static CREATE_HUB_CONTENT_PRESIGNED_URLS_REQUEST: Shape = Shape { name: "CreateHubContentPresignedUrlsRequest", kind: Kind::Structure(&[
     Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },
@@ -260,6 +1486,152 @@ pub static CREATE_HUB_REQUEST: Shape = Shape { name: "CreateHubRequest", kind: K
 /// `CreateHubResponse`.
 pub static CREATE_HUB_RESPONSE: Shape = Shape { name: "CreateHubResponse", kind: Kind::Structure(&[
     Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &HUB_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateHumanTaskUiRequest`.
+pub static CREATE_HUMAN_TASK_UI_REQUEST: Shape = Shape { name: "CreateHumanTaskUiRequest", kind: Kind::Structure(&[
+    Member { name: "HumanTaskUiName", wire_name: None, location: Location::Body, shape: &HUMAN_TASK_UI_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UiTemplate", wire_name: None, location: Location::Body, shape: &UI_TEMPLATE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateHyperParameterTuningJobRequest`.
+pub static CREATE_HYPER_PARAMETER_TUNING_JOB_REQUEST: Shape = Shape { name: "CreateHyperParameterTuningJobRequest", kind: Kind::Structure(&[
+    Member { name: "HyperParameterTuningJobName", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HyperParameterTuningJobConfig", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingJobDefinition", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TRAINING_JOB_DEFINITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingJobDefinitions", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TRAINING_JOB_DEFINITIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WarmStartConfig", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_WARM_START_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Autotune", wire_name: None, location: Location::Body, shape: &AUTOTUNE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateImageRequest`.
+pub static CREATE_IMAGE_REQUEST: Shape = Shape { name: "CreateImageRequest", kind: Kind::Structure(&[
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &IMAGE_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisplayName", wire_name: None, location: Location::Body, shape: &IMAGE_DISPLAY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ImageName", wire_name: None, location: Location::Body, shape: &IMAGE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateImageVersionRequest`.
+pub static CREATE_IMAGE_VERSION_REQUEST: Shape = Shape { name: "CreateImageVersionRequest", kind: Kind::Structure(&[
+    Member { name: "BaseImage", wire_name: None, location: Location::Body, shape: &IMAGE_BASE_IMAGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientToken", wire_name: None, location: Location::Body, shape: &CLIENT_TOKEN, required: false, idempotency_token: true, timestamp_format: None },
+    Member { name: "ImageName", wire_name: None, location: Location::Body, shape: &IMAGE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Aliases", wire_name: None, location: Location::Body, shape: &SAGE_MAKER_IMAGE_VERSION_ALIASES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VendorGuidance", wire_name: None, location: Location::Body, shape: &VENDOR_GUIDANCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobType", wire_name: None, location: Location::Body, shape: &JOB_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MLFramework", wire_name: None, location: Location::Body, shape: &ML_FRAMEWORK, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProgrammingLang", wire_name: None, location: Location::Body, shape: &PROGRAMMING_LANG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Processor", wire_name: None, location: Location::Body, shape: &PROCESSOR, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Horovod", wire_name: None, location: Location::Body, shape: &HOROVOD, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ReleaseNotes", wire_name: None, location: Location::Body, shape: &RELEASE_NOTES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateInferenceComponentInput`.
+pub static CREATE_INFERENCE_COMPONENT_INPUT: Shape = Shape { name: "CreateInferenceComponentInput", kind: Kind::Structure(&[
+    Member { name: "InferenceComponentName", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EndpointName", wire_name: None, location: Location::Body, shape: &ENDPOINT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VariantName", wire_name: None, location: Location::Body, shape: &VARIANT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Specification", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Specifications", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_SPECIFICATION_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RuntimeConfig", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_RUNTIME_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateInferenceExperimentRequest`.
+pub static CREATE_INFERENCE_EXPERIMENT_REQUEST: Shape = Shape { name: "CreateInferenceExperimentRequest", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Type", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Schedule", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_SCHEDULE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EndpointName", wire_name: None, location: Location::Body, shape: &ENDPOINT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelVariants", wire_name: None, location: Location::Body, shape: &MODEL_VARIANT_CONFIG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataStorageConfig", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_DATA_STORAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ShadowModeConfig", wire_name: None, location: Location::Body, shape: &SHADOW_MODE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKey", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateInferenceRecommendationsJobRequest`.
+pub static CREATE_INFERENCE_RECOMMENDATIONS_JOB_REQUEST: Shape = Shape { name: "CreateInferenceRecommendationsJobRequest", kind: Kind::Structure(&[
+    Member { name: "JobName", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobType", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputConfig", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_INPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobDescription", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingConditions", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_STOPPING_CONDITIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputConfig", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateJobRequest`.
+pub static CREATE_JOB_REQUEST: Shape = Shape { name: "CreateJobRequest", kind: Kind::Structure(&[
+    Member { name: "JobName", wire_name: None, location: Location::Body, shape: &JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobCategory", wire_name: None, location: Location::Body, shape: &JOB_CATEGORY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobConfigSchemaVersion", wire_name: None, location: Location::Body, shape: &JOB_SCHEMA_VERSION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobConfigDocument", wire_name: None, location: Location::Body, shape: &JOB_CONFIG_DOCUMENT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateLabelingJobRequest`.
+pub static CREATE_LABELING_JOB_REQUEST: Shape = Shape { name: "CreateLabelingJobRequest", kind: Kind::Structure(&[
+    Member { name: "LabelingJobName", wire_name: None, location: Location::Body, shape: &LABELING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LabelAttributeName", wire_name: None, location: Location::Body, shape: &LABEL_ATTRIBUTE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputConfig", wire_name: None, location: Location::Body, shape: &LABELING_JOB_INPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputConfig", wire_name: None, location: Location::Body, shape: &LABELING_JOB_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LabelCategoryConfigS3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingConditions", wire_name: None, location: Location::Body, shape: &LABELING_JOB_STOPPING_CONDITIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LabelingJobAlgorithmsConfig", wire_name: None, location: Location::Body, shape: &LABELING_JOB_ALGORITHMS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HumanTaskConfig", wire_name: None, location: Location::Body, shape: &HUMAN_TASK_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateMlflowAppRequest`.
+pub static CREATE_MLFLOW_APP_REQUEST: Shape = Shape { name: "CreateMlflowAppRequest", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &MLFLOW_APP_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ArtifactStoreUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelRegistrationMode", wire_name: None, location: Location::Body, shape: &MODEL_REGISTRATION_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WeeklyMaintenanceWindowStart", wire_name: None, location: Location::Body, shape: &WEEKLY_MAINTENANCE_WINDOW_START, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AccountDefaultStatus", wire_name: None, location: Location::Body, shape: &ACCOUNT_DEFAULT_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultDomainIdList", wire_name: None, location: Location::Body, shape: &DEFAULT_DOMAIN_ID_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateMlflowTrackingServerRequest`.
+pub static CREATE_MLFLOW_TRACKING_SERVER_REQUEST: Shape = Shape { name: "CreateMlflowTrackingServerRequest", kind: Kind::Structure(&[
+    Member { name: "TrackingServerName", wire_name: None, location: Location::Body, shape: &TRACKING_SERVER_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ArtifactStoreUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrackingServerSize", wire_name: None, location: Location::Body, shape: &TRACKING_SERVER_SIZE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MlflowVersion", wire_name: None, location: Location::Body, shape: &MLFLOW_VERSION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutomaticModelRegistration", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WeeklyMaintenanceWindowStart", wire_name: None, location: Location::Body, shape: &WEEKLY_MAINTENANCE_WINDOW_START, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3BucketOwnerAccountId", wire_name: None, location: Location::Body, shape: &ACCOUNT_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3BucketOwnerVerification", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateModelBiasJobDefinitionRequest`.
+pub static CREATE_MODEL_BIAS_JOB_DEFINITION_REQUEST: Shape = Shape { name: "CreateModelBiasJobDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "JobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelBiasBaselineConfig", wire_name: None, location: Location::Body, shape: &MODEL_BIAS_BASELINE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelBiasAppSpecification", wire_name: None, location: Location::Body, shape: &MODEL_BIAS_APP_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelBiasJobInput", wire_name: None, location: Location::Body, shape: &MODEL_BIAS_JOB_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelBiasJobOutputConfig", wire_name: None, location: Location::Body, shape: &MONITORING_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobResources", wire_name: None, location: Location::Body, shape: &MONITORING_RESOURCES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NetworkConfig", wire_name: None, location: Location::Body, shape: &MONITORING_NETWORK_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingCondition", wire_name: None, location: Location::Body, shape: &MONITORING_STOPPING_CONDITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateModelCardExportJobRequest`.
+pub static CREATE_MODEL_CARD_EXPORT_JOB_REQUEST: Shape = Shape { name: "CreateModelCardExportJobRequest", kind: Kind::Structure(&[
+    Member { name: "ModelCardName", wire_name: None, location: Location::Body, shape: &MODEL_CARD_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCardVersion", wire_name: None, location: Location::Body, shape: &INTEGER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCardExportJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputConfig", wire_name: None, location: Location::Body, shape: &MODEL_CARD_EXPORT_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateModelCardRequest`.
+pub static CREATE_MODEL_CARD_REQUEST: Shape = Shape { name: "CreateModelCardRequest", kind: Kind::Structure(&[
+    Member { name: "ModelCardName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SecurityConfig", wire_name: None, location: Location::Body, shape: &MODEL_CARD_SECURITY_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Content", wire_name: None, location: Location::Body, shape: &MODEL_CARD_CONTENT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCardStatus", wire_name: None, location: Location::Body, shape: &MODEL_CARD_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateModelExplainabilityJobDefinitionRequest`.
+pub static CREATE_MODEL_EXPLAINABILITY_JOB_DEFINITION_REQUEST: Shape = Shape { name: "CreateModelExplainabilityJobDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "JobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelExplainabilityBaselineConfig", wire_name: None, location: Location::Body, shape: &MODEL_EXPLAINABILITY_BASELINE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelExplainabilityAppSpecification", wire_name: None, location: Location::Body, shape: &MODEL_EXPLAINABILITY_APP_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelExplainabilityJobInput", wire_name: None, location: Location::Body, shape: &MODEL_EXPLAINABILITY_JOB_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelExplainabilityJobOutputConfig", wire_name: None, location: Location::Body, shape: &MONITORING_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobResources", wire_name: None, location: Location::Body, shape: &MONITORING_RESOURCES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NetworkConfig", wire_name: None, location: Location::Body, shape: &MONITORING_NETWORK_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingCondition", wire_name: None, location: Location::Body, shape: &MONITORING_STOPPING_CONDITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `CreateModelInput`.
 pub static CREATE_MODEL_INPUT: Shape = Shape { name: "CreateModelInput", kind: Kind::Structure(&[
     Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &MODEL_NAME, required: true, idempotency_token: false, timestamp_format: None },
@@ -273,6 +1645,292 @@ pub static CREATE_MODEL_INPUT: Shape = Shape { name: "CreateModelInput", kind: K
 /// `CreateModelOutput`.
 pub static CREATE_MODEL_OUTPUT: Shape = Shape { name: "CreateModelOutput", kind: Kind::Structure(&[
     Member { name: "ModelArn", wire_name: None, location: Location::Body, shape: &MODEL_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateModelPackageGroupInput`.
+pub static CREATE_MODEL_PACKAGE_GROUP_INPUT: Shape = Shape { name: "CreateModelPackageGroupInput", kind: Kind::Structure(&[
+    Member { name: "ModelPackageGroupName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelPackageGroupDescription", wire_name: None, location: Location::Body, shape: &ENTITY_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ManagedConfiguration", wire_name: None, location: Location::Body, shape: &MANAGED_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateModelPackageInput`.
+pub static CREATE_MODEL_PACKAGE_INPUT: Shape = Shape { name: "CreateModelPackageInput", kind: Kind::Structure(&[
+    Member { name: "ModelPackageName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelPackageGroupName", wire_name: None, location: Location::Body, shape: &ARN_OR_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelPackageDescription", wire_name: None, location: Location::Body, shape: &ENTITY_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelPackageRegistrationType", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_REGISTRATION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InferenceSpecification", wire_name: None, location: Location::Body, shape: &INFERENCE_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ValidationSpecification", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_VALIDATION_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceAlgorithmSpecification", wire_name: None, location: Location::Body, shape: &SOURCE_ALGORITHM_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CertifyForMarketplace", wire_name: None, location: Location::Body, shape: &CERTIFY_FOR_MARKETPLACE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelApprovalStatus", wire_name: None, location: Location::Body, shape: &MODEL_APPROVAL_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MetadataProperties", wire_name: None, location: Location::Body, shape: &METADATA_PROPERTIES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelMetrics", wire_name: None, location: Location::Body, shape: &MODEL_METRICS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientToken", wire_name: None, location: Location::Body, shape: &CLIENT_TOKEN, required: false, idempotency_token: true, timestamp_format: None },
+    Member { name: "Domain", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Task", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SamplePayloadUrl", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomerMetadataProperties", wire_name: None, location: Location::Body, shape: &CUSTOMER_METADATA_MAP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DriftCheckBaselines", wire_name: None, location: Location::Body, shape: &DRIFT_CHECK_BASELINES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AdditionalInferenceSpecifications", wire_name: None, location: Location::Body, shape: &ADDITIONAL_INFERENCE_SPECIFICATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SkipModelValidation", wire_name: None, location: Location::Body, shape: &SKIP_MODEL_VALIDATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceUri", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_SOURCE_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SecurityConfig", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_SECURITY_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCard", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_MODEL_CARD, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelLifeCycle", wire_name: None, location: Location::Body, shape: &MODEL_LIFE_CYCLE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ManagedStorageType", wire_name: None, location: Location::Body, shape: &MANAGED_STORAGE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateModelQualityJobDefinitionRequest`.
+pub static CREATE_MODEL_QUALITY_JOB_DEFINITION_REQUEST: Shape = Shape { name: "CreateModelQualityJobDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "JobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelQualityBaselineConfig", wire_name: None, location: Location::Body, shape: &MODEL_QUALITY_BASELINE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelQualityAppSpecification", wire_name: None, location: Location::Body, shape: &MODEL_QUALITY_APP_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelQualityJobInput", wire_name: None, location: Location::Body, shape: &MODEL_QUALITY_JOB_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelQualityJobOutputConfig", wire_name: None, location: Location::Body, shape: &MONITORING_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobResources", wire_name: None, location: Location::Body, shape: &MONITORING_RESOURCES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NetworkConfig", wire_name: None, location: Location::Body, shape: &MONITORING_NETWORK_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingCondition", wire_name: None, location: Location::Body, shape: &MONITORING_STOPPING_CONDITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateMonitoringScheduleRequest`.
+pub static CREATE_MONITORING_SCHEDULE_REQUEST: Shape = Shape { name: "CreateMonitoringScheduleRequest", kind: Kind::Structure(&[
+    Member { name: "MonitoringScheduleName", wire_name: None, location: Location::Body, shape: &MONITORING_SCHEDULE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MonitoringScheduleConfig", wire_name: None, location: Location::Body, shape: &MONITORING_SCHEDULE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateNotebookInstanceInput`.
+pub static CREATE_NOTEBOOK_INSTANCE_INPUT: Shape = Shape { name: "CreateNotebookInstanceInput", kind: Kind::Structure(&[
+    Member { name: "NotebookInstanceName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SubnetId", wire_name: None, location: Location::Body, shape: &SUBNET_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SecurityGroupIds", wire_name: None, location: Location::Body, shape: &SECURITY_GROUP_IDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IpAddressType", wire_name: None, location: Location::Body, shape: &IP_ADDRESS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LifecycleConfigName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DirectInternetAccess", wire_name: None, location: Location::Body, shape: &DIRECT_INTERNET_ACCESS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeSizeInGB", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AcceleratorTypes", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_ACCELERATOR_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultCodeRepository", wire_name: None, location: Location::Body, shape: &CODE_REPOSITORY_NAME_OR_URL, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AdditionalCodeRepositories", wire_name: None, location: Location::Body, shape: &ADDITIONAL_CODE_REPOSITORY_NAMES_OR_URLS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RootAccess", wire_name: None, location: Location::Body, shape: &ROOT_ACCESS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PlatformIdentifier", wire_name: None, location: Location::Body, shape: &PLATFORM_IDENTIFIER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceMetadataServiceConfiguration", wire_name: None, location: Location::Body, shape: &INSTANCE_METADATA_SERVICE_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateNotebookInstanceLifecycleConfigInput`.
+pub static CREATE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_INPUT: Shape = Shape { name: "CreateNotebookInstanceLifecycleConfigInput", kind: Kind::Structure(&[
+    Member { name: "NotebookInstanceLifecycleConfigName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OnCreate", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OnStart", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateOptimizationJobRequest`.
+pub static CREATE_OPTIMIZATION_JOB_REQUEST: Shape = Shape { name: "CreateOptimizationJobRequest", kind: Kind::Structure(&[
+    Member { name: "OptimizationJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelSource", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_JOB_MODEL_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeploymentInstanceType", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_JOB_DEPLOYMENT_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxInstanceCount", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_JOB_MAX_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OptimizationEnvironment", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_JOB_ENVIRONMENT_VARIABLES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OptimizationConfigs", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_CONFIGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputConfig", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_JOB_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingCondition", wire_name: None, location: Location::Body, shape: &STOPPING_CONDITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcConfig", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingPlanArns", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_JOB_TRAINING_PLAN_ARNS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreatePartnerAppPresignedUrlRequest`.
+pub static CREATE_PARTNER_APP_PRESIGNED_URL_REQUEST: Shape = Shape { name: "CreatePartnerAppPresignedUrlRequest", kind: Kind::Structure(&[
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &PARTNER_APP_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExpiresInSeconds", wire_name: None, location: Location::Body, shape: &EXPIRES_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionExpirationDurationInSeconds", wire_name: None, location: Location::Body, shape: &SESSION_EXPIRATION_DURATION_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreatePartnerAppRequest`.
+pub static CREATE_PARTNER_APP_REQUEST: Shape = Shape { name: "CreatePartnerAppRequest", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &PARTNER_APP_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Type", wire_name: None, location: Location::Body, shape: &PARTNER_APP_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExecutionRoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaintenanceConfig", wire_name: None, location: Location::Body, shape: &PARTNER_APP_MAINTENANCE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tier", wire_name: None, location: Location::Body, shape: &NON_EMPTY_STRING64, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ApplicationConfig", wire_name: None, location: Location::Body, shape: &PARTNER_APP_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IdcConfig", wire_name: None, location: Location::Body, shape: &IDC_CONFIG_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AuthType", wire_name: None, location: Location::Body, shape: &PARTNER_APP_AUTH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableIamSessionBasedIdentity", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableAutoMinorVersionUpgrade", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientToken", wire_name: None, location: Location::Body, shape: &CLIENT_TOKEN, required: false, idempotency_token: true, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreatePipelineRequest`.
+pub static CREATE_PIPELINE_REQUEST: Shape = Shape { name: "CreatePipelineRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineName", wire_name: None, location: Location::Body, shape: &PIPELINE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineDisplayName", wire_name: None, location: Location::Body, shape: &PIPELINE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineDefinition", wire_name: None, location: Location::Body, shape: &PIPELINE_DEFINITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineDefinitionS3Location", wire_name: None, location: Location::Body, shape: &PIPELINE_DEFINITION_S3_LOCATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineDescription", wire_name: None, location: Location::Body, shape: &PIPELINE_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientRequestToken", wire_name: None, location: Location::Body, shape: &IDEMPOTENCY_TOKEN, required: false, idempotency_token: true, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ParallelismConfiguration", wire_name: None, location: Location::Body, shape: &PARALLELISM_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineVersionAliases", wire_name: None, location: Location::Body, shape: &PIPELINE_VERSION_ALIAS_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreatePresignedDomainUrlRequest`.
+pub static CREATE_PRESIGNED_DOMAIN_URL_REQUEST: Shape = Shape { name: "CreatePresignedDomainUrlRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserProfileName", wire_name: None, location: Location::Body, shape: &USER_PROFILE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionExpirationDurationInSeconds", wire_name: None, location: Location::Body, shape: &SESSION_EXPIRATION_DURATION_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExpiresInSeconds", wire_name: None, location: Location::Body, shape: &EXPIRES_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceName", wire_name: None, location: Location::Body, shape: &SPACE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LandingUri", wire_name: None, location: Location::Body, shape: &LANDING_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreatePresignedMlflowAppUrlRequest`.
+pub static CREATE_PRESIGNED_MLFLOW_APP_URL_REQUEST: Shape = Shape { name: "CreatePresignedMlflowAppUrlRequest", kind: Kind::Structure(&[
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &MLFLOW_APP_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExpiresInSeconds", wire_name: None, location: Location::Body, shape: &EXPIRES_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionExpirationDurationInSeconds", wire_name: None, location: Location::Body, shape: &SESSION_EXPIRATION_DURATION_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreatePresignedMlflowTrackingServerUrlRequest`.
+pub static CREATE_PRESIGNED_MLFLOW_TRACKING_SERVER_URL_REQUEST: Shape = Shape { name: "CreatePresignedMlflowTrackingServerUrlRequest", kind: Kind::Structure(&[
+    Member { name: "TrackingServerName", wire_name: None, location: Location::Body, shape: &TRACKING_SERVER_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExpiresInSeconds", wire_name: None, location: Location::Body, shape: &EXPIRES_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionExpirationDurationInSeconds", wire_name: None, location: Location::Body, shape: &SESSION_EXPIRATION_DURATION_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreatePresignedNotebookInstanceUrlInput`.
+pub static CREATE_PRESIGNED_NOTEBOOK_INSTANCE_URL_INPUT: Shape = Shape { name: "CreatePresignedNotebookInstanceUrlInput", kind: Kind::Structure(&[
+    Member { name: "NotebookInstanceName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionExpirationDurationInSeconds", wire_name: None, location: Location::Body, shape: &SESSION_EXPIRATION_DURATION_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateProcessingJobRequest`.
+pub static CREATE_PROCESSING_JOB_REQUEST: Shape = Shape { name: "CreateProcessingJobRequest", kind: Kind::Structure(&[
+    Member { name: "ProcessingInputs", wire_name: None, location: Location::Body, shape: &PROCESSING_INPUTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProcessingOutputConfig", wire_name: None, location: Location::Body, shape: &PROCESSING_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProcessingJobName", wire_name: None, location: Location::Body, shape: &PROCESSING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProcessingResources", wire_name: None, location: Location::Body, shape: &PROCESSING_RESOURCES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingCondition", wire_name: None, location: Location::Body, shape: &PROCESSING_STOPPING_CONDITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppSpecification", wire_name: None, location: Location::Body, shape: &APP_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Environment", wire_name: None, location: Location::Body, shape: &PROCESSING_ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NetworkConfig", wire_name: None, location: Location::Body, shape: &NETWORK_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExperimentConfig", wire_name: None, location: Location::Body, shape: &EXPERIMENT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateProjectInput`.
+pub static CREATE_PROJECT_INPUT: Shape = Shape { name: "CreateProjectInput", kind: Kind::Structure(&[
+    Member { name: "ProjectName", wire_name: None, location: Location::Body, shape: &PROJECT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProjectDescription", wire_name: None, location: Location::Body, shape: &ENTITY_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ServiceCatalogProvisioningDetails", wire_name: None, location: Location::Body, shape: &SERVICE_CATALOG_PROVISIONING_DETAILS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TemplateProviders", wire_name: None, location: Location::Body, shape: &CREATE_TEMPLATE_PROVIDER_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateSpaceRequest`.
+pub static CREATE_SPACE_REQUEST: Shape = Shape { name: "CreateSpaceRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceName", wire_name: None, location: Location::Body, shape: &SPACE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceSettings", wire_name: None, location: Location::Body, shape: &SPACE_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OwnershipSettings", wire_name: None, location: Location::Body, shape: &OWNERSHIP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceSharingSettings", wire_name: None, location: Location::Body, shape: &SPACE_SHARING_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceDisplayName", wire_name: None, location: Location::Body, shape: &NON_EMPTY_STRING64, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateStudioLifecycleConfigRequest`.
+pub static CREATE_STUDIO_LIFECYCLE_CONFIG_REQUEST: Shape = Shape { name: "CreateStudioLifecycleConfigRequest", kind: Kind::Structure(&[
+    Member { name: "StudioLifecycleConfigName", wire_name: None, location: Location::Body, shape: &STUDIO_LIFECYCLE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StudioLifecycleConfigContent", wire_name: None, location: Location::Body, shape: &STUDIO_LIFECYCLE_CONFIG_CONTENT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StudioLifecycleConfigAppType", wire_name: None, location: Location::Body, shape: &STUDIO_LIFECYCLE_CONFIG_APP_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateTemplateProvider`.
+pub static CREATE_TEMPLATE_PROVIDER: Shape = Shape { name: "CreateTemplateProvider", kind: Kind::Structure(&[
+    Member { name: "CfnTemplateProvider", wire_name: None, location: Location::Body, shape: &CFN_CREATE_TEMPLATE_PROVIDER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateTemplateProviderList`.
+pub static CREATE_TEMPLATE_PROVIDER_LIST: Shape = Shape { name: "CreateTemplateProviderList", kind: Kind::List { member: &CREATE_TEMPLATE_PROVIDER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CreateTrainingJobRequest`.
+pub static CREATE_TRAINING_JOB_REQUEST: Shape = Shape { name: "CreateTrainingJobRequest", kind: Kind::Structure(&[
+    Member { name: "TrainingJobName", wire_name: None, location: Location::Body, shape: &TRAINING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HyperParameters", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AlgorithmSpecification", wire_name: None, location: Location::Body, shape: &ALGORITHM_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputDataConfig", wire_name: None, location: Location::Body, shape: &INPUT_DATA_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputDataConfig", wire_name: None, location: Location::Body, shape: &OUTPUT_DATA_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceConfig", wire_name: None, location: Location::Body, shape: &RESOURCE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcConfig", wire_name: None, location: Location::Body, shape: &VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingCondition", wire_name: None, location: Location::Body, shape: &STOPPING_CONDITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableNetworkIsolation", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableInterContainerTrafficEncryption", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableManagedSpotTraining", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CheckpointConfig", wire_name: None, location: Location::Body, shape: &CHECKPOINT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DebugHookConfig", wire_name: None, location: Location::Body, shape: &DEBUG_HOOK_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DebugRuleConfigurations", wire_name: None, location: Location::Body, shape: &DEBUG_RULE_CONFIGURATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TensorBoardOutputConfig", wire_name: None, location: Location::Body, shape: &TENSOR_BOARD_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExperimentConfig", wire_name: None, location: Location::Body, shape: &EXPERIMENT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProfilerConfig", wire_name: None, location: Location::Body, shape: &PROFILER_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProfilerRuleConfigurations", wire_name: None, location: Location::Body, shape: &PROFILER_RULE_CONFIGURATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Environment", wire_name: None, location: Location::Body, shape: &TRAINING_ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RetryStrategy", wire_name: None, location: Location::Body, shape: &RETRY_STRATEGY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RemoteDebugConfig", wire_name: None, location: Location::Body, shape: &REMOTE_DEBUG_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InfraCheckConfig", wire_name: None, location: Location::Body, shape: &INFRA_CHECK_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionChainingConfig", wire_name: None, location: Location::Body, shape: &SESSION_CHAINING_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ServerlessJobConfig", wire_name: None, location: Location::Body, shape: &SERVERLESS_JOB_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MlflowConfig", wire_name: None, location: Location::Body, shape: &MLFLOW_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelPackageConfig", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateTrainingPlanRequest`.
+pub static CREATE_TRAINING_PLAN_REQUEST: Shape = Shape { name: "CreateTrainingPlanRequest", kind: Kind::Structure(&[
+    Member { name: "TrainingPlanName", wire_name: None, location: Location::Body, shape: &TRAINING_PLAN_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingPlanOfferingId", wire_name: None, location: Location::Body, shape: &TRAINING_PLAN_OFFERING_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpareInstanceCountPerUltraServer", wire_name: None, location: Location::Body, shape: &SPARE_INSTANCE_COUNT_PER_ULTRA_SERVER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateTransformJobRequest`.
+pub static CREATE_TRANSFORM_JOB_REQUEST: Shape = Shape { name: "CreateTransformJobRequest", kind: Kind::Structure(&[
+    Member { name: "TransformJobName", wire_name: None, location: Location::Body, shape: &TRANSFORM_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &MODEL_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxConcurrentTransforms", wire_name: None, location: Location::Body, shape: &MAX_CONCURRENT_TRANSFORMS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelClientConfig", wire_name: None, location: Location::Body, shape: &MODEL_CLIENT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxPayloadInMB", wire_name: None, location: Location::Body, shape: &MAX_PAYLOAD_IN_MB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BatchStrategy", wire_name: None, location: Location::Body, shape: &BATCH_STRATEGY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Environment", wire_name: None, location: Location::Body, shape: &TRANSFORM_ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TransformInput", wire_name: None, location: Location::Body, shape: &TRANSFORM_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TransformOutput", wire_name: None, location: Location::Body, shape: &TRANSFORM_OUTPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataCaptureConfig", wire_name: None, location: Location::Body, shape: &BATCH_DATA_CAPTURE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TransformResources", wire_name: None, location: Location::Body, shape: &TRANSFORM_RESOURCES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataProcessing", wire_name: None, location: Location::Body, shape: &DATA_PROCESSING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExperimentConfig", wire_name: None, location: Location::Body, shape: &EXPERIMENT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateTrialComponentRequest`.
+pub static CREATE_TRIAL_COMPONENT_REQUEST: Shape = Shape { name: "CreateTrialComponentRequest", kind: Kind::Structure(&[
+    Member { name: "TrialComponentName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisplayName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &TRIAL_COMPONENT_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StartTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EndTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Parameters", wire_name: None, location: Location::Body, shape: &TRIAL_COMPONENT_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputArtifacts", wire_name: None, location: Location::Body, shape: &TRIAL_COMPONENT_ARTIFACTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputArtifacts", wire_name: None, location: Location::Body, shape: &TRIAL_COMPONENT_ARTIFACTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MetadataProperties", wire_name: None, location: Location::Body, shape: &METADATA_PROPERTIES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateTrialRequest`.
+pub static CREATE_TRIAL_REQUEST: Shape = Shape { name: "CreateTrialRequest", kind: Kind::Structure(&[
+    Member { name: "TrialName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisplayName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExperimentName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MetadataProperties", wire_name: None, location: Location::Body, shape: &METADATA_PROPERTIES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateUserProfileRequest`.
+pub static CREATE_USER_PROFILE_REQUEST: Shape = Shape { name: "CreateUserProfileRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserProfileName", wire_name: None, location: Location::Body, shape: &USER_PROFILE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SingleSignOnUserIdentifier", wire_name: None, location: Location::Body, shape: &SINGLE_SIGN_ON_USER_IDENTIFIER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SingleSignOnUserValue", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserSettings", wire_name: None, location: Location::Body, shape: &USER_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateWorkforceRequest`.
+pub static CREATE_WORKFORCE_REQUEST: Shape = Shape { name: "CreateWorkforceRequest", kind: Kind::Structure(&[
+    Member { name: "CognitoConfig", wire_name: None, location: Location::Body, shape: &COGNITO_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OidcConfig", wire_name: None, location: Location::Body, shape: &OIDC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceIpConfig", wire_name: None, location: Location::Body, shape: &SOURCE_IP_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WorkforceName", wire_name: None, location: Location::Body, shape: &WORKFORCE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WorkforceVpcConfig", wire_name: None, location: Location::Body, shape: &WORKFORCE_VPC_CONFIG_REQUEST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IpAddressType", wire_name: None, location: Location::Body, shape: &WORKFORCE_IP_ADDRESS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateWorkteamRequest`.
+pub static CREATE_WORKTEAM_REQUEST: Shape = Shape { name: "CreateWorkteamRequest", kind: Kind::Structure(&[
+    Member { name: "WorkteamName", wire_name: None, location: Location::Body, shape: &WORKTEAM_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WorkforceName", wire_name: None, location: Location::Body, shape: &WORKFORCE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MemberDefinitions", wire_name: None, location: Location::Body, shape: &MEMBER_DEFINITIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &STRING200, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NotificationConfiguration", wire_name: None, location: Location::Body, shape: &NOTIFICATION_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WorkerAccessConfiguration", wire_name: None, location: Location::Body, shape: &WORKER_ACCESS_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreationTime`.
+pub static CREATION_TIME: Shape = Shape { name: "CreationTime", kind: Kind::Timestamp(None), sensitive: false };
+/// `CronScheduleExpression`.
+pub static CRON_SCHEDULE_EXPRESSION: Shape = Shape { name: "CronScheduleExpression", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CrossAccountFilterOption`.
+pub static CROSS_ACCOUNT_FILTER_OPTION: Shape = Shape { name: "CrossAccountFilterOption", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `CrossRegionMaxInvocationsPerSecondPerInstance`.
 pub static CROSS_REGION_MAX_INVOCATIONS_PER_SECOND_PER_INSTANCE: Shape = Shape { name: "CrossRegionMaxInvocationsPerSecondPerInstance", kind: Kind::Integer { min: Some(1), max: Some(10000) }, sensitive: false };
 /// `CrossRegionPercentPerEndpoint`.
@@ -285,6 +1943,47 @@ pub static CROSS_REGION_TRAFFIC_CONFIG: Shape = Shape { name: "CrossRegionTraffi
 pub static CSV_CONTENT_TYPE: Shape = Shape { name: "CsvContentType", kind: Kind::String { min: Some(1), max: Some(256), pattern: Some("[a-zA-Z0-9](-*[a-zA-Z0-9])*\\/[a-zA-Z0-9](-*[a-zA-Z0-9.])*"), values: &[] }, sensitive: false };
 /// `CsvContentTypes`.
 pub static CSV_CONTENT_TYPES: Shape = Shape { name: "CsvContentTypes", kind: Kind::List { member: &CSV_CONTENT_TYPE, member_name: None, flattened: false, min: Some(1), max: Some(10) }, sensitive: false };
+/// `CustomFileSystem`.
+pub static CUSTOM_FILE_SYSTEM: Shape = Shape { name: "CustomFileSystem", kind: Kind::Union(&[
+    Member { name: "EFSFileSystem", wire_name: None, location: Location::Body, shape: &EFS_FILE_SYSTEM, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FSxLustreFileSystem", wire_name: None, location: Location::Body, shape: &F_SX_LUSTRE_FILE_SYSTEM, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3FileSystem", wire_name: None, location: Location::Body, shape: &S3_FILE_SYSTEM, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CustomFileSystemConfig`.
+pub static CUSTOM_FILE_SYSTEM_CONFIG: Shape = Shape { name: "CustomFileSystemConfig", kind: Kind::Union(&[
+    Member { name: "EFSFileSystemConfig", wire_name: None, location: Location::Body, shape: &EFS_FILE_SYSTEM_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FSxLustreFileSystemConfig", wire_name: None, location: Location::Body, shape: &F_SX_LUSTRE_FILE_SYSTEM_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3FileSystemConfig", wire_name: None, location: Location::Body, shape: &S3_FILE_SYSTEM_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CustomFileSystemConfigs`.
+pub static CUSTOM_FILE_SYSTEM_CONFIGS: Shape = Shape { name: "CustomFileSystemConfigs", kind: Kind::List { member: &CUSTOM_FILE_SYSTEM_CONFIG, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CustomFileSystems`.
+pub static CUSTOM_FILE_SYSTEMS: Shape = Shape { name: "CustomFileSystems", kind: Kind::List { member: &CUSTOM_FILE_SYSTEM, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CustomImage`.
+pub static CUSTOM_IMAGE: Shape = Shape { name: "CustomImage", kind: Kind::Structure(&[
+    Member { name: "ImageName", wire_name: None, location: Location::Body, shape: &IMAGE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ImageVersionNumber", wire_name: None, location: Location::Body, shape: &IMAGE_VERSION_NUMBER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppImageConfigName", wire_name: None, location: Location::Body, shape: &APP_IMAGE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CustomImageContainerArguments`.
+pub static CUSTOM_IMAGE_CONTAINER_ARGUMENTS: Shape = Shape { name: "CustomImageContainerArguments", kind: Kind::List { member: &NON_EMPTY_STRING64, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CustomImageContainerEntrypoint`.
+pub static CUSTOM_IMAGE_CONTAINER_ENTRYPOINT: Shape = Shape { name: "CustomImageContainerEntrypoint", kind: Kind::List { member: &NON_EMPTY_STRING256, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CustomImageContainerEnvironmentVariables`.
+pub static CUSTOM_IMAGE_CONTAINER_ENVIRONMENT_VARIABLES: Shape = Shape { name: "CustomImageContainerEnvironmentVariables", kind: Kind::Map { key: &NON_EMPTY_STRING256, value: &STRING256, min: None, max: None }, sensitive: false };
+/// `CustomImages`.
+pub static CUSTOM_IMAGES: Shape = Shape { name: "CustomImages", kind: Kind::List { member: &CUSTOM_IMAGE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CustomPosixUserConfig`.
+pub static CUSTOM_POSIX_USER_CONFIG: Shape = Shape { name: "CustomPosixUserConfig", kind: Kind::Structure(&[
+    Member { name: "Uid", wire_name: None, location: Location::Body, shape: &UID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Gid", wire_name: None, location: Location::Body, shape: &GID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CustomerMetadataKey`.
+pub static CUSTOMER_METADATA_KEY: Shape = Shape { name: "CustomerMetadataKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CustomerMetadataKeyList`.
+pub static CUSTOMER_METADATA_KEY_LIST: Shape = Shape { name: "CustomerMetadataKeyList", kind: Kind::List { member: &CUSTOMER_METADATA_KEY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `CustomerMetadataMap`.
+pub static CUSTOMER_METADATA_MAP: Shape = Shape { name: "CustomerMetadataMap", kind: Kind::Map { key: &CUSTOMER_METADATA_KEY, value: &CUSTOMER_METADATA_VALUE, min: None, max: None }, sensitive: false };
+/// `CustomerMetadataValue`.
+pub static CUSTOMER_METADATA_VALUE: Shape = Shape { name: "CustomerMetadataValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `CustomizationTechnique`.
+pub static CUSTOMIZATION_TECHNIQUE: Shape = Shape { name: "CustomizationTechnique", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `DataCaptureConfig`.
 pub static DATA_CAPTURE_CONFIG: Shape = Shape { name: "DataCaptureConfig", kind: Kind::Structure(&[
     Member { name: "EnableCapture", wire_name: None, location: Location::Body, shape: &ENABLE_CAPTURE, required: false, idempotency_token: false, timestamp_format: None },
@@ -300,12 +1999,185 @@ pub static DATA_CAPTURE_CONFIG_SUMMARY: Shape = Shape { name: "DataCaptureConfig
     Member { name: "CurrentSamplingPercentage", wire_name: None, location: Location::Body, shape: &SAMPLING_PERCENTAGE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "DestinationS3Uri", wire_name: None, location: Location::Body, shape: &DESTINATION_S3_URI, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DataCatalogConfig`.
+pub static DATA_CATALOG_CONFIG: Shape = Shape { name: "DataCatalogConfig", kind: Kind::Structure(&[
+    Member { name: "TableName", wire_name: None, location: Location::Body, shape: &TABLE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Catalog", wire_name: None, location: Location::Body, shape: &CATALOG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Database", wire_name: None, location: Location::Body, shape: &DATABASE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DataDistributionType`.
+pub static DATA_DISTRIBUTION_TYPE: Shape = Shape { name: "DataDistributionType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `DataInputConfig`.
+pub static DATA_INPUT_CONFIG: Shape = Shape { name: "DataInputConfig", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `DataProcessing`.
+pub static DATA_PROCESSING: Shape = Shape { name: "DataProcessing", kind: Kind::Structure(&[
+    Member { name: "InputFilter", wire_name: None, location: Location::Body, shape: &JSON_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputFilter", wire_name: None, location: Location::Body, shape: &JSON_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JoinSource", wire_name: None, location: Location::Body, shape: &JOIN_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DataQualityAppSpecification`.
+pub static DATA_QUALITY_APP_SPECIFICATION: Shape = Shape { name: "DataQualityAppSpecification", kind: Kind::Structure(&[
+    Member { name: "ImageUri", wire_name: None, location: Location::Body, shape: &IMAGE_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerEntrypoint", wire_name: None, location: Location::Body, shape: &CONTAINER_ENTRYPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerArguments", wire_name: None, location: Location::Body, shape: &MONITORING_CONTAINER_ARGUMENTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RecordPreprocessorSourceUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PostAnalyticsProcessorSourceUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Environment", wire_name: None, location: Location::Body, shape: &MONITORING_ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DataQualityBaselineConfig`.
+pub static DATA_QUALITY_BASELINE_CONFIG: Shape = Shape { name: "DataQualityBaselineConfig", kind: Kind::Structure(&[
+    Member { name: "BaseliningJobName", wire_name: None, location: Location::Body, shape: &PROCESSING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ConstraintsResource", wire_name: None, location: Location::Body, shape: &MONITORING_CONSTRAINTS_RESOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StatisticsResource", wire_name: None, location: Location::Body, shape: &MONITORING_STATISTICS_RESOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DataQualityJobInput`.
+pub static DATA_QUALITY_JOB_INPUT: Shape = Shape { name: "DataQualityJobInput", kind: Kind::Structure(&[
+    Member { name: "EndpointInput", wire_name: None, location: Location::Body, shape: &ENDPOINT_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BatchTransformInput", wire_name: None, location: Location::Body, shape: &BATCH_TRANSFORM_INPUT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DataSource`.
+pub static DATA_SOURCE: Shape = Shape { name: "DataSource", kind: Kind::Structure(&[
+    Member { name: "S3DataSource", wire_name: None, location: Location::Body, shape: &S3_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FileSystemDataSource", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DatasetSource", wire_name: None, location: Location::Body, shape: &DATASET_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DataSourceName`.
+pub static DATA_SOURCE_NAME: Shape = Shape { name: "DataSourceName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `Database`.
+pub static DATABASE: Shape = Shape { name: "Database", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `DatasetDefinition`.
+pub static DATASET_DEFINITION: Shape = Shape { name: "DatasetDefinition", kind: Kind::Structure(&[
+    Member { name: "AthenaDatasetDefinition", wire_name: None, location: Location::Body, shape: &ATHENA_DATASET_DEFINITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RedshiftDatasetDefinition", wire_name: None, location: Location::Body, shape: &REDSHIFT_DATASET_DEFINITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LocalPath", wire_name: None, location: Location::Body, shape: &PROCESSING_LOCAL_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataDistributionType", wire_name: None, location: Location::Body, shape: &DATA_DISTRIBUTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputMode", wire_name: None, location: Location::Body, shape: &INPUT_MODE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DatasetSource`.
+pub static DATASET_SOURCE: Shape = Shape { name: "DatasetSource", kind: Kind::Structure(&[
+    Member { name: "DatasetArn", wire_name: None, location: Location::Body, shape: &HUB_DATA_SET_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DebugHookConfig`.
+pub static DEBUG_HOOK_CONFIG: Shape = Shape { name: "DebugHookConfig", kind: Kind::Structure(&[
+    Member { name: "LocalPath", wire_name: None, location: Location::Body, shape: &DIRECTORY_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HookParameters", wire_name: None, location: Location::Body, shape: &HOOK_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CollectionConfigurations", wire_name: None, location: Location::Body, shape: &COLLECTION_CONFIGURATIONS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DebugRuleConfiguration`.
+pub static DEBUG_RULE_CONFIGURATION: Shape = Shape { name: "DebugRuleConfiguration", kind: Kind::Structure(&[
+    Member { name: "RuleConfigurationName", wire_name: None, location: Location::Body, shape: &RULE_CONFIGURATION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LocalPath", wire_name: None, location: Location::Body, shape: &DIRECTORY_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RuleEvaluatorImage", wire_name: None, location: Location::Body, shape: &ALGORITHM_IMAGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &PROCESSING_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeSizeInGB", wire_name: None, location: Location::Body, shape: &OPTIONAL_VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RuleParameters", wire_name: None, location: Location::Body, shape: &RULE_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DebugRuleConfigurations`.
+pub static DEBUG_RULE_CONFIGURATIONS: Shape = Shape { name: "DebugRuleConfigurations", kind: Kind::List { member: &DEBUG_RULE_CONFIGURATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `DeepHealthCheckConfigurations`.
+pub static DEEP_HEALTH_CHECK_CONFIGURATIONS: Shape = Shape { name: "DeepHealthCheckConfigurations", kind: Kind::List { member: &INSTANCE_GROUP_HEALTH_CHECK_CONFIGURATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `DeepHealthCheckType`.
+pub static DEEP_HEALTH_CHECK_TYPE: Shape = Shape { name: "DeepHealthCheckType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `DeepHealthChecks`.
+pub static DEEP_HEALTH_CHECKS: Shape = Shape { name: "DeepHealthChecks", kind: Kind::List { member: &DEEP_HEALTH_CHECK_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `DefaultDomainIdList`.
+pub static DEFAULT_DOMAIN_ID_LIST: Shape = Shape { name: "DefaultDomainIdList", kind: Kind::List { member: &DOMAIN_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `DefaultEbsStorageSettings`.
+pub static DEFAULT_EBS_STORAGE_SETTINGS: Shape = Shape { name: "DefaultEbsStorageSettings", kind: Kind::Structure(&[
+    Member { name: "DefaultEbsVolumeSizeInGb", wire_name: None, location: Location::Body, shape: &SPACE_EBS_VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaximumEbsVolumeSizeInGb", wire_name: None, location: Location::Body, shape: &SPACE_EBS_VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DefaultGid`.
+pub static DEFAULT_GID: Shape = Shape { name: "DefaultGid", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `DefaultSpaceSettings`.
+pub static DEFAULT_SPACE_SETTINGS: Shape = Shape { name: "DefaultSpaceSettings", kind: Kind::Structure(&[
+    Member { name: "ExecutionRole", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SecurityGroups", wire_name: None, location: Location::Body, shape: &SECURITY_GROUP_IDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JupyterServerAppSettings", wire_name: None, location: Location::Body, shape: &JUPYTER_SERVER_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KernelGatewayAppSettings", wire_name: None, location: Location::Body, shape: &KERNEL_GATEWAY_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JupyterLabAppSettings", wire_name: None, location: Location::Body, shape: &JUPYTER_LAB_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceStorageSettings", wire_name: None, location: Location::Body, shape: &DEFAULT_SPACE_STORAGE_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomPosixUserConfig", wire_name: None, location: Location::Body, shape: &CUSTOM_POSIX_USER_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomFileSystemConfigs", wire_name: None, location: Location::Body, shape: &CUSTOM_FILE_SYSTEM_CONFIGS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DefaultSpaceStorageSettings`.
+pub static DEFAULT_SPACE_STORAGE_SETTINGS: Shape = Shape { name: "DefaultSpaceStorageSettings", kind: Kind::Structure(&[
+    Member { name: "DefaultEbsStorageSettings", wire_name: None, location: Location::Body, shape: &DEFAULT_EBS_STORAGE_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DefaultUid`.
+pub static DEFAULT_UID: Shape = Shape { name: "DefaultUid", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `DeleteAIBenchmarkJobRequest`.
+pub static DELETE_AI_BENCHMARK_JOB_REQUEST: Shape = Shape { name: "DeleteAIBenchmarkJobRequest", kind: Kind::Structure(&[
+    Member { name: "AIBenchmarkJobName", wire_name: None, location: Location::Body, shape: &AI_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteAIRecommendationJobRequest`.
+pub static DELETE_AI_RECOMMENDATION_JOB_REQUEST: Shape = Shape { name: "DeleteAIRecommendationJobRequest", kind: Kind::Structure(&[
+    Member { name: "AIRecommendationJobName", wire_name: None, location: Location::Body, shape: &AI_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteAIWorkloadConfigRequest`.
+pub static DELETE_AI_WORKLOAD_CONFIG_REQUEST: Shape = Shape { name: "DeleteAIWorkloadConfigRequest", kind: Kind::Structure(&[
+    Member { name: "AIWorkloadConfigName", wire_name: None, location: Location::Body, shape: &AI_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteActionRequest`.
+pub static DELETE_ACTION_REQUEST: Shape = Shape { name: "DeleteActionRequest", kind: Kind::Structure(&[
+    Member { name: "ActionName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteAlgorithmInput`.
+pub static DELETE_ALGORITHM_INPUT: Shape = Shape { name: "DeleteAlgorithmInput", kind: Kind::Structure(&[
+    Member { name: "AlgorithmName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteAppImageConfigRequest`.
+pub static DELETE_APP_IMAGE_CONFIG_REQUEST: Shape = Shape { name: "DeleteAppImageConfigRequest", kind: Kind::Structure(&[
+    Member { name: "AppImageConfigName", wire_name: None, location: Location::Body, shape: &APP_IMAGE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteAppRequest`.
+pub static DELETE_APP_REQUEST: Shape = Shape { name: "DeleteAppRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserProfileName", wire_name: None, location: Location::Body, shape: &USER_PROFILE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceName", wire_name: None, location: Location::Body, shape: &SPACE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppType", wire_name: None, location: Location::Body, shape: &APP_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppName", wire_name: None, location: Location::Body, shape: &APP_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteArtifactRequest`.
+pub static DELETE_ARTIFACT_REQUEST: Shape = Shape { name: "DeleteArtifactRequest", kind: Kind::Structure(&[
+    Member { name: "ArtifactArn", wire_name: None, location: Location::Body, shape: &ARTIFACT_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Source", wire_name: None, location: Location::Body, shape: &ARTIFACT_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteAssociationRequest`.
+pub static DELETE_ASSOCIATION_REQUEST: Shape = Shape { name: "DeleteAssociationRequest", kind: Kind::Structure(&[
+    Member { name: "SourceArn", wire_name: None, location: Location::Body, shape: &ASSOCIATION_ENTITY_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DestinationArn", wire_name: None, location: Location::Body, shape: &ASSOCIATION_ENTITY_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteClusterRequest`.
+pub static DELETE_CLUSTER_REQUEST: Shape = Shape { name: "DeleteClusterRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteClusterSchedulerConfigRequest`.
+pub static DELETE_CLUSTER_SCHEDULER_CONFIG_REQUEST: Shape = Shape { name: "DeleteClusterSchedulerConfigRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterSchedulerConfigId", wire_name: None, location: Location::Body, shape: &CLUSTER_SCHEDULER_CONFIG_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteCodeRepositoryInput`.
+pub static DELETE_CODE_REPOSITORY_INPUT: Shape = Shape { name: "DeleteCodeRepositoryInput", kind: Kind::Structure(&[
+    Member { name: "CodeRepositoryName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteCompilationJobRequest`.
+pub static DELETE_COMPILATION_JOB_REQUEST: Shape = Shape { name: "DeleteCompilationJobRequest", kind: Kind::Structure(&[
+    Member { name: "CompilationJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteComputeQuotaRequest`.
+pub static DELETE_COMPUTE_QUOTA_REQUEST: Shape = Shape { name: "DeleteComputeQuotaRequest", kind: Kind::Structure(&[
+    Member { name: "ComputeQuotaId", wire_name: None, location: Location::Body, shape: &COMPUTE_QUOTA_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteContextRequest`.
+pub static DELETE_CONTEXT_REQUEST: Shape = Shape { name: "DeleteContextRequest", kind: Kind::Structure(&[
+    Member { name: "ContextName", wire_name: None, location: Location::Body, shape: &CONTEXT_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteDataQualityJobDefinitionRequest`.
+pub static DELETE_DATA_QUALITY_JOB_DEFINITION_REQUEST: Shape = Shape { name: "DeleteDataQualityJobDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "JobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteDeviceFleetRequest`.
+pub static DELETE_DEVICE_FLEET_REQUEST: Shape = Shape { name: "DeleteDeviceFleetRequest", kind: Kind::Structure(&[
+    Member { name: "DeviceFleetName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteDomainRequest`.
+pub static DELETE_DOMAIN_REQUEST: Shape = Shape { name: "DeleteDomainRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RetentionPolicy", wire_name: None, location: Location::Body, shape: &RETENTION_POLICY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteEdgeDeploymentPlanRequest`.
+pub static DELETE_EDGE_DEPLOYMENT_PLAN_REQUEST: Shape = Shape { name: "DeleteEdgeDeploymentPlanRequest", kind: Kind::Structure(&[
+    Member { name: "EdgeDeploymentPlanName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteEdgeDeploymentStageRequest`.
+pub static DELETE_EDGE_DEPLOYMENT_STAGE_REQUEST: Shape = Shape { name: "DeleteEdgeDeploymentStageRequest", kind: Kind::Structure(&[
+    Member { name: "EdgeDeploymentPlanName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StageName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeleteEndpointConfigInput`.
 pub static DELETE_ENDPOINT_CONFIG_INPUT: Shape = Shape { name: "DeleteEndpointConfigInput", kind: Kind::Structure(&[
     Member { name: "EndpointConfigName", wire_name: None, location: Location::Body, shape: &ENDPOINT_CONFIG_NAME, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeleteEndpointInput`.
 pub static DELETE_ENDPOINT_INPUT: Shape = Shape { name: "DeleteEndpointInput", kind: Kind::Structure(&[
     Member { name: "EndpointName", wire_name: None, location: Location::Body, shape: &ENDPOINT_NAME, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteExperimentRequest`.
+pub static DELETE_EXPERIMENT_REQUEST: Shape = Shape { name: "DeleteExperimentRequest", kind: Kind::Structure(&[
+    Member { name: "ExperimentName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteFeatureGroupRequest`.
+pub static DELETE_FEATURE_GROUP_REQUEST: Shape = Shape { name: "DeleteFeatureGroupRequest", kind: Kind::Structure(&[
+    Member { name: "FeatureGroupName", wire_name: None, location: Location::Body, shape: &FEATURE_GROUP_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteFlowDefinitionRequest`.
+pub static DELETE_FLOW_DEFINITION_REQUEST: Shape = Shape { name: "DeleteFlowDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "FlowDefinitionName", wire_name: None, location: Location::Body, shape: &FLOW_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeleteHubContentReferenceRequest`.
 pub static DELETE_HUB_CONTENT_REFERENCE_REQUEST: Shape = Shape { name: "DeleteHubContentReferenceRequest", kind: Kind::Structure(&[
     Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },
@@ -320,15 +2192,118 @@ pub static DELETE_HUB_CONTENT_REQUEST: Shape = Shape { name: "DeleteHubContentRe
 /// `DeleteHubRequest`.
 pub static DELETE_HUB_REQUEST: Shape = Shape { name: "DeleteHubRequest", kind: Kind::Structure(&[
     Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteHumanTaskUiRequest`.
+pub static DELETE_HUMAN_TASK_UI_REQUEST: Shape = Shape { name: "DeleteHumanTaskUiRequest", kind: Kind::Structure(&[
+    Member { name: "HumanTaskUiName", wire_name: None, location: Location::Body, shape: &HUMAN_TASK_UI_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteHyperParameterTuningJobRequest`.
+pub static DELETE_HYPER_PARAMETER_TUNING_JOB_REQUEST: Shape = Shape { name: "DeleteHyperParameterTuningJobRequest", kind: Kind::Structure(&[
+    Member { name: "HyperParameterTuningJobName", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteImageRequest`.
+pub static DELETE_IMAGE_REQUEST: Shape = Shape { name: "DeleteImageRequest", kind: Kind::Structure(&[
+    Member { name: "ImageName", wire_name: None, location: Location::Body, shape: &IMAGE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteImageVersionRequest`.
+pub static DELETE_IMAGE_VERSION_REQUEST: Shape = Shape { name: "DeleteImageVersionRequest", kind: Kind::Structure(&[
+    Member { name: "ImageName", wire_name: None, location: Location::Body, shape: &IMAGE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Version", wire_name: None, location: Location::Body, shape: &IMAGE_VERSION_NUMBER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Alias", wire_name: None, location: Location::Body, shape: &SAGE_MAKER_IMAGE_VERSION_ALIAS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteInferenceComponentInput`.
+pub static DELETE_INFERENCE_COMPONENT_INPUT: Shape = Shape { name: "DeleteInferenceComponentInput", kind: Kind::Structure(&[
+    Member { name: "InferenceComponentName", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteInferenceExperimentRequest`.
+pub static DELETE_INFERENCE_EXPERIMENT_REQUEST: Shape = Shape { name: "DeleteInferenceExperimentRequest", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteJobRequest`.
+pub static DELETE_JOB_REQUEST: Shape = Shape { name: "DeleteJobRequest", kind: Kind::Structure(&[
+    Member { name: "JobName", wire_name: None, location: Location::Body, shape: &JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobCategory", wire_name: None, location: Location::Body, shape: &JOB_CATEGORY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteMlflowAppRequest`.
+pub static DELETE_MLFLOW_APP_REQUEST: Shape = Shape { name: "DeleteMlflowAppRequest", kind: Kind::Structure(&[
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &MLFLOW_APP_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteMlflowTrackingServerRequest`.
+pub static DELETE_MLFLOW_TRACKING_SERVER_REQUEST: Shape = Shape { name: "DeleteMlflowTrackingServerRequest", kind: Kind::Structure(&[
+    Member { name: "TrackingServerName", wire_name: None, location: Location::Body, shape: &TRACKING_SERVER_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteModelBiasJobDefinitionRequest`.
+pub static DELETE_MODEL_BIAS_JOB_DEFINITION_REQUEST: Shape = Shape { name: "DeleteModelBiasJobDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "JobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteModelCardRequest`.
+pub static DELETE_MODEL_CARD_REQUEST: Shape = Shape { name: "DeleteModelCardRequest", kind: Kind::Structure(&[
+    Member { name: "ModelCardName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteModelExplainabilityJobDefinitionRequest`.
+pub static DELETE_MODEL_EXPLAINABILITY_JOB_DEFINITION_REQUEST: Shape = Shape { name: "DeleteModelExplainabilityJobDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "JobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeleteModelInput`.
 pub static DELETE_MODEL_INPUT: Shape = Shape { name: "DeleteModelInput", kind: Kind::Structure(&[
     Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &MODEL_NAME, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteModelPackageGroupInput`.
+pub static DELETE_MODEL_PACKAGE_GROUP_INPUT: Shape = Shape { name: "DeleteModelPackageGroupInput", kind: Kind::Structure(&[
+    Member { name: "ModelPackageGroupName", wire_name: None, location: Location::Body, shape: &ARN_OR_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteModelPackageGroupPolicyInput`.
+pub static DELETE_MODEL_PACKAGE_GROUP_POLICY_INPUT: Shape = Shape { name: "DeleteModelPackageGroupPolicyInput", kind: Kind::Structure(&[
+    Member { name: "ModelPackageGroupName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteModelPackageInput`.
+pub static DELETE_MODEL_PACKAGE_INPUT: Shape = Shape { name: "DeleteModelPackageInput", kind: Kind::Structure(&[
+    Member { name: "ModelPackageName", wire_name: None, location: Location::Body, shape: &VERSIONED_ARN_OR_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteModelQualityJobDefinitionRequest`.
+pub static DELETE_MODEL_QUALITY_JOB_DEFINITION_REQUEST: Shape = Shape { name: "DeleteModelQualityJobDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "JobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteMonitoringScheduleRequest`.
+pub static DELETE_MONITORING_SCHEDULE_REQUEST: Shape = Shape { name: "DeleteMonitoringScheduleRequest", kind: Kind::Structure(&[
+    Member { name: "MonitoringScheduleName", wire_name: None, location: Location::Body, shape: &MONITORING_SCHEDULE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteNotebookInstanceInput`.
+pub static DELETE_NOTEBOOK_INSTANCE_INPUT: Shape = Shape { name: "DeleteNotebookInstanceInput", kind: Kind::Structure(&[
+    Member { name: "NotebookInstanceName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteNotebookInstanceLifecycleConfigInput`.
+pub static DELETE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_INPUT: Shape = Shape { name: "DeleteNotebookInstanceLifecycleConfigInput", kind: Kind::Structure(&[
+    Member { name: "NotebookInstanceLifecycleConfigName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteOptimizationJobRequest`.
+pub static DELETE_OPTIMIZATION_JOB_REQUEST: Shape = Shape { name: "DeleteOptimizationJobRequest", kind: Kind::Structure(&[
+    Member { name: "OptimizationJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeletePartnerAppRequest`.
+pub static DELETE_PARTNER_APP_REQUEST: Shape = Shape { name: "DeletePartnerAppRequest", kind: Kind::Structure(&[
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &PARTNER_APP_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientToken", wire_name: None, location: Location::Body, shape: &CLIENT_TOKEN, required: false, idempotency_token: true, timestamp_format: None },]), sensitive: false };
+/// `DeletePipelineRequest`.
+pub static DELETE_PIPELINE_REQUEST: Shape = Shape { name: "DeletePipelineRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineName", wire_name: None, location: Location::Body, shape: &PIPELINE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientRequestToken", wire_name: None, location: Location::Body, shape: &IDEMPOTENCY_TOKEN, required: false, idempotency_token: true, timestamp_format: None },]), sensitive: false };
+/// `DeleteProcessingJobRequest`.
+pub static DELETE_PROCESSING_JOB_REQUEST: Shape = Shape { name: "DeleteProcessingJobRequest", kind: Kind::Structure(&[
+    Member { name: "ProcessingJobName", wire_name: None, location: Location::Body, shape: &PROCESSING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteProjectInput`.
+pub static DELETE_PROJECT_INPUT: Shape = Shape { name: "DeleteProjectInput", kind: Kind::Structure(&[
+    Member { name: "ProjectName", wire_name: None, location: Location::Body, shape: &PROJECT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteSpaceRequest`.
+pub static DELETE_SPACE_REQUEST: Shape = Shape { name: "DeleteSpaceRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceName", wire_name: None, location: Location::Body, shape: &SPACE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteStudioLifecycleConfigRequest`.
+pub static DELETE_STUDIO_LIFECYCLE_CONFIG_REQUEST: Shape = Shape { name: "DeleteStudioLifecycleConfigRequest", kind: Kind::Structure(&[
+    Member { name: "StudioLifecycleConfigName", wire_name: None, location: Location::Body, shape: &STUDIO_LIFECYCLE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeleteTagsInput`.
 pub static DELETE_TAGS_INPUT: Shape = Shape { name: "DeleteTagsInput", kind: Kind::Structure(&[
     Member { name: "ResourceArn", wire_name: None, location: Location::Body, shape: &RESOURCE_ARN, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "TagKeys", wire_name: None, location: Location::Body, shape: &TAG_KEY_LIST, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeleteTagsOutput`.
 pub static DELETE_TAGS_OUTPUT: Shape = Shape { name: "DeleteTagsOutput", kind: Kind::Structure(&[]), sensitive: false };
+/// `DeleteTrainingJobRequest`.
+pub static DELETE_TRAINING_JOB_REQUEST: Shape = Shape { name: "DeleteTrainingJobRequest", kind: Kind::Structure(&[
+    Member { name: "TrainingJobName", wire_name: None, location: Location::Body, shape: &TRAINING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteTrialComponentRequest`.
+pub static DELETE_TRIAL_COMPONENT_REQUEST: Shape = Shape { name: "DeleteTrialComponentRequest", kind: Kind::Structure(&[
+    Member { name: "TrialComponentName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteTrialRequest`.
+pub static DELETE_TRIAL_REQUEST: Shape = Shape { name: "DeleteTrialRequest", kind: Kind::Structure(&[
+    Member { name: "TrialName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteUserProfileRequest`.
+pub static DELETE_USER_PROFILE_REQUEST: Shape = Shape { name: "DeleteUserProfileRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserProfileName", wire_name: None, location: Location::Body, shape: &USER_PROFILE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteWorkforceRequest`.
+pub static DELETE_WORKFORCE_REQUEST: Shape = Shape { name: "DeleteWorkforceRequest", kind: Kind::Structure(&[
+    Member { name: "WorkforceName", wire_name: None, location: Location::Body, shape: &WORKFORCE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeleteWorkteamRequest`.
+pub static DELETE_WORKTEAM_REQUEST: Shape = Shape { name: "DeleteWorkteamRequest", kind: Kind::Structure(&[
+    Member { name: "WorkteamName", wire_name: None, location: Location::Body, shape: &WORKTEAM_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DependencyCopyPath`.
 pub static DEPENDENCY_COPY_PATH: Shape = Shape { name: "DependencyCopyPath", kind: Kind::String { min: Some(0), max: Some(1023), pattern: Some(".*"), values: &[] }, sensitive: false };
 /// `DependencyOriginPath`.
@@ -345,10 +2320,113 @@ pub static DEPLOYMENT_CONFIG: Shape = Shape { name: "DeploymentConfig", kind: Ki
     Member { name: "BlueGreenUpdatePolicy", wire_name: None, location: Location::Body, shape: &BLUE_GREEN_UPDATE_POLICY, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "RollingUpdatePolicy", wire_name: None, location: Location::Body, shape: &ROLLING_UPDATE_POLICY, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "AutoRollbackConfiguration", wire_name: None, location: Location::Body, shape: &AUTO_ROLLBACK_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeploymentConfiguration`.
+pub static DEPLOYMENT_CONFIGURATION: Shape = Shape { name: "DeploymentConfiguration", kind: Kind::Structure(&[
+    Member { name: "RollingUpdatePolicy", wire_name: None, location: Location::Body, shape: &ROLLING_DEPLOYMENT_POLICY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WaitIntervalInSeconds", wire_name: None, location: Location::Body, shape: &WAIT_TIME_INTERVAL_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoRollbackConfiguration", wire_name: None, location: Location::Body, shape: &AUTO_ROLLBACK_ALARMS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DeploymentRecommendation`.
 pub static DEPLOYMENT_RECOMMENDATION: Shape = Shape { name: "DeploymentRecommendation", kind: Kind::Structure(&[
     Member { name: "RecommendationStatus", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_STATUS, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "RealTimeInferenceRecommendations", wire_name: None, location: Location::Body, shape: &REAL_TIME_INFERENCE_RECOMMENDATIONS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeploymentStage`.
+pub static DEPLOYMENT_STAGE: Shape = Shape { name: "DeploymentStage", kind: Kind::Structure(&[
+    Member { name: "StageName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeviceSelectionConfig", wire_name: None, location: Location::Body, shape: &DEVICE_SELECTION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeploymentConfig", wire_name: None, location: Location::Body, shape: &EDGE_DEPLOYMENT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeploymentStageMaxResults`.
+pub static DEPLOYMENT_STAGE_MAX_RESULTS: Shape = Shape { name: "DeploymentStageMaxResults", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `DeploymentStages`.
+pub static DEPLOYMENT_STAGES: Shape = Shape { name: "DeploymentStages", kind: Kind::List { member: &DEPLOYMENT_STAGE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `DeregisterDevicesRequest`.
+pub static DEREGISTER_DEVICES_REQUEST: Shape = Shape { name: "DeregisterDevicesRequest", kind: Kind::Structure(&[
+    Member { name: "DeviceFleetName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeviceNames", wire_name: None, location: Location::Body, shape: &DEVICE_NAMES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeAIBenchmarkJobRequest`.
+pub static DESCRIBE_AI_BENCHMARK_JOB_REQUEST: Shape = Shape { name: "DescribeAIBenchmarkJobRequest", kind: Kind::Structure(&[
+    Member { name: "AIBenchmarkJobName", wire_name: None, location: Location::Body, shape: &AI_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeAIRecommendationJobRequest`.
+pub static DESCRIBE_AI_RECOMMENDATION_JOB_REQUEST: Shape = Shape { name: "DescribeAIRecommendationJobRequest", kind: Kind::Structure(&[
+    Member { name: "AIRecommendationJobName", wire_name: None, location: Location::Body, shape: &AI_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeAIWorkloadConfigRequest`.
+pub static DESCRIBE_AI_WORKLOAD_CONFIG_REQUEST: Shape = Shape { name: "DescribeAIWorkloadConfigRequest", kind: Kind::Structure(&[
+    Member { name: "AIWorkloadConfigName", wire_name: None, location: Location::Body, shape: &AI_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeActionRequest`.
+pub static DESCRIBE_ACTION_REQUEST: Shape = Shape { name: "DescribeActionRequest", kind: Kind::Structure(&[
+    Member { name: "ActionName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeAlgorithmInput`.
+pub static DESCRIBE_ALGORITHM_INPUT: Shape = Shape { name: "DescribeAlgorithmInput", kind: Kind::Structure(&[
+    Member { name: "AlgorithmName", wire_name: None, location: Location::Body, shape: &ARN_OR_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeAppImageConfigRequest`.
+pub static DESCRIBE_APP_IMAGE_CONFIG_REQUEST: Shape = Shape { name: "DescribeAppImageConfigRequest", kind: Kind::Structure(&[
+    Member { name: "AppImageConfigName", wire_name: None, location: Location::Body, shape: &APP_IMAGE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeAppRequest`.
+pub static DESCRIBE_APP_REQUEST: Shape = Shape { name: "DescribeAppRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserProfileName", wire_name: None, location: Location::Body, shape: &USER_PROFILE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceName", wire_name: None, location: Location::Body, shape: &SPACE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppType", wire_name: None, location: Location::Body, shape: &APP_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppName", wire_name: None, location: Location::Body, shape: &APP_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeArtifactRequest`.
+pub static DESCRIBE_ARTIFACT_REQUEST: Shape = Shape { name: "DescribeArtifactRequest", kind: Kind::Structure(&[
+    Member { name: "ArtifactArn", wire_name: None, location: Location::Body, shape: &ARTIFACT_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeAutoMLJobRequest`.
+pub static DESCRIBE_AUTO_ML_JOB_REQUEST: Shape = Shape { name: "DescribeAutoMLJobRequest", kind: Kind::Structure(&[
+    Member { name: "AutoMLJobName", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeAutoMLJobV2Request`.
+pub static DESCRIBE_AUTO_ML_JOB_V2_REQUEST: Shape = Shape { name: "DescribeAutoMLJobV2Request", kind: Kind::Structure(&[
+    Member { name: "AutoMLJobName", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeClusterEventRequest`.
+pub static DESCRIBE_CLUSTER_EVENT_REQUEST: Shape = Shape { name: "DescribeClusterEventRequest", kind: Kind::Structure(&[
+    Member { name: "EventId", wire_name: None, location: Location::Body, shape: &EVENT_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeClusterNodeRequest`.
+pub static DESCRIBE_CLUSTER_NODE_REQUEST: Shape = Shape { name: "DescribeClusterNodeRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeId", wire_name: None, location: Location::Body, shape: &CLUSTER_NODE_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeLogicalId", wire_name: None, location: Location::Body, shape: &CLUSTER_NODE_LOGICAL_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeClusterRequest`.
+pub static DESCRIBE_CLUSTER_REQUEST: Shape = Shape { name: "DescribeClusterRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeClusterSchedulerConfigRequest`.
+pub static DESCRIBE_CLUSTER_SCHEDULER_CONFIG_REQUEST: Shape = Shape { name: "DescribeClusterSchedulerConfigRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterSchedulerConfigId", wire_name: None, location: Location::Body, shape: &CLUSTER_SCHEDULER_CONFIG_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClusterSchedulerConfigVersion", wire_name: None, location: Location::Body, shape: &INTEGER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeCodeRepositoryInput`.
+pub static DESCRIBE_CODE_REPOSITORY_INPUT: Shape = Shape { name: "DescribeCodeRepositoryInput", kind: Kind::Structure(&[
+    Member { name: "CodeRepositoryName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeCompilationJobRequest`.
+pub static DESCRIBE_COMPILATION_JOB_REQUEST: Shape = Shape { name: "DescribeCompilationJobRequest", kind: Kind::Structure(&[
+    Member { name: "CompilationJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeComputeQuotaRequest`.
+pub static DESCRIBE_COMPUTE_QUOTA_REQUEST: Shape = Shape { name: "DescribeComputeQuotaRequest", kind: Kind::Structure(&[
+    Member { name: "ComputeQuotaId", wire_name: None, location: Location::Body, shape: &COMPUTE_QUOTA_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ComputeQuotaVersion", wire_name: None, location: Location::Body, shape: &INTEGER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeContextRequest`.
+pub static DESCRIBE_CONTEXT_REQUEST: Shape = Shape { name: "DescribeContextRequest", kind: Kind::Structure(&[
+    Member { name: "ContextName", wire_name: None, location: Location::Body, shape: &CONTEXT_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeDataQualityJobDefinitionRequest`.
+pub static DESCRIBE_DATA_QUALITY_JOB_DEFINITION_REQUEST: Shape = Shape { name: "DescribeDataQualityJobDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "JobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeDeviceFleetRequest`.
+pub static DESCRIBE_DEVICE_FLEET_REQUEST: Shape = Shape { name: "DescribeDeviceFleetRequest", kind: Kind::Structure(&[
+    Member { name: "DeviceFleetName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeDeviceRequest`.
+pub static DESCRIBE_DEVICE_REQUEST: Shape = Shape { name: "DescribeDeviceRequest", kind: Kind::Structure(&[
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeviceName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeviceFleetName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeDomainRequest`.
+pub static DESCRIBE_DOMAIN_REQUEST: Shape = Shape { name: "DescribeDomainRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeEdgeDeploymentPlanRequest`.
+pub static DESCRIBE_EDGE_DEPLOYMENT_PLAN_REQUEST: Shape = Shape { name: "DescribeEdgeDeploymentPlanRequest", kind: Kind::Structure(&[
+    Member { name: "EdgeDeploymentPlanName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &DEPLOYMENT_STAGE_MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeEdgePackagingJobRequest`.
+pub static DESCRIBE_EDGE_PACKAGING_JOB_REQUEST: Shape = Shape { name: "DescribeEdgePackagingJobRequest", kind: Kind::Structure(&[
+    Member { name: "EdgePackagingJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DescribeEndpointConfigInput`.
 pub static DESCRIBE_ENDPOINT_CONFIG_INPUT: Shape = Shape { name: "DescribeEndpointConfigInput", kind: Kind::Structure(&[
     Member { name: "EndpointConfigName", wire_name: None, location: Location::Body, shape: &ENDPOINT_CONFIG_NAME, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -389,6 +2467,20 @@ pub static DESCRIBE_ENDPOINT_OUTPUT: Shape = Shape { name: "DescribeEndpointOutp
     Member { name: "ShadowProductionVariants", wire_name: None, location: Location::Body, shape: &PRODUCTION_VARIANT_SUMMARY_LIST, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "MetricsConfig", wire_name: None, location: Location::Body, shape: &METRICS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "CrossRegionTrafficConfig", wire_name: None, location: Location::Body, shape: &CROSS_REGION_TRAFFIC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeExperimentRequest`.
+pub static DESCRIBE_EXPERIMENT_REQUEST: Shape = Shape { name: "DescribeExperimentRequest", kind: Kind::Structure(&[
+    Member { name: "ExperimentName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeFeatureGroupRequest`.
+pub static DESCRIBE_FEATURE_GROUP_REQUEST: Shape = Shape { name: "DescribeFeatureGroupRequest", kind: Kind::Structure(&[
+    Member { name: "FeatureGroupName", wire_name: None, location: Location::Body, shape: &FEATURE_GROUP_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeFeatureMetadataRequest`.
+pub static DESCRIBE_FEATURE_METADATA_REQUEST: Shape = Shape { name: "DescribeFeatureMetadataRequest", kind: Kind::Structure(&[
+    Member { name: "FeatureGroupName", wire_name: None, location: Location::Body, shape: &FEATURE_GROUP_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FeatureName", wire_name: None, location: Location::Body, shape: &FEATURE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeFlowDefinitionRequest`.
+pub static DESCRIBE_FLOW_DEFINITION_REQUEST: Shape = Shape { name: "DescribeFlowDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "FlowDefinitionName", wire_name: None, location: Location::Body, shape: &FLOW_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DescribeHubContentRequest`.
 pub static DESCRIBE_HUB_CONTENT_REQUEST: Shape = Shape { name: "DescribeHubContentRequest", kind: Kind::Structure(&[
     Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },
@@ -436,6 +2528,56 @@ pub static DESCRIBE_HUB_RESPONSE: Shape = Shape { name: "DescribeHubResponse", k
     Member { name: "LastModifiedTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "CreatedBy", wire_name: None, location: Location::Body, shape: &USER_CONTEXT, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "LastModifiedBy", wire_name: None, location: Location::Body, shape: &USER_CONTEXT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeHumanTaskUiRequest`.
+pub static DESCRIBE_HUMAN_TASK_UI_REQUEST: Shape = Shape { name: "DescribeHumanTaskUiRequest", kind: Kind::Structure(&[
+    Member { name: "HumanTaskUiName", wire_name: None, location: Location::Body, shape: &HUMAN_TASK_UI_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeHyperParameterTuningJobRequest`.
+pub static DESCRIBE_HYPER_PARAMETER_TUNING_JOB_REQUEST: Shape = Shape { name: "DescribeHyperParameterTuningJobRequest", kind: Kind::Structure(&[
+    Member { name: "HyperParameterTuningJobName", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeImageRequest`.
+pub static DESCRIBE_IMAGE_REQUEST: Shape = Shape { name: "DescribeImageRequest", kind: Kind::Structure(&[
+    Member { name: "ImageName", wire_name: None, location: Location::Body, shape: &IMAGE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeImageVersionRequest`.
+pub static DESCRIBE_IMAGE_VERSION_REQUEST: Shape = Shape { name: "DescribeImageVersionRequest", kind: Kind::Structure(&[
+    Member { name: "ImageName", wire_name: None, location: Location::Body, shape: &IMAGE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Version", wire_name: None, location: Location::Body, shape: &IMAGE_VERSION_NUMBER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Alias", wire_name: None, location: Location::Body, shape: &SAGE_MAKER_IMAGE_VERSION_ALIAS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeInferenceComponentInput`.
+pub static DESCRIBE_INFERENCE_COMPONENT_INPUT: Shape = Shape { name: "DescribeInferenceComponentInput", kind: Kind::Structure(&[
+    Member { name: "InferenceComponentName", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeInferenceExperimentRequest`.
+pub static DESCRIBE_INFERENCE_EXPERIMENT_REQUEST: Shape = Shape { name: "DescribeInferenceExperimentRequest", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeInferenceRecommendationsJobRequest`.
+pub static DESCRIBE_INFERENCE_RECOMMENDATIONS_JOB_REQUEST: Shape = Shape { name: "DescribeInferenceRecommendationsJobRequest", kind: Kind::Structure(&[
+    Member { name: "JobName", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeJobRequest`.
+pub static DESCRIBE_JOB_REQUEST: Shape = Shape { name: "DescribeJobRequest", kind: Kind::Structure(&[
+    Member { name: "JobName", wire_name: None, location: Location::Body, shape: &JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobCategory", wire_name: None, location: Location::Body, shape: &JOB_CATEGORY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeLabelingJobRequest`.
+pub static DESCRIBE_LABELING_JOB_REQUEST: Shape = Shape { name: "DescribeLabelingJobRequest", kind: Kind::Structure(&[
+    Member { name: "LabelingJobName", wire_name: None, location: Location::Body, shape: &LABELING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeMlflowAppRequest`.
+pub static DESCRIBE_MLFLOW_APP_REQUEST: Shape = Shape { name: "DescribeMlflowAppRequest", kind: Kind::Structure(&[
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &MLFLOW_APP_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeMlflowTrackingServerRequest`.
+pub static DESCRIBE_MLFLOW_TRACKING_SERVER_REQUEST: Shape = Shape { name: "DescribeMlflowTrackingServerRequest", kind: Kind::Structure(&[
+    Member { name: "TrackingServerName", wire_name: None, location: Location::Body, shape: &TRACKING_SERVER_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeModelBiasJobDefinitionRequest`.
+pub static DESCRIBE_MODEL_BIAS_JOB_DEFINITION_REQUEST: Shape = Shape { name: "DescribeModelBiasJobDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "JobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeModelCardExportJobRequest`.
+pub static DESCRIBE_MODEL_CARD_EXPORT_JOB_REQUEST: Shape = Shape { name: "DescribeModelCardExportJobRequest", kind: Kind::Structure(&[
+    Member { name: "ModelCardExportJobArn", wire_name: None, location: Location::Body, shape: &MODEL_CARD_EXPORT_JOB_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeModelCardRequest`.
+pub static DESCRIBE_MODEL_CARD_REQUEST: Shape = Shape { name: "DescribeModelCardRequest", kind: Kind::Structure(&[
+    Member { name: "ModelCardName", wire_name: None, location: Location::Body, shape: &MODEL_CARD_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCardVersion", wire_name: None, location: Location::Body, shape: &INTEGER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IncludedData", wire_name: None, location: Location::Body, shape: &INCLUDED_DATA, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeModelExplainabilityJobDefinitionRequest`.
+pub static DESCRIBE_MODEL_EXPLAINABILITY_JOB_DEFINITION_REQUEST: Shape = Shape { name: "DescribeModelExplainabilityJobDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "JobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DescribeModelInput`.
 pub static DESCRIBE_MODEL_INPUT: Shape = Shape { name: "DescribeModelInput", kind: Kind::Structure(&[
     Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &MODEL_NAME, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -451,10 +2593,227 @@ pub static DESCRIBE_MODEL_OUTPUT: Shape = Shape { name: "DescribeModelOutput", k
     Member { name: "ModelArn", wire_name: None, location: Location::Body, shape: &MODEL_ARN, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "EnableNetworkIsolation", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "DeploymentRecommendation", wire_name: None, location: Location::Body, shape: &DEPLOYMENT_RECOMMENDATION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeModelPackageGroupInput`.
+pub static DESCRIBE_MODEL_PACKAGE_GROUP_INPUT: Shape = Shape { name: "DescribeModelPackageGroupInput", kind: Kind::Structure(&[
+    Member { name: "ModelPackageGroupName", wire_name: None, location: Location::Body, shape: &ARN_OR_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeModelPackageInput`.
+pub static DESCRIBE_MODEL_PACKAGE_INPUT: Shape = Shape { name: "DescribeModelPackageInput", kind: Kind::Structure(&[
+    Member { name: "ModelPackageName", wire_name: None, location: Location::Body, shape: &VERSIONED_ARN_OR_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IncludedData", wire_name: None, location: Location::Body, shape: &INCLUDED_DATA, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeModelQualityJobDefinitionRequest`.
+pub static DESCRIBE_MODEL_QUALITY_JOB_DEFINITION_REQUEST: Shape = Shape { name: "DescribeModelQualityJobDefinitionRequest", kind: Kind::Structure(&[
+    Member { name: "JobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeMonitoringScheduleRequest`.
+pub static DESCRIBE_MONITORING_SCHEDULE_REQUEST: Shape = Shape { name: "DescribeMonitoringScheduleRequest", kind: Kind::Structure(&[
+    Member { name: "MonitoringScheduleName", wire_name: None, location: Location::Body, shape: &MONITORING_SCHEDULE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeNotebookInstanceInput`.
+pub static DESCRIBE_NOTEBOOK_INSTANCE_INPUT: Shape = Shape { name: "DescribeNotebookInstanceInput", kind: Kind::Structure(&[
+    Member { name: "NotebookInstanceName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeNotebookInstanceLifecycleConfigInput`.
+pub static DESCRIBE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_INPUT: Shape = Shape { name: "DescribeNotebookInstanceLifecycleConfigInput", kind: Kind::Structure(&[
+    Member { name: "NotebookInstanceLifecycleConfigName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeOptimizationJobRequest`.
+pub static DESCRIBE_OPTIMIZATION_JOB_REQUEST: Shape = Shape { name: "DescribeOptimizationJobRequest", kind: Kind::Structure(&[
+    Member { name: "OptimizationJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribePartnerAppRequest`.
+pub static DESCRIBE_PARTNER_APP_REQUEST: Shape = Shape { name: "DescribePartnerAppRequest", kind: Kind::Structure(&[
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &PARTNER_APP_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IncludeAvailableUpgrade", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribePipelineDefinitionForExecutionRequest`.
+pub static DESCRIBE_PIPELINE_DEFINITION_FOR_EXECUTION_REQUEST: Shape = Shape { name: "DescribePipelineDefinitionForExecutionRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineExecutionArn", wire_name: None, location: Location::Body, shape: &PIPELINE_EXECUTION_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribePipelineExecutionRequest`.
+pub static DESCRIBE_PIPELINE_EXECUTION_REQUEST: Shape = Shape { name: "DescribePipelineExecutionRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineExecutionArn", wire_name: None, location: Location::Body, shape: &PIPELINE_EXECUTION_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribePipelineRequest`.
+pub static DESCRIBE_PIPELINE_REQUEST: Shape = Shape { name: "DescribePipelineRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineName", wire_name: None, location: Location::Body, shape: &PIPELINE_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineVersionId", wire_name: None, location: Location::Body, shape: &PIPELINE_VERSION_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineVersionAlias", wire_name: None, location: Location::Body, shape: &PIPELINE_VERSION_ALIAS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeProcessingJobRequest`.
+pub static DESCRIBE_PROCESSING_JOB_REQUEST: Shape = Shape { name: "DescribeProcessingJobRequest", kind: Kind::Structure(&[
+    Member { name: "ProcessingJobName", wire_name: None, location: Location::Body, shape: &PROCESSING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeProjectInput`.
+pub static DESCRIBE_PROJECT_INPUT: Shape = Shape { name: "DescribeProjectInput", kind: Kind::Structure(&[
+    Member { name: "ProjectName", wire_name: None, location: Location::Body, shape: &PROJECT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeReservedCapacityRequest`.
+pub static DESCRIBE_RESERVED_CAPACITY_REQUEST: Shape = Shape { name: "DescribeReservedCapacityRequest", kind: Kind::Structure(&[
+    Member { name: "ReservedCapacityArn", wire_name: None, location: Location::Body, shape: &RESERVED_CAPACITY_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeSpaceRequest`.
+pub static DESCRIBE_SPACE_REQUEST: Shape = Shape { name: "DescribeSpaceRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceName", wire_name: None, location: Location::Body, shape: &SPACE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeStudioLifecycleConfigRequest`.
+pub static DESCRIBE_STUDIO_LIFECYCLE_CONFIG_REQUEST: Shape = Shape { name: "DescribeStudioLifecycleConfigRequest", kind: Kind::Structure(&[
+    Member { name: "StudioLifecycleConfigName", wire_name: None, location: Location::Body, shape: &STUDIO_LIFECYCLE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeSubscribedWorkteamRequest`.
+pub static DESCRIBE_SUBSCRIBED_WORKTEAM_REQUEST: Shape = Shape { name: "DescribeSubscribedWorkteamRequest", kind: Kind::Structure(&[
+    Member { name: "WorkteamArn", wire_name: None, location: Location::Body, shape: &WORKTEAM_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeTrainingJobRequest`.
+pub static DESCRIBE_TRAINING_JOB_REQUEST: Shape = Shape { name: "DescribeTrainingJobRequest", kind: Kind::Structure(&[
+    Member { name: "TrainingJobName", wire_name: None, location: Location::Body, shape: &TRAINING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeTrainingPlanExtensionHistoryRequest`.
+pub static DESCRIBE_TRAINING_PLAN_EXTENSION_HISTORY_REQUEST: Shape = Shape { name: "DescribeTrainingPlanExtensionHistoryRequest", kind: Kind::Structure(&[
+    Member { name: "TrainingPlanArn", wire_name: None, location: Location::Body, shape: &TRAINING_PLAN_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeTrainingPlanRequest`.
+pub static DESCRIBE_TRAINING_PLAN_REQUEST: Shape = Shape { name: "DescribeTrainingPlanRequest", kind: Kind::Structure(&[
+    Member { name: "TrainingPlanName", wire_name: None, location: Location::Body, shape: &TRAINING_PLAN_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeTransformJobRequest`.
+pub static DESCRIBE_TRANSFORM_JOB_REQUEST: Shape = Shape { name: "DescribeTransformJobRequest", kind: Kind::Structure(&[
+    Member { name: "TransformJobName", wire_name: None, location: Location::Body, shape: &TRANSFORM_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeTrialComponentRequest`.
+pub static DESCRIBE_TRIAL_COMPONENT_REQUEST: Shape = Shape { name: "DescribeTrialComponentRequest", kind: Kind::Structure(&[
+    Member { name: "TrialComponentName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeTrialRequest`.
+pub static DESCRIBE_TRIAL_REQUEST: Shape = Shape { name: "DescribeTrialRequest", kind: Kind::Structure(&[
+    Member { name: "TrialName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeUserProfileRequest`.
+pub static DESCRIBE_USER_PROFILE_REQUEST: Shape = Shape { name: "DescribeUserProfileRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserProfileName", wire_name: None, location: Location::Body, shape: &USER_PROFILE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeWorkforceRequest`.
+pub static DESCRIBE_WORKFORCE_REQUEST: Shape = Shape { name: "DescribeWorkforceRequest", kind: Kind::Structure(&[
+    Member { name: "WorkforceName", wire_name: None, location: Location::Body, shape: &WORKFORCE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeWorkteamRequest`.
+pub static DESCRIBE_WORKTEAM_REQUEST: Shape = Shape { name: "DescribeWorkteamRequest", kind: Kind::Structure(&[
+    Member { name: "WorkteamName", wire_name: None, location: Location::Body, shape: &WORKTEAM_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Description`.
+pub static DESCRIPTION: Shape = Shape { name: "Description", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `DesiredWeightAndCapacity`.
+pub static DESIRED_WEIGHT_AND_CAPACITY: Shape = Shape { name: "DesiredWeightAndCapacity", kind: Kind::Structure(&[
+    Member { name: "VariantName", wire_name: None, location: Location::Body, shape: &VARIANT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DesiredWeight", wire_name: None, location: Location::Body, shape: &VARIANT_WEIGHT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DesiredInstanceCount", wire_name: None, location: Location::Body, shape: &TASK_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ServerlessUpdateConfig", wire_name: None, location: Location::Body, shape: &PRODUCTION_VARIANT_SERVERLESS_UPDATE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DesiredWeightAndCapacityList`.
+pub static DESIRED_WEIGHT_AND_CAPACITY_LIST: Shape = Shape { name: "DesiredWeightAndCapacityList", kind: Kind::List { member: &DESIRED_WEIGHT_AND_CAPACITY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `DestinationS3Uri`.
 pub static DESTINATION_S3_URI: Shape = Shape { name: "DestinationS3Uri", kind: Kind::String { min: Some(0), max: Some(512), pattern: Some("(https|s3)://([^/])/?(.*)"), values: &[] }, sensitive: false };
+/// `DetachClusterNodeVolumeRequest`.
+pub static DETACH_CLUSTER_NODE_VOLUME_REQUEST: Shape = Shape { name: "DetachClusterNodeVolumeRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterArn", wire_name: None, location: Location::Body, shape: &CLUSTER_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeId", wire_name: None, location: Location::Body, shape: &CLUSTER_NODE_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeId", wire_name: None, location: Location::Body, shape: &VOLUME_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Device`.
+pub static DEVICE: Shape = Shape { name: "Device", kind: Kind::Structure(&[
+    Member { name: "DeviceName", wire_name: None, location: Location::Body, shape: &DEVICE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &DEVICE_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IotThingName", wire_name: None, location: Location::Body, shape: &THING_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeviceDescription`.
+pub static DEVICE_DESCRIPTION: Shape = Shape { name: "DeviceDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `DeviceFleetDescription`.
+pub static DEVICE_FLEET_DESCRIPTION: Shape = Shape { name: "DeviceFleetDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `DeviceName`.
+pub static DEVICE_NAME: Shape = Shape { name: "DeviceName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `DeviceNames`.
+pub static DEVICE_NAMES: Shape = Shape { name: "DeviceNames", kind: Kind::List { member: &DEVICE_NAME, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `DeviceSelectionConfig`.
+pub static DEVICE_SELECTION_CONFIG: Shape = Shape { name: "DeviceSelectionConfig", kind: Kind::Structure(&[
+    Member { name: "DeviceSubsetType", wire_name: None, location: Location::Body, shape: &DEVICE_SUBSET_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Percentage", wire_name: None, location: Location::Body, shape: &PERCENTAGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeviceNames", wire_name: None, location: Location::Body, shape: &DEVICE_NAMES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeviceNameContains", wire_name: None, location: Location::Body, shape: &DEVICE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DeviceSubsetType`.
+pub static DEVICE_SUBSET_TYPE: Shape = Shape { name: "DeviceSubsetType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `Devices`.
+pub static DEVICES: Shape = Shape { name: "Devices", kind: Kind::List { member: &DEVICE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `Dimension`.
+pub static DIMENSION: Shape = Shape { name: "Dimension", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `DirectDeploySettings`.
+pub static DIRECT_DEPLOY_SETTINGS: Shape = Shape { name: "DirectDeploySettings", kind: Kind::Structure(&[
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DirectInternetAccess`.
+pub static DIRECT_INTERNET_ACCESS: Shape = Shape { name: "DirectInternetAccess", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `DirectoryPath`.
+pub static DIRECTORY_PATH: Shape = Shape { name: "DirectoryPath", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `DisableProfiler`.
+pub static DISABLE_PROFILER: Shape = Shape { name: "DisableProfiler", kind: Kind::Boolean, sensitive: false };
+/// `DisassociateAdditionalCodeRepositories`.
+pub static DISASSOCIATE_ADDITIONAL_CODE_REPOSITORIES: Shape = Shape { name: "DisassociateAdditionalCodeRepositories", kind: Kind::Boolean, sensitive: false };
+/// `DisassociateDefaultCodeRepository`.
+pub static DISASSOCIATE_DEFAULT_CODE_REPOSITORY: Shape = Shape { name: "DisassociateDefaultCodeRepository", kind: Kind::Boolean, sensitive: false };
+/// `DisassociateNotebookInstanceAcceleratorTypes`.
+pub static DISASSOCIATE_NOTEBOOK_INSTANCE_ACCELERATOR_TYPES: Shape = Shape { name: "DisassociateNotebookInstanceAcceleratorTypes", kind: Kind::Boolean, sensitive: false };
+/// `DisassociateNotebookInstanceLifecycleConfig`.
+pub static DISASSOCIATE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG: Shape = Shape { name: "DisassociateNotebookInstanceLifecycleConfig", kind: Kind::Boolean, sensitive: false };
+/// `DisassociateTrialComponentRequest`.
+pub static DISASSOCIATE_TRIAL_COMPONENT_REQUEST: Shape = Shape { name: "DisassociateTrialComponentRequest", kind: Kind::Structure(&[
+    Member { name: "TrialComponentName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrialName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DockerSettings`.
+pub static DOCKER_SETTINGS: Shape = Shape { name: "DockerSettings", kind: Kind::Structure(&[
+    Member { name: "EnableDockerAccess", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcOnlyTrustedAccounts", wire_name: None, location: Location::Body, shape: &VPC_ONLY_TRUSTED_ACCOUNTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RootlessDocker", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DocumentSchemaVersion`.
 pub static DOCUMENT_SCHEMA_VERSION: Shape = Shape { name: "DocumentSchemaVersion", kind: Kind::String { min: Some(5), max: Some(14), pattern: Some("\\d{1,4}.\\d{1,4}.\\d{1,4}"), values: &[] }, sensitive: false };
+/// `Dollars`.
+pub static DOLLARS: Shape = Shape { name: "Dollars", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `DomainId`.
+pub static DOMAIN_ID: Shape = Shape { name: "DomainId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `DomainName`.
+pub static DOMAIN_NAME: Shape = Shape { name: "DomainName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `DomainSecurityGroupIds`.
+pub static DOMAIN_SECURITY_GROUP_IDS: Shape = Shape { name: "DomainSecurityGroupIds", kind: Kind::List { member: &SECURITY_GROUP_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `DomainSettings`.
+pub static DOMAIN_SETTINGS: Shape = Shape { name: "DomainSettings", kind: Kind::Structure(&[
+    Member { name: "SecurityGroupIds", wire_name: None, location: Location::Body, shape: &DOMAIN_SECURITY_GROUP_IDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RStudioServerProDomainSettings", wire_name: None, location: Location::Body, shape: &R_STUDIO_SERVER_PRO_DOMAIN_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExecutionRoleIdentityConfig", wire_name: None, location: Location::Body, shape: &EXECUTION_ROLE_IDENTITY_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrustedIdentityPropagationSettings", wire_name: None, location: Location::Body, shape: &TRUSTED_IDENTITY_PROPAGATION_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DockerSettings", wire_name: None, location: Location::Body, shape: &DOCKER_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AmazonQSettings", wire_name: None, location: Location::Body, shape: &AMAZON_Q_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UnifiedStudioSettings", wire_name: None, location: Location::Body, shape: &UNIFIED_STUDIO_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IpAddressType", wire_name: None, location: Location::Body, shape: &IP_ADDRESS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DomainSettingsForUpdate`.
+pub static DOMAIN_SETTINGS_FOR_UPDATE: Shape = Shape { name: "DomainSettingsForUpdate", kind: Kind::Structure(&[
+    Member { name: "RStudioServerProDomainSettingsForUpdate", wire_name: None, location: Location::Body, shape: &R_STUDIO_SERVER_PRO_DOMAIN_SETTINGS_FOR_UPDATE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExecutionRoleIdentityConfig", wire_name: None, location: Location::Body, shape: &EXECUTION_ROLE_IDENTITY_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SecurityGroupIds", wire_name: None, location: Location::Body, shape: &DOMAIN_SECURITY_GROUP_IDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrustedIdentityPropagationSettings", wire_name: None, location: Location::Body, shape: &TRUSTED_IDENTITY_PROPAGATION_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DockerSettings", wire_name: None, location: Location::Body, shape: &DOCKER_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AmazonQSettings", wire_name: None, location: Location::Body, shape: &AMAZON_Q_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UnifiedStudioSettings", wire_name: None, location: Location::Body, shape: &UNIFIED_STUDIO_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IpAddressType", wire_name: None, location: Location::Body, shape: &IP_ADDRESS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DoubleParameterValue`.
+pub static DOUBLE_PARAMETER_VALUE: Shape = Shape { name: "DoubleParameterValue", kind: Kind::Float { min: None, max: None }, sensitive: false };
+/// `DrainTimeoutInSecondsValue`.
+pub static DRAIN_TIMEOUT_IN_SECONDS_VALUE: Shape = Shape { name: "DrainTimeoutInSecondsValue", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `DriftCheckBaselines`.
+pub static DRIFT_CHECK_BASELINES: Shape = Shape { name: "DriftCheckBaselines", kind: Kind::Structure(&[
+    Member { name: "Bias", wire_name: None, location: Location::Body, shape: &DRIFT_CHECK_BIAS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Explainability", wire_name: None, location: Location::Body, shape: &DRIFT_CHECK_EXPLAINABILITY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelQuality", wire_name: None, location: Location::Body, shape: &DRIFT_CHECK_MODEL_QUALITY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelDataQuality", wire_name: None, location: Location::Body, shape: &DRIFT_CHECK_MODEL_DATA_QUALITY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DriftCheckBias`.
+pub static DRIFT_CHECK_BIAS: Shape = Shape { name: "DriftCheckBias", kind: Kind::Structure(&[
+    Member { name: "ConfigFile", wire_name: None, location: Location::Body, shape: &FILE_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PreTrainingConstraints", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PostTrainingConstraints", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DriftCheckExplainability`.
+pub static DRIFT_CHECK_EXPLAINABILITY: Shape = Shape { name: "DriftCheckExplainability", kind: Kind::Structure(&[
+    Member { name: "Constraints", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ConfigFile", wire_name: None, location: Location::Body, shape: &FILE_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DriftCheckModelDataQuality`.
+pub static DRIFT_CHECK_MODEL_DATA_QUALITY: Shape = Shape { name: "DriftCheckModelDataQuality", kind: Kind::Structure(&[
+    Member { name: "Statistics", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Constraints", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DriftCheckModelQuality`.
+pub static DRIFT_CHECK_MODEL_QUALITY: Shape = Shape { name: "DriftCheckModelQuality", kind: Kind::Structure(&[
+    Member { name: "Statistics", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Constraints", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EFSFileSystem`.
+pub static EFS_FILE_SYSTEM: Shape = Shape { name: "EFSFileSystem", kind: Kind::Structure(&[
+    Member { name: "FileSystemId", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EFSFileSystemConfig`.
+pub static EFS_FILE_SYSTEM_CONFIG: Shape = Shape { name: "EFSFileSystemConfig", kind: Kind::Structure(&[
+    Member { name: "FileSystemId", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FileSystemPath", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_PATH, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EbsStorageSettings`.
+pub static EBS_STORAGE_SETTINGS: Shape = Shape { name: "EbsStorageSettings", kind: Kind::Structure(&[
+    Member { name: "EbsVolumeSizeInGb", wire_name: None, location: Location::Body, shape: &SPACE_EBS_VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `Ec2CapacityReservation`.
 pub static EC2_CAPACITY_RESERVATION: Shape = Shape { name: "Ec2CapacityReservation", kind: Kind::Structure(&[
     Member { name: "Ec2CapacityReservationId", wire_name: None, location: Location::Body, shape: &EC2_CAPACITY_RESERVATION_ID, required: false, idempotency_token: false, timestamp_format: None },
@@ -465,12 +2824,56 @@ pub static EC2_CAPACITY_RESERVATION: Shape = Shape { name: "Ec2CapacityReservati
 pub static EC2_CAPACITY_RESERVATION_ID: Shape = Shape { name: "Ec2CapacityReservationId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `Ec2CapacityReservationsList`.
 pub static EC2_CAPACITY_RESERVATIONS_LIST: Shape = Shape { name: "Ec2CapacityReservationsList", kind: Kind::List { member: &EC2_CAPACITY_RESERVATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `EdgeDeploymentConfig`.
+pub static EDGE_DEPLOYMENT_CONFIG: Shape = Shape { name: "EdgeDeploymentConfig", kind: Kind::Structure(&[
+    Member { name: "FailureHandlingPolicy", wire_name: None, location: Location::Body, shape: &FAILURE_HANDLING_POLICY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EdgeDeploymentModelConfig`.
+pub static EDGE_DEPLOYMENT_MODEL_CONFIG: Shape = Shape { name: "EdgeDeploymentModelConfig", kind: Kind::Structure(&[
+    Member { name: "ModelHandle", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EdgePackagingJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EdgeDeploymentModelConfigs`.
+pub static EDGE_DEPLOYMENT_MODEL_CONFIGS: Shape = Shape { name: "EdgeDeploymentModelConfigs", kind: Kind::List { member: &EDGE_DEPLOYMENT_MODEL_CONFIG, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `EdgeOutputConfig`.
+pub static EDGE_OUTPUT_CONFIG: Shape = Shape { name: "EdgeOutputConfig", kind: Kind::Structure(&[
+    Member { name: "S3OutputLocation", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PresetDeploymentType", wire_name: None, location: Location::Body, shape: &EDGE_PRESET_DEPLOYMENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PresetDeploymentConfig", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EdgePresetDeploymentType`.
+pub static EDGE_PRESET_DEPLOYMENT_TYPE: Shape = Shape { name: "EdgePresetDeploymentType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `EdgeVersion`.
+pub static EDGE_VERSION: Shape = Shape { name: "EdgeVersion", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `EksClusterArn`.
+pub static EKS_CLUSTER_ARN: Shape = Shape { name: "EksClusterArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `EmrServerlessComputeConfig`.
+pub static EMR_SERVERLESS_COMPUTE_CONFIG: Shape = Shape { name: "EmrServerlessComputeConfig", kind: Kind::Structure(&[
+    Member { name: "ExecutionRoleARN", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EmrServerlessSettings`.
+pub static EMR_SERVERLESS_SETTINGS: Shape = Shape { name: "EmrServerlessSettings", kind: Kind::Structure(&[
+    Member { name: "ExecutionRoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EmrSettings`.
+pub static EMR_SETTINGS: Shape = Shape { name: "EmrSettings", kind: Kind::Structure(&[
+    Member { name: "AssumableRoleArns", wire_name: None, location: Location::Body, shape: &ASSUMABLE_ROLE_ARNS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExecutionRoleArns", wire_name: None, location: Location::Body, shape: &EXECUTION_ROLE_ARNS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EnableCaching`.
+pub static ENABLE_CACHING: Shape = Shape { name: "EnableCaching", kind: Kind::Boolean, sensitive: false };
 /// `EnableCapture`.
 pub static ENABLE_CAPTURE: Shape = Shape { name: "EnableCapture", kind: Kind::Boolean, sensitive: false };
 /// `EnableDetailedObservability`.
 pub static ENABLE_DETAILED_OBSERVABILITY: Shape = Shape { name: "EnableDetailedObservability", kind: Kind::Boolean, sensitive: false };
 /// `EnableEnhancedMetrics`.
 pub static ENABLE_ENHANCED_METRICS: Shape = Shape { name: "EnableEnhancedMetrics", kind: Kind::Boolean, sensitive: false };
+/// `EnableInfraCheck`.
+pub static ENABLE_INFRA_CHECK: Shape = Shape { name: "EnableInfraCheck", kind: Kind::Boolean, sensitive: false };
+/// `EnableIotRoleAlias`.
+pub static ENABLE_IOT_ROLE_ALIAS: Shape = Shape { name: "EnableIotRoleAlias", kind: Kind::Boolean, sensitive: false };
+/// `EnableRemoteDebug`.
+pub static ENABLE_REMOTE_DEBUG: Shape = Shape { name: "EnableRemoteDebug", kind: Kind::Boolean, sensitive: false };
+/// `EnableSessionTagChaining`.
+pub static ENABLE_SESSION_TAG_CHAINING: Shape = Shape { name: "EnableSessionTagChaining", kind: Kind::Boolean, sensitive: false };
+/// `EnabledOrDisabled`.
+pub static ENABLED_OR_DISABLED: Shape = Shape { name: "EnabledOrDisabled", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `EndpointArn`.
 pub static ENDPOINT_ARN: Shape = Shape { name: "EndpointArn", kind: Kind::String { min: Some(20), max: Some(2048), pattern: Some("arn:aws[a-z\\-]*:sagemaker:[a-z0-9\\-]*:[0-9]{12}:endpoint/.*"), values: &[] }, sensitive: false };
 /// `EndpointConfigArn`.
@@ -488,6 +2891,30 @@ pub static ENDPOINT_CONFIG_SUMMARY: Shape = Shape { name: "EndpointConfigSummary
     Member { name: "CreationTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `EndpointConfigSummaryList`.
 pub static ENDPOINT_CONFIG_SUMMARY_LIST: Shape = Shape { name: "EndpointConfigSummaryList", kind: Kind::List { member: &ENDPOINT_CONFIG_SUMMARY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `EndpointInfo`.
+pub static ENDPOINT_INFO: Shape = Shape { name: "EndpointInfo", kind: Kind::Structure(&[
+    Member { name: "EndpointName", wire_name: None, location: Location::Body, shape: &ENDPOINT_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EndpointInput`.
+pub static ENDPOINT_INPUT: Shape = Shape { name: "EndpointInput", kind: Kind::Structure(&[
+    Member { name: "EndpointName", wire_name: None, location: Location::Body, shape: &ENDPOINT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LocalPath", wire_name: None, location: Location::Body, shape: &PROCESSING_LOCAL_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3InputMode", wire_name: None, location: Location::Body, shape: &PROCESSING_S3_INPUT_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3DataDistributionType", wire_name: None, location: Location::Body, shape: &PROCESSING_S3_DATA_DISTRIBUTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FeaturesAttribute", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InferenceAttribute", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProbabilityAttribute", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProbabilityThresholdAttribute", wire_name: None, location: Location::Body, shape: &PROBABILITY_THRESHOLD_ATTRIBUTE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StartTimeOffset", wire_name: None, location: Location::Body, shape: &MONITORING_TIME_OFFSET_STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EndTimeOffset", wire_name: None, location: Location::Body, shape: &MONITORING_TIME_OFFSET_STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExcludeFeaturesAttribute", wire_name: None, location: Location::Body, shape: &EXCLUDE_FEATURES_ATTRIBUTE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EndpointInputConfiguration`.
+pub static ENDPOINT_INPUT_CONFIGURATION: Shape = Shape { name: "EndpointInputConfiguration", kind: Kind::Structure(&[
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &PRODUCTION_VARIANT_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ServerlessConfig", wire_name: None, location: Location::Body, shape: &PRODUCTION_VARIANT_SERVERLESS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InferenceSpecificationName", wire_name: None, location: Location::Body, shape: &INFERENCE_SPECIFICATION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnvironmentParameterRanges", wire_name: None, location: Location::Body, shape: &ENVIRONMENT_PARAMETER_RANGES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EndpointInputConfigurations`.
+pub static ENDPOINT_INPUT_CONFIGURATIONS: Shape = Shape { name: "EndpointInputConfigurations", kind: Kind::List { member: &ENDPOINT_INPUT_CONFIGURATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `EndpointName`.
 pub static ENDPOINT_NAME: Shape = Shape { name: "EndpointName", kind: Kind::String { min: Some(0), max: Some(63), pattern: Some("[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"), values: &[] }, sensitive: false };
 /// `EndpointNameContains`.
@@ -505,17 +2932,260 @@ pub static ENDPOINT_SUMMARY: Shape = Shape { name: "EndpointSummary", kind: Kind
     Member { name: "EndpointStatus", wire_name: None, location: Location::Body, shape: &ENDPOINT_STATUS, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `EndpointSummaryList`.
 pub static ENDPOINT_SUMMARY_LIST: Shape = Shape { name: "EndpointSummaryList", kind: Kind::List { member: &ENDPOINT_SUMMARY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `Endpoints`.
+pub static ENDPOINTS: Shape = Shape { name: "Endpoints", kind: Kind::List { member: &ENDPOINT_INFO, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `EntityDescription`.
+pub static ENTITY_DESCRIPTION: Shape = Shape { name: "EntityDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `EntityName`.
+pub static ENTITY_NAME: Shape = Shape { name: "EntityName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `EnvironmentConfig`.
+pub static ENVIRONMENT_CONFIG: Shape = Shape { name: "EnvironmentConfig", kind: Kind::Structure(&[
+    Member { name: "FSxLustreConfig", wire_name: None, location: Location::Body, shape: &F_SX_LUSTRE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `EnvironmentKey`.
 pub static ENVIRONMENT_KEY: Shape = Shape { name: "EnvironmentKey", kind: Kind::String { min: Some(0), max: Some(1024), pattern: Some("[a-zA-Z_][a-zA-Z0-9_]*"), values: &[] }, sensitive: false };
 /// `EnvironmentMap`.
 pub static ENVIRONMENT_MAP: Shape = Shape { name: "EnvironmentMap", kind: Kind::Map { key: &ENVIRONMENT_KEY, value: &ENVIRONMENT_VALUE, min: Some(0), max: Some(100) }, sensitive: false };
+/// `EnvironmentParameterRanges`.
+pub static ENVIRONMENT_PARAMETER_RANGES: Shape = Shape { name: "EnvironmentParameterRanges", kind: Kind::Structure(&[
+    Member { name: "CategoricalParameterRanges", wire_name: None, location: Location::Body, shape: &CATEGORICAL_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `EnvironmentValue`.
 pub static ENVIRONMENT_VALUE: Shape = Shape { name: "EnvironmentValue", kind: Kind::String { min: Some(0), max: Some(1024), pattern: Some("[\\S\\s]*"), values: &[] }, sensitive: false };
+/// `EvaluationType`.
+pub static EVALUATION_TYPE: Shape = Shape { name: "EvaluationType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `EvaluatorArn`.
+pub static EVALUATOR_ARN: Shape = Shape { name: "EvaluatorArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `EventId`.
+pub static EVENT_ID: Shape = Shape { name: "EventId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `EventSortBy`.
+pub static EVENT_SORT_BY: Shape = Shape { name: "EventSortBy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ExcludeFeaturesAttribute`.
+pub static EXCLUDE_FEATURES_ATTRIBUTE: Shape = Shape { name: "ExcludeFeaturesAttribute", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ExecutionRoleArns`.
+pub static EXECUTION_ROLE_ARNS: Shape = Shape { name: "ExecutionRoleArns", kind: Kind::List { member: &ROLE_ARN, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ExecutionRoleIdentityConfig`.
+pub static EXECUTION_ROLE_IDENTITY_CONFIG: Shape = Shape { name: "ExecutionRoleIdentityConfig", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ExecutionRoleSessionNameMode`.
+pub static EXECUTION_ROLE_SESSION_NAME_MODE: Shape = Shape { name: "ExecutionRoleSessionNameMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ExperimentConfig`.
+pub static EXPERIMENT_CONFIG: Shape = Shape { name: "ExperimentConfig", kind: Kind::Structure(&[
+    Member { name: "ExperimentName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrialName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrialComponentDisplayName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RunName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ExperimentDescription`.
+pub static EXPERIMENT_DESCRIPTION: Shape = Shape { name: "ExperimentDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ExperimentEntityName`.
+pub static EXPERIMENT_ENTITY_NAME: Shape = Shape { name: "ExperimentEntityName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ExperimentEntityNameOrArn`.
+pub static EXPERIMENT_ENTITY_NAME_OR_ARN: Shape = Shape { name: "ExperimentEntityNameOrArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ExpiresInSeconds`.
+pub static EXPIRES_IN_SECONDS: Shape = Shape { name: "ExpiresInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `Explainability`.
+pub static EXPLAINABILITY: Shape = Shape { name: "Explainability", kind: Kind::Structure(&[
+    Member { name: "Report", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ExplainerConfig`.
 pub static EXPLAINER_CONFIG: Shape = Shape { name: "ExplainerConfig", kind: Kind::Structure(&[
     Member { name: "ClarifyExplainerConfig", wire_name: None, location: Location::Body, shape: &CLARIFY_EXPLAINER_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `FSxLustreConfig`.
+pub static F_SX_LUSTRE_CONFIG: Shape = Shape { name: "FSxLustreConfig", kind: Kind::Structure(&[
+    Member { name: "SizeInGiB", wire_name: None, location: Location::Body, shape: &F_SX_LUSTRE_SIZE_IN_GI_B, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PerUnitStorageThroughput", wire_name: None, location: Location::Body, shape: &F_SX_LUSTRE_PER_UNIT_STORAGE_THROUGHPUT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `FSxLustreFileSystem`.
+pub static F_SX_LUSTRE_FILE_SYSTEM: Shape = Shape { name: "FSxLustreFileSystem", kind: Kind::Structure(&[
+    Member { name: "FileSystemId", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `FSxLustreFileSystemConfig`.
+pub static F_SX_LUSTRE_FILE_SYSTEM_CONFIG: Shape = Shape { name: "FSxLustreFileSystemConfig", kind: Kind::Structure(&[
+    Member { name: "FileSystemId", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FileSystemPath", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_PATH, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `FSxLustrePerUnitStorageThroughput`.
+pub static F_SX_LUSTRE_PER_UNIT_STORAGE_THROUGHPUT: Shape = Shape { name: "FSxLustrePerUnitStorageThroughput", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `FSxLustreSizeInGiB`.
+pub static F_SX_LUSTRE_SIZE_IN_GI_B: Shape = Shape { name: "FSxLustreSizeInGiB", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `FailureHandlingPolicy`.
+pub static FAILURE_HANDLING_POLICY: Shape = Shape { name: "FailureHandlingPolicy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `FailureReason`.
 pub static FAILURE_REASON: Shape = Shape { name: "FailureReason", kind: Kind::String { min: Some(0), max: Some(1024), pattern: None, values: &[] }, sensitive: false };
+/// `FairShare`.
+pub static FAIR_SHARE: Shape = Shape { name: "FairShare", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FairShareWeight`.
+pub static FAIR_SHARE_WEIGHT: Shape = Shape { name: "FairShareWeight", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `FeatureAdditions`.
+pub static FEATURE_ADDITIONS: Shape = Shape { name: "FeatureAdditions", kind: Kind::List { member: &FEATURE_DEFINITION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `FeatureDefinition`.
+pub static FEATURE_DEFINITION: Shape = Shape { name: "FeatureDefinition", kind: Kind::Structure(&[
+    Member { name: "FeatureName", wire_name: None, location: Location::Body, shape: &FEATURE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FeatureType", wire_name: None, location: Location::Body, shape: &FEATURE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CollectionType", wire_name: None, location: Location::Body, shape: &COLLECTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CollectionConfig", wire_name: None, location: Location::Body, shape: &COLLECTION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `FeatureDefinitions`.
+pub static FEATURE_DEFINITIONS: Shape = Shape { name: "FeatureDefinitions", kind: Kind::List { member: &FEATURE_DEFINITION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `FeatureDescription`.
+pub static FEATURE_DESCRIPTION: Shape = Shape { name: "FeatureDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FeatureGroupName`.
+pub static FEATURE_GROUP_NAME: Shape = Shape { name: "FeatureGroupName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FeatureGroupNameOrArn`.
+pub static FEATURE_GROUP_NAME_OR_ARN: Shape = Shape { name: "FeatureGroupNameOrArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FeatureName`.
+pub static FEATURE_NAME: Shape = Shape { name: "FeatureName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FeatureParameter`.
+pub static FEATURE_PARAMETER: Shape = Shape { name: "FeatureParameter", kind: Kind::Structure(&[
+    Member { name: "Key", wire_name: None, location: Location::Body, shape: &FEATURE_PARAMETER_KEY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &FEATURE_PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `FeatureParameterAdditions`.
+pub static FEATURE_PARAMETER_ADDITIONS: Shape = Shape { name: "FeatureParameterAdditions", kind: Kind::List { member: &FEATURE_PARAMETER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `FeatureParameterKey`.
+pub static FEATURE_PARAMETER_KEY: Shape = Shape { name: "FeatureParameterKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FeatureParameterRemovals`.
+pub static FEATURE_PARAMETER_REMOVALS: Shape = Shape { name: "FeatureParameterRemovals", kind: Kind::List { member: &FEATURE_PARAMETER_KEY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `FeatureParameterValue`.
+pub static FEATURE_PARAMETER_VALUE: Shape = Shape { name: "FeatureParameterValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FeatureStatus`.
+pub static FEATURE_STATUS: Shape = Shape { name: "FeatureStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FeatureType`.
+pub static FEATURE_TYPE: Shape = Shape { name: "FeatureType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FileSource`.
+pub static FILE_SOURCE: Shape = Shape { name: "FileSource", kind: Kind::Structure(&[
+    Member { name: "ContentType", wire_name: None, location: Location::Body, shape: &CONTENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContentDigest", wire_name: None, location: Location::Body, shape: &CONTENT_DIGEST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `FileSystemAccessMode`.
+pub static FILE_SYSTEM_ACCESS_MODE: Shape = Shape { name: "FileSystemAccessMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FileSystemConfig`.
+pub static FILE_SYSTEM_CONFIG: Shape = Shape { name: "FileSystemConfig", kind: Kind::Structure(&[
+    Member { name: "MountPath", wire_name: None, location: Location::Body, shape: &MOUNT_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultUid", wire_name: None, location: Location::Body, shape: &DEFAULT_UID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultGid", wire_name: None, location: Location::Body, shape: &DEFAULT_GID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `FileSystemDataSource`.
+pub static FILE_SYSTEM_DATA_SOURCE: Shape = Shape { name: "FileSystemDataSource", kind: Kind::Structure(&[
+    Member { name: "FileSystemId", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FileSystemAccessMode", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_ACCESS_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FileSystemType", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DirectoryPath", wire_name: None, location: Location::Body, shape: &DIRECTORY_PATH, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `FileSystemId`.
+pub static FILE_SYSTEM_ID: Shape = Shape { name: "FileSystemId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FileSystemPath`.
+pub static FILE_SYSTEM_PATH: Shape = Shape { name: "FileSystemPath", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FileSystemType`.
+pub static FILE_SYSTEM_TYPE: Shape = Shape { name: "FileSystemType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FillingTransformationMap`.
+pub static FILLING_TRANSFORMATION_MAP: Shape = Shape { name: "FillingTransformationMap", kind: Kind::Map { key: &FILLING_TYPE, value: &FILLING_TRANSFORMATION_VALUE, min: None, max: None }, sensitive: false };
+/// `FillingTransformationValue`.
+pub static FILLING_TRANSFORMATION_VALUE: Shape = Shape { name: "FillingTransformationValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FillingTransformations`.
+pub static FILLING_TRANSFORMATIONS: Shape = Shape { name: "FillingTransformations", kind: Kind::Map { key: &TRANSFORMATION_ATTRIBUTE_NAME, value: &FILLING_TRANSFORMATION_MAP, min: None, max: None }, sensitive: false };
+/// `FillingType`.
+pub static FILLING_TYPE: Shape = Shape { name: "FillingType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `Filter`.
+pub static FILTER: Shape = Shape { name: "Filter", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &RESOURCE_PROPERTY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Operator", wire_name: None, location: Location::Body, shape: &OPERATOR, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &FILTER_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `FilterList`.
+pub static FILTER_LIST: Shape = Shape { name: "FilterList", kind: Kind::List { member: &FILTER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `FilterValue`.
+pub static FILTER_VALUE: Shape = Shape { name: "FilterValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FlatInvocations`.
+pub static FLAT_INVOCATIONS: Shape = Shape { name: "FlatInvocations", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FlowDefinitionName`.
+pub static FLOW_DEFINITION_NAME: Shape = Shape { name: "FlowDefinitionName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FlowDefinitionOutputConfig`.
+pub static FLOW_DEFINITION_OUTPUT_CONFIG: Shape = Shape { name: "FlowDefinitionOutputConfig", kind: Kind::Structure(&[
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `FlowDefinitionTaskAvailabilityLifetimeInSeconds`.
+pub static FLOW_DEFINITION_TASK_AVAILABILITY_LIFETIME_IN_SECONDS: Shape = Shape { name: "FlowDefinitionTaskAvailabilityLifetimeInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `FlowDefinitionTaskCount`.
+pub static FLOW_DEFINITION_TASK_COUNT: Shape = Shape { name: "FlowDefinitionTaskCount", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `FlowDefinitionTaskDescription`.
+pub static FLOW_DEFINITION_TASK_DESCRIPTION: Shape = Shape { name: "FlowDefinitionTaskDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FlowDefinitionTaskKeyword`.
+pub static FLOW_DEFINITION_TASK_KEYWORD: Shape = Shape { name: "FlowDefinitionTaskKeyword", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FlowDefinitionTaskKeywords`.
+pub static FLOW_DEFINITION_TASK_KEYWORDS: Shape = Shape { name: "FlowDefinitionTaskKeywords", kind: Kind::List { member: &FLOW_DEFINITION_TASK_KEYWORD, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `FlowDefinitionTaskTimeLimitInSeconds`.
+pub static FLOW_DEFINITION_TASK_TIME_LIMIT_IN_SECONDS: Shape = Shape { name: "FlowDefinitionTaskTimeLimitInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `FlowDefinitionTaskTitle`.
+pub static FLOW_DEFINITION_TASK_TITLE: Shape = Shape { name: "FlowDefinitionTaskTitle", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ForecastFrequency`.
+pub static FORECAST_FREQUENCY: Shape = Shape { name: "ForecastFrequency", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ForecastHorizon`.
+pub static FORECAST_HORIZON: Shape = Shape { name: "ForecastHorizon", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ForecastQuantile`.
+pub static FORECAST_QUANTILE: Shape = Shape { name: "ForecastQuantile", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ForecastQuantiles`.
+pub static FORECAST_QUANTILES: Shape = Shape { name: "ForecastQuantiles", kind: Kind::List { member: &FORECAST_QUANTILE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `Framework`.
+pub static FRAMEWORK: Shape = Shape { name: "Framework", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `FrameworkVersion`.
+pub static FRAMEWORK_VERSION: Shape = Shape { name: "FrameworkVersion", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `GenerateCandidateDefinitionsOnly`.
+pub static GENERATE_CANDIDATE_DEFINITIONS_ONLY: Shape = Shape { name: "GenerateCandidateDefinitionsOnly", kind: Kind::Boolean, sensitive: false };
+/// `GenerativeAiSettings`.
+pub static GENERATIVE_AI_SETTINGS: Shape = Shape { name: "GenerativeAiSettings", kind: Kind::Structure(&[
+    Member { name: "AmazonBedrockRoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetDeviceFleetReportRequest`.
+pub static GET_DEVICE_FLEET_REPORT_REQUEST: Shape = Shape { name: "GetDeviceFleetReportRequest", kind: Kind::Structure(&[
+    Member { name: "DeviceFleetName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetModelPackageGroupPolicyInput`.
+pub static GET_MODEL_PACKAGE_GROUP_POLICY_INPUT: Shape = Shape { name: "GetModelPackageGroupPolicyInput", kind: Kind::Structure(&[
+    Member { name: "ModelPackageGroupName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GetScalingConfigurationRecommendationRequest`.
+pub static GET_SCALING_CONFIGURATION_RECOMMENDATION_REQUEST: Shape = Shape { name: "GetScalingConfigurationRecommendationRequest", kind: Kind::Structure(&[
+    Member { name: "InferenceRecommendationsJobName", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RecommendationId", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EndpointName", wire_name: None, location: Location::Body, shape: &ENDPOINT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TargetCpuUtilizationPerCore", wire_name: None, location: Location::Body, shape: &UTILIZATION_PERCENTAGE_PER_CORE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ScalingPolicyObjective", wire_name: None, location: Location::Body, shape: &SCALING_POLICY_OBJECTIVE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Gid`.
+pub static GID: Shape = Shape { name: "Gid", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `GitConfig`.
+pub static GIT_CONFIG: Shape = Shape { name: "GitConfig", kind: Kind::Structure(&[
+    Member { name: "RepositoryUrl", wire_name: None, location: Location::Body, shape: &GIT_CONFIG_URL, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Branch", wire_name: None, location: Location::Body, shape: &BRANCH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SecretArn", wire_name: None, location: Location::Body, shape: &SECRET_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GitConfigForUpdate`.
+pub static GIT_CONFIG_FOR_UPDATE: Shape = Shape { name: "GitConfigForUpdate", kind: Kind::Structure(&[
+    Member { name: "SecretArn", wire_name: None, location: Location::Body, shape: &SECRET_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `GitConfigUrl`.
+pub static GIT_CONFIG_URL: Shape = Shape { name: "GitConfigUrl", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `Group`.
+pub static GROUP: Shape = Shape { name: "Group", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `GroupNamePattern`.
+pub static GROUP_NAME_PATTERN: Shape = Shape { name: "GroupNamePattern", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `GroupPatternsList`.
+pub static GROUP_PATTERNS_LIST: Shape = Shape { name: "GroupPatternsList", kind: Kind::List { member: &GROUP_NAME_PATTERN, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `GroupingAttributeName`.
+pub static GROUPING_ATTRIBUTE_NAME: Shape = Shape { name: "GroupingAttributeName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `GroupingAttributeNames`.
+pub static GROUPING_ATTRIBUTE_NAMES: Shape = Shape { name: "GroupingAttributeNames", kind: Kind::List { member: &GROUPING_ATTRIBUTE_NAME, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `Groups`.
+pub static GROUPS: Shape = Shape { name: "Groups", kind: Kind::List { member: &GROUP, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `HiddenAppTypesList`.
+pub static HIDDEN_APP_TYPES_LIST: Shape = Shape { name: "HiddenAppTypesList", kind: Kind::List { member: &APP_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `HiddenInstanceTypesList`.
+pub static HIDDEN_INSTANCE_TYPES_LIST: Shape = Shape { name: "HiddenInstanceTypesList", kind: Kind::List { member: &APP_INSTANCE_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `HiddenMlToolsList`.
+pub static HIDDEN_ML_TOOLS_LIST: Shape = Shape { name: "HiddenMlToolsList", kind: Kind::List { member: &ML_TOOLS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `HiddenSageMakerImage`.
+pub static HIDDEN_SAGE_MAKER_IMAGE: Shape = Shape { name: "HiddenSageMakerImage", kind: Kind::Structure(&[
+    Member { name: "SageMakerImageName", wire_name: None, location: Location::Body, shape: &SAGE_MAKER_IMAGE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VersionAliases", wire_name: None, location: Location::Body, shape: &VERSION_ALIASES_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HiddenSageMakerImageVersionAliasesList`.
+pub static HIDDEN_SAGE_MAKER_IMAGE_VERSION_ALIASES_LIST: Shape = Shape { name: "HiddenSageMakerImageVersionAliasesList", kind: Kind::List { member: &HIDDEN_SAGE_MAKER_IMAGE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `HolidayConfig`.
+pub static HOLIDAY_CONFIG: Shape = Shape { name: "HolidayConfig", kind: Kind::List { member: &HOLIDAY_CONFIG_ATTRIBUTES, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `HolidayConfigAttributes`.
+pub static HOLIDAY_CONFIG_ATTRIBUTES: Shape = Shape { name: "HolidayConfigAttributes", kind: Kind::Structure(&[
+    Member { name: "CountryCode", wire_name: None, location: Location::Body, shape: &COUNTRY_CODE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HomeEfsFileSystemCreation`.
+pub static HOME_EFS_FILE_SYSTEM_CREATION: Shape = Shape { name: "HomeEfsFileSystemCreation", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HookParameters`.
+pub static HOOK_PARAMETERS: Shape = Shape { name: "HookParameters", kind: Kind::Map { key: &CONFIG_KEY, value: &CONFIG_VALUE, min: None, max: None }, sensitive: false };
+/// `Horovod`.
+pub static HOROVOD: Shape = Shape { name: "Horovod", kind: Kind::Boolean, sensitive: false };
+/// `HubAccessConfig`.
+pub static HUB_ACCESS_CONFIG: Shape = Shape { name: "HubAccessConfig", kind: Kind::Structure(&[
+    Member { name: "HubContentArn", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `HubArn`.
 pub static HUB_ARN: Shape = Shape { name: "HubArn", kind: Kind::String { min: Some(0), max: Some(255), pattern: Some(".*"), values: &[] }, sensitive: false };
 /// `HubContentArn`.
@@ -567,6 +3237,8 @@ pub static HUB_CONTENT_SUPPORT_STATUS: Shape = Shape { name: "HubContentSupportS
 pub static HUB_CONTENT_TYPE: Shape = Shape { name: "HubContentType", kind: Kind::String { min: None, max: None, pattern: None, values: &["Model", "Notebook", "ModelReference", "DataSet", "JsonDoc"] }, sensitive: false };
 /// `HubContentVersion`.
 pub static HUB_CONTENT_VERSION: Shape = Shape { name: "HubContentVersion", kind: Kind::String { min: Some(5), max: Some(14), pattern: Some("\\d{1,4}.\\d{1,4}.\\d{1,4}"), values: &[] }, sensitive: false };
+/// `HubDataSetArn`.
+pub static HUB_DATA_SET_ARN: Shape = Shape { name: "HubDataSetArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `HubDescription`.
 pub static HUB_DESCRIPTION: Shape = Shape { name: "HubDescription", kind: Kind::String { min: Some(0), max: Some(1023), pattern: Some(".*"), values: &[] }, sensitive: false };
 /// `HubDisplayName`.
@@ -598,15 +3270,235 @@ pub static HUB_SEARCH_KEYWORD_LIST: Shape = Shape { name: "HubSearchKeywordList"
 pub static HUB_SORT_BY: Shape = Shape { name: "HubSortBy", kind: Kind::String { min: None, max: None, pattern: None, values: &["HubName", "CreationTime", "HubStatus", "AccountIdOwner"] }, sensitive: false };
 /// `HubStatus`.
 pub static HUB_STATUS: Shape = Shape { name: "HubStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &["InService", "Creating", "Updating", "Deleting", "CreateFailed", "UpdateFailed", "DeleteFailed"] }, sensitive: false };
+/// `HumanLoopActivationConditions`.
+pub static HUMAN_LOOP_ACTIVATION_CONDITIONS: Shape = Shape { name: "HumanLoopActivationConditions", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HumanLoopActivationConditionsConfig`.
+pub static HUMAN_LOOP_ACTIVATION_CONDITIONS_CONFIG: Shape = Shape { name: "HumanLoopActivationConditionsConfig", kind: Kind::Structure(&[
+    Member { name: "HumanLoopActivationConditions", wire_name: None, location: Location::Body, shape: &HUMAN_LOOP_ACTIVATION_CONDITIONS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HumanLoopActivationConfig`.
+pub static HUMAN_LOOP_ACTIVATION_CONFIG: Shape = Shape { name: "HumanLoopActivationConfig", kind: Kind::Structure(&[
+    Member { name: "HumanLoopActivationConditionsConfig", wire_name: None, location: Location::Body, shape: &HUMAN_LOOP_ACTIVATION_CONDITIONS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HumanLoopConfig`.
+pub static HUMAN_LOOP_CONFIG: Shape = Shape { name: "HumanLoopConfig", kind: Kind::Structure(&[
+    Member { name: "WorkteamArn", wire_name: None, location: Location::Body, shape: &WORKTEAM_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HumanTaskUiArn", wire_name: None, location: Location::Body, shape: &HUMAN_TASK_UI_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TaskTitle", wire_name: None, location: Location::Body, shape: &FLOW_DEFINITION_TASK_TITLE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TaskDescription", wire_name: None, location: Location::Body, shape: &FLOW_DEFINITION_TASK_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TaskCount", wire_name: None, location: Location::Body, shape: &FLOW_DEFINITION_TASK_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TaskAvailabilityLifetimeInSeconds", wire_name: None, location: Location::Body, shape: &FLOW_DEFINITION_TASK_AVAILABILITY_LIFETIME_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TaskTimeLimitInSeconds", wire_name: None, location: Location::Body, shape: &FLOW_DEFINITION_TASK_TIME_LIMIT_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TaskKeywords", wire_name: None, location: Location::Body, shape: &FLOW_DEFINITION_TASK_KEYWORDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PublicWorkforceTaskPrice", wire_name: None, location: Location::Body, shape: &PUBLIC_WORKFORCE_TASK_PRICE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HumanLoopRequestSource`.
+pub static HUMAN_LOOP_REQUEST_SOURCE: Shape = Shape { name: "HumanLoopRequestSource", kind: Kind::Structure(&[
+    Member { name: "AwsManagedHumanLoopRequestSource", wire_name: None, location: Location::Body, shape: &AWS_MANAGED_HUMAN_LOOP_REQUEST_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HumanTaskConfig`.
+pub static HUMAN_TASK_CONFIG: Shape = Shape { name: "HumanTaskConfig", kind: Kind::Structure(&[
+    Member { name: "WorkteamArn", wire_name: None, location: Location::Body, shape: &WORKTEAM_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UiConfig", wire_name: None, location: Location::Body, shape: &UI_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PreHumanTaskLambdaArn", wire_name: None, location: Location::Body, shape: &LAMBDA_FUNCTION_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TaskKeywords", wire_name: None, location: Location::Body, shape: &TASK_KEYWORDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TaskTitle", wire_name: None, location: Location::Body, shape: &TASK_TITLE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TaskDescription", wire_name: None, location: Location::Body, shape: &TASK_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NumberOfHumanWorkersPerDataObject", wire_name: None, location: Location::Body, shape: &NUMBER_OF_HUMAN_WORKERS_PER_DATA_OBJECT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TaskTimeLimitInSeconds", wire_name: None, location: Location::Body, shape: &TASK_TIME_LIMIT_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TaskAvailabilityLifetimeInSeconds", wire_name: None, location: Location::Body, shape: &TASK_AVAILABILITY_LIFETIME_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxConcurrentTaskCount", wire_name: None, location: Location::Body, shape: &MAX_CONCURRENT_TASK_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AnnotationConsolidationConfig", wire_name: None, location: Location::Body, shape: &ANNOTATION_CONSOLIDATION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PublicWorkforceTaskPrice", wire_name: None, location: Location::Body, shape: &PUBLIC_WORKFORCE_TASK_PRICE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HumanTaskUiArn`.
+pub static HUMAN_TASK_UI_ARN: Shape = Shape { name: "HumanTaskUiArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HumanTaskUiName`.
+pub static HUMAN_TASK_UI_NAME: Shape = Shape { name: "HumanTaskUiName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HyperParameterAlgorithmSpecification`.
+pub static HYPER_PARAMETER_ALGORITHM_SPECIFICATION: Shape = Shape { name: "HyperParameterAlgorithmSpecification", kind: Kind::Structure(&[
+    Member { name: "TrainingImage", wire_name: None, location: Location::Body, shape: &ALGORITHM_IMAGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingInputMode", wire_name: None, location: Location::Body, shape: &TRAINING_INPUT_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AlgorithmName", wire_name: None, location: Location::Body, shape: &ARN_OR_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MetricDefinitions", wire_name: None, location: Location::Body, shape: &METRIC_DEFINITION_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HyperParameterKey`.
+pub static HYPER_PARAMETER_KEY: Shape = Shape { name: "HyperParameterKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HyperParameterScalingType`.
+pub static HYPER_PARAMETER_SCALING_TYPE: Shape = Shape { name: "HyperParameterScalingType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HyperParameterSpecification`.
+pub static HYPER_PARAMETER_SPECIFICATION: Shape = Shape { name: "HyperParameterSpecification", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &PARAMETER_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &ENTITY_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Type", wire_name: None, location: Location::Body, shape: &PARAMETER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Range", wire_name: None, location: Location::Body, shape: &PARAMETER_RANGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsTunable", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsRequired", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultValue", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HyperParameterSpecifications`.
+pub static HYPER_PARAMETER_SPECIFICATIONS: Shape = Shape { name: "HyperParameterSpecifications", kind: Kind::List { member: &HYPER_PARAMETER_SPECIFICATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `HyperParameterTrainingJobDefinition`.
+pub static HYPER_PARAMETER_TRAINING_JOB_DEFINITION: Shape = Shape { name: "HyperParameterTrainingJobDefinition", kind: Kind::Structure(&[
+    Member { name: "DefinitionName", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TRAINING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TuningObjective", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_OBJECTIVE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HyperParameterRanges", wire_name: None, location: Location::Body, shape: &PARAMETER_RANGES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StaticHyperParameters", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AlgorithmSpecification", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_ALGORITHM_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputDataConfig", wire_name: None, location: Location::Body, shape: &INPUT_DATA_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcConfig", wire_name: None, location: Location::Body, shape: &VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputDataConfig", wire_name: None, location: Location::Body, shape: &OUTPUT_DATA_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceConfig", wire_name: None, location: Location::Body, shape: &RESOURCE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HyperParameterTuningResourceConfig", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_RESOURCE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingCondition", wire_name: None, location: Location::Body, shape: &STOPPING_CONDITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableNetworkIsolation", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableInterContainerTrafficEncryption", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableManagedSpotTraining", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CheckpointConfig", wire_name: None, location: Location::Body, shape: &CHECKPOINT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RetryStrategy", wire_name: None, location: Location::Body, shape: &RETRY_STRATEGY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Environment", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TRAINING_JOB_ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HyperParameterTrainingJobDefinitionName`.
+pub static HYPER_PARAMETER_TRAINING_JOB_DEFINITION_NAME: Shape = Shape { name: "HyperParameterTrainingJobDefinitionName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HyperParameterTrainingJobDefinitions`.
+pub static HYPER_PARAMETER_TRAINING_JOB_DEFINITIONS: Shape = Shape { name: "HyperParameterTrainingJobDefinitions", kind: Kind::List { member: &HYPER_PARAMETER_TRAINING_JOB_DEFINITION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `HyperParameterTrainingJobEnvironmentKey`.
+pub static HYPER_PARAMETER_TRAINING_JOB_ENVIRONMENT_KEY: Shape = Shape { name: "HyperParameterTrainingJobEnvironmentKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HyperParameterTrainingJobEnvironmentMap`.
+pub static HYPER_PARAMETER_TRAINING_JOB_ENVIRONMENT_MAP: Shape = Shape { name: "HyperParameterTrainingJobEnvironmentMap", kind: Kind::Map { key: &HYPER_PARAMETER_TRAINING_JOB_ENVIRONMENT_KEY, value: &HYPER_PARAMETER_TRAINING_JOB_ENVIRONMENT_VALUE, min: None, max: None }, sensitive: false };
+/// `HyperParameterTrainingJobEnvironmentValue`.
+pub static HYPER_PARAMETER_TRAINING_JOB_ENVIRONMENT_VALUE: Shape = Shape { name: "HyperParameterTrainingJobEnvironmentValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HyperParameterTuningAllocationStrategy`.
+pub static HYPER_PARAMETER_TUNING_ALLOCATION_STRATEGY: Shape = Shape { name: "HyperParameterTuningAllocationStrategy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HyperParameterTuningInstanceConfig`.
+pub static HYPER_PARAMETER_TUNING_INSTANCE_CONFIG: Shape = Shape { name: "HyperParameterTuningInstanceConfig", kind: Kind::Structure(&[
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeSizeInGB", wire_name: None, location: Location::Body, shape: &VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HyperParameterTuningInstanceConfigs`.
+pub static HYPER_PARAMETER_TUNING_INSTANCE_CONFIGS: Shape = Shape { name: "HyperParameterTuningInstanceConfigs", kind: Kind::List { member: &HYPER_PARAMETER_TUNING_INSTANCE_CONFIG, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `HyperParameterTuningJobConfig`.
+pub static HYPER_PARAMETER_TUNING_JOB_CONFIG: Shape = Shape { name: "HyperParameterTuningJobConfig", kind: Kind::Structure(&[
+    Member { name: "Strategy", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_STRATEGY_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StrategyConfig", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_STRATEGY_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HyperParameterTuningJobObjective", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_OBJECTIVE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceLimits", wire_name: None, location: Location::Body, shape: &RESOURCE_LIMITS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ParameterRanges", wire_name: None, location: Location::Body, shape: &PARAMETER_RANGES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingJobEarlyStoppingType", wire_name: None, location: Location::Body, shape: &TRAINING_JOB_EARLY_STOPPING_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TuningJobCompletionCriteria", wire_name: None, location: Location::Body, shape: &TUNING_JOB_COMPLETION_CRITERIA, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RandomSeed", wire_name: None, location: Location::Body, shape: &RANDOM_SEED, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HyperParameterTuningJobName`.
+pub static HYPER_PARAMETER_TUNING_JOB_NAME: Shape = Shape { name: "HyperParameterTuningJobName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HyperParameterTuningJobObjective`.
+pub static HYPER_PARAMETER_TUNING_JOB_OBJECTIVE: Shape = Shape { name: "HyperParameterTuningJobObjective", kind: Kind::Structure(&[
+    Member { name: "Type", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_OBJECTIVE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MetricName", wire_name: None, location: Location::Body, shape: &METRIC_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HyperParameterTuningJobObjectiveType`.
+pub static HYPER_PARAMETER_TUNING_JOB_OBJECTIVE_TYPE: Shape = Shape { name: "HyperParameterTuningJobObjectiveType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HyperParameterTuningJobObjectives`.
+pub static HYPER_PARAMETER_TUNING_JOB_OBJECTIVES: Shape = Shape { name: "HyperParameterTuningJobObjectives", kind: Kind::List { member: &HYPER_PARAMETER_TUNING_JOB_OBJECTIVE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `HyperParameterTuningJobStrategyConfig`.
+pub static HYPER_PARAMETER_TUNING_JOB_STRATEGY_CONFIG: Shape = Shape { name: "HyperParameterTuningJobStrategyConfig", kind: Kind::Structure(&[
+    Member { name: "HyperbandStrategyConfig", wire_name: None, location: Location::Body, shape: &HYPERBAND_STRATEGY_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HyperParameterTuningJobStrategyType`.
+pub static HYPER_PARAMETER_TUNING_JOB_STRATEGY_TYPE: Shape = Shape { name: "HyperParameterTuningJobStrategyType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HyperParameterTuningJobWarmStartConfig`.
+pub static HYPER_PARAMETER_TUNING_JOB_WARM_START_CONFIG: Shape = Shape { name: "HyperParameterTuningJobWarmStartConfig", kind: Kind::Structure(&[
+    Member { name: "ParentHyperParameterTuningJobs", wire_name: None, location: Location::Body, shape: &PARENT_HYPER_PARAMETER_TUNING_JOBS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WarmStartType", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_WARM_START_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HyperParameterTuningJobWarmStartType`.
+pub static HYPER_PARAMETER_TUNING_JOB_WARM_START_TYPE: Shape = Shape { name: "HyperParameterTuningJobWarmStartType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HyperParameterTuningMaxRuntimeInSeconds`.
+pub static HYPER_PARAMETER_TUNING_MAX_RUNTIME_IN_SECONDS: Shape = Shape { name: "HyperParameterTuningMaxRuntimeInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `HyperParameterTuningResourceConfig`.
+pub static HYPER_PARAMETER_TUNING_RESOURCE_CONFIG: Shape = Shape { name: "HyperParameterTuningResourceConfig", kind: Kind::Structure(&[
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeSizeInGB", wire_name: None, location: Location::Body, shape: &OPTIONAL_VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeKmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AllocationStrategy", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_ALLOCATION_STRATEGY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceConfigs", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_INSTANCE_CONFIGS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HyperParameterValue`.
+pub static HYPER_PARAMETER_VALUE: Shape = Shape { name: "HyperParameterValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `HyperParameters`.
+pub static HYPER_PARAMETERS: Shape = Shape { name: "HyperParameters", kind: Kind::Map { key: &HYPER_PARAMETER_KEY, value: &HYPER_PARAMETER_VALUE, min: None, max: None }, sensitive: false };
+/// `HyperbandStrategyConfig`.
+pub static HYPERBAND_STRATEGY_CONFIG: Shape = Shape { name: "HyperbandStrategyConfig", kind: Kind::Structure(&[
+    Member { name: "MinResource", wire_name: None, location: Location::Body, shape: &HYPERBAND_STRATEGY_MIN_RESOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResource", wire_name: None, location: Location::Body, shape: &HYPERBAND_STRATEGY_MAX_RESOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HyperbandStrategyMaxResource`.
+pub static HYPERBAND_STRATEGY_MAX_RESOURCE: Shape = Shape { name: "HyperbandStrategyMaxResource", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `HyperbandStrategyMinResource`.
+pub static HYPERBAND_STRATEGY_MIN_RESOURCE: Shape = Shape { name: "HyperbandStrategyMinResource", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `IPAddressType`.
+pub static IP_ADDRESS_TYPE: Shape = Shape { name: "IPAddressType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `IamIdentity`.
 pub static IAM_IDENTITY: Shape = Shape { name: "IamIdentity", kind: Kind::Structure(&[
     Member { name: "Arn", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "PrincipalId", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "SourceIdentity", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `IamPolicyConstraints`.
+pub static IAM_POLICY_CONSTRAINTS: Shape = Shape { name: "IamPolicyConstraints", kind: Kind::Structure(&[
+    Member { name: "SourceIp", wire_name: None, location: Location::Body, shape: &ENABLED_OR_DISABLED, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcSourceIp", wire_name: None, location: Location::Body, shape: &ENABLED_OR_DISABLED, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `IdcConfigInput`.
+pub static IDC_CONFIG_INPUT: Shape = Shape { name: "IdcConfigInput", kind: Kind::Structure(&[
+    Member { name: "InstanceArn", wire_name: None, location: Location::Body, shape: &INSTANCE_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `IdempotencyToken`.
+pub static IDEMPOTENCY_TOKEN: Shape = Shape { name: "IdempotencyToken", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `IdentityProviderOAuthSetting`.
+pub static IDENTITY_PROVIDER_O_AUTH_SETTING: Shape = Shape { name: "IdentityProviderOAuthSetting", kind: Kind::Structure(&[
+    Member { name: "DataSourceName", wire_name: None, location: Location::Body, shape: &DATA_SOURCE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SecretArn", wire_name: None, location: Location::Body, shape: &SECRET_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `IdentityProviderOAuthSettings`.
+pub static IDENTITY_PROVIDER_O_AUTH_SETTINGS: Shape = Shape { name: "IdentityProviderOAuthSettings", kind: Kind::List { member: &IDENTITY_PROVIDER_O_AUTH_SETTING, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `IdleResourceSharing`.
+pub static IDLE_RESOURCE_SHARING: Shape = Shape { name: "IdleResourceSharing", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `IdleSettings`.
+pub static IDLE_SETTINGS: Shape = Shape { name: "IdleSettings", kind: Kind::Structure(&[
+    Member { name: "LifecycleManagement", wire_name: None, location: Location::Body, shape: &LIFECYCLE_MANAGEMENT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IdleTimeoutInMinutes", wire_name: None, location: Location::Body, shape: &IDLE_TIMEOUT_IN_MINUTES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MinIdleTimeoutInMinutes", wire_name: None, location: Location::Body, shape: &IDLE_TIMEOUT_IN_MINUTES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxIdleTimeoutInMinutes", wire_name: None, location: Location::Body, shape: &IDLE_TIMEOUT_IN_MINUTES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `IdleTimeoutInMinutes`.
+pub static IDLE_TIMEOUT_IN_MINUTES: Shape = Shape { name: "IdleTimeoutInMinutes", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `IdleWaitWindowInSecondsValue`.
+pub static IDLE_WAIT_WINDOW_IN_SECONDS_VALUE: Shape = Shape { name: "IdleWaitWindowInSecondsValue", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ImageArn`.
+pub static IMAGE_ARN: Shape = Shape { name: "ImageArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageBaseImage`.
+pub static IMAGE_BASE_IMAGE: Shape = Shape { name: "ImageBaseImage", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageClassificationJobConfig`.
+pub static IMAGE_CLASSIFICATION_JOB_CONFIG: Shape = Shape { name: "ImageClassificationJobConfig", kind: Kind::Structure(&[
+    Member { name: "CompletionCriteria", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_COMPLETION_CRITERIA, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ImageConfig`.
 pub static IMAGE_CONFIG: Shape = Shape { name: "ImageConfig", kind: Kind::Structure(&[
     Member { name: "RepositoryAccessMode", wire_name: None, location: Location::Body, shape: &REPOSITORY_ACCESS_MODE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "RepositoryAuthConfig", wire_name: None, location: Location::Body, shape: &REPOSITORY_AUTH_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ImageDeleteProperty`.
+pub static IMAGE_DELETE_PROPERTY: Shape = Shape { name: "ImageDeleteProperty", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageDeletePropertyList`.
+pub static IMAGE_DELETE_PROPERTY_LIST: Shape = Shape { name: "ImageDeletePropertyList", kind: Kind::List { member: &IMAGE_DELETE_PROPERTY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ImageDescription`.
+pub static IMAGE_DESCRIPTION: Shape = Shape { name: "ImageDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageDigest`.
+pub static IMAGE_DIGEST: Shape = Shape { name: "ImageDigest", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageDisplayName`.
+pub static IMAGE_DISPLAY_NAME: Shape = Shape { name: "ImageDisplayName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageId`.
+pub static IMAGE_ID: Shape = Shape { name: "ImageId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageName`.
+pub static IMAGE_NAME: Shape = Shape { name: "ImageName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageReleaseVersion`.
+pub static IMAGE_RELEASE_VERSION: Shape = Shape { name: "ImageReleaseVersion", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageUri`.
+pub static IMAGE_URI: Shape = Shape { name: "ImageUri", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageVersionAlias`.
+pub static IMAGE_VERSION_ALIAS: Shape = Shape { name: "ImageVersionAlias", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageVersionAliasPattern`.
+pub static IMAGE_VERSION_ALIAS_PATTERN: Shape = Shape { name: "ImageVersionAliasPattern", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageVersionArn`.
+pub static IMAGE_VERSION_ARN: Shape = Shape { name: "ImageVersionArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageVersionNumber`.
+pub static IMAGE_VERSION_NUMBER: Shape = Shape { name: "ImageVersionNumber", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ImageVersionSortBy`.
+pub static IMAGE_VERSION_SORT_BY: Shape = Shape { name: "ImageVersionSortBy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ImageVersionSortOrder`.
+pub static IMAGE_VERSION_SORT_ORDER: Shape = Shape { name: "ImageVersionSortOrder", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `ImportHubContentRequest`.
 pub static IMPORT_HUB_CONTENT_REQUEST: Shape = Shape { name: "ImportHubContentRequest", kind: Kind::Structure(&[
     Member { name: "HubContentName", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_NAME, required: true, idempotency_token: false, timestamp_format: None },
@@ -625,18 +3517,159 @@ pub static IMPORT_HUB_CONTENT_REQUEST: Shape = Shape { name: "ImportHubContentRe
 pub static IMPORT_HUB_CONTENT_RESPONSE: Shape = Shape { name: "ImportHubContentResponse", kind: Kind::Structure(&[
     Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &HUB_ARN, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "HubContentArn", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `IncludeNodeLogicalIdsBoolean`.
+pub static INCLUDE_NODE_LOGICAL_IDS_BOOLEAN: Shape = Shape { name: "IncludeNodeLogicalIdsBoolean", kind: Kind::Boolean, sensitive: false };
+/// `IncludedData`.
+pub static INCLUDED_DATA: Shape = Shape { name: "IncludedData", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `InferenceComponentAvailabilityZoneBalance`.
+pub static INFERENCE_COMPONENT_AVAILABILITY_ZONE_BALANCE: Shape = Shape { name: "InferenceComponentAvailabilityZoneBalance", kind: Kind::Structure(&[
+    Member { name: "EnforcementMode", wire_name: None, location: Location::Body, shape: &AVAILABILITY_ZONE_BALANCE_ENFORCEMENT_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxImbalance", wire_name: None, location: Location::Body, shape: &AVAILABILITY_ZONE_BALANCE_MAX_IMBALANCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceComponentCapacitySize`.
+pub static INFERENCE_COMPONENT_CAPACITY_SIZE: Shape = Shape { name: "InferenceComponentCapacitySize", kind: Kind::Structure(&[
+    Member { name: "Type", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_CAPACITY_SIZE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &CAPACITY_SIZE_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceComponentCapacitySizeType`.
+pub static INFERENCE_COMPONENT_CAPACITY_SIZE_TYPE: Shape = Shape { name: "InferenceComponentCapacitySizeType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `InferenceComponentComputeResourceRequirements`.
+pub static INFERENCE_COMPONENT_COMPUTE_RESOURCE_REQUIREMENTS: Shape = Shape { name: "InferenceComponentComputeResourceRequirements", kind: Kind::Structure(&[
+    Member { name: "NumberOfCpuCoresRequired", wire_name: None, location: Location::Body, shape: &NUMBER_OF_CPU_CORES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NumberOfAcceleratorDevicesRequired", wire_name: None, location: Location::Body, shape: &NUMBER_OF_ACCELERATOR_DEVICES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MinMemoryRequiredInMb", wire_name: None, location: Location::Body, shape: &MEMORY_IN_MB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxMemoryRequiredInMb", wire_name: None, location: Location::Body, shape: &MEMORY_IN_MB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AcceleratorPartitionType", wire_name: None, location: Location::Body, shape: &ACCELERATOR_PARTITION_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceComponentContainerSpecification`.
+pub static INFERENCE_COMPONENT_CONTAINER_SPECIFICATION: Shape = Shape { name: "InferenceComponentContainerSpecification", kind: Kind::Structure(&[
+    Member { name: "Image", wire_name: None, location: Location::Body, shape: &CONTAINER_IMAGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ArtifactUrl", wire_name: None, location: Location::Body, shape: &URL, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Environment", wire_name: None, location: Location::Body, shape: &ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerMetricsConfig", wire_name: None, location: Location::Body, shape: &CONTAINER_METRICS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceComponentCopyCount`.
+pub static INFERENCE_COMPONENT_COPY_COUNT: Shape = Shape { name: "InferenceComponentCopyCount", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `InferenceComponentDataCacheConfig`.
+pub static INFERENCE_COMPONENT_DATA_CACHE_CONFIG: Shape = Shape { name: "InferenceComponentDataCacheConfig", kind: Kind::Structure(&[
+    Member { name: "EnableCaching", wire_name: None, location: Location::Body, shape: &ENABLE_CACHING, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceComponentDeploymentConfig`.
+pub static INFERENCE_COMPONENT_DEPLOYMENT_CONFIG: Shape = Shape { name: "InferenceComponentDeploymentConfig", kind: Kind::Structure(&[
+    Member { name: "RollingUpdatePolicy", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_ROLLING_UPDATE_POLICY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoRollbackConfiguration", wire_name: None, location: Location::Body, shape: &AUTO_ROLLBACK_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceComponentName`.
+pub static INFERENCE_COMPONENT_NAME: Shape = Shape { name: "InferenceComponentName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `InferenceComponentPlacementStrategy`.
+pub static INFERENCE_COMPONENT_PLACEMENT_STRATEGY: Shape = Shape { name: "InferenceComponentPlacementStrategy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `InferenceComponentRollingUpdatePolicy`.
+pub static INFERENCE_COMPONENT_ROLLING_UPDATE_POLICY: Shape = Shape { name: "InferenceComponentRollingUpdatePolicy", kind: Kind::Structure(&[
+    Member { name: "MaximumBatchSize", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_CAPACITY_SIZE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WaitIntervalInSeconds", wire_name: None, location: Location::Body, shape: &WAIT_INTERVAL_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaximumExecutionTimeoutInSeconds", wire_name: None, location: Location::Body, shape: &MAXIMUM_EXECUTION_TIMEOUT_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RollbackMaximumBatchSize", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_CAPACITY_SIZE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceComponentRuntimeConfig`.
+pub static INFERENCE_COMPONENT_RUNTIME_CONFIG: Shape = Shape { name: "InferenceComponentRuntimeConfig", kind: Kind::Structure(&[
+    Member { name: "CopyCount", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_COPY_COUNT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceComponentSchedulingConfig`.
+pub static INFERENCE_COMPONENT_SCHEDULING_CONFIG: Shape = Shape { name: "InferenceComponentSchedulingConfig", kind: Kind::Structure(&[
+    Member { name: "PlacementStrategy", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_PLACEMENT_STRATEGY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AvailabilityZoneBalance", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_AVAILABILITY_ZONE_BALANCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceComponentSpecification`.
+pub static INFERENCE_COMPONENT_SPECIFICATION: Shape = Shape { name: "InferenceComponentSpecification", kind: Kind::Structure(&[
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &PRODUCTION_VARIANT_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &MODEL_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Container", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_CONTAINER_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StartupParameters", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_STARTUP_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ComputeResourceRequirements", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_COMPUTE_RESOURCE_REQUIREMENTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BaseInferenceComponentName", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataCacheConfig", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_DATA_CACHE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SchedulingConfig", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_SCHEDULING_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceComponentSpecificationList`.
+pub static INFERENCE_COMPONENT_SPECIFICATION_LIST: Shape = Shape { name: "InferenceComponentSpecificationList", kind: Kind::List { member: &INFERENCE_COMPONENT_SPECIFICATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `InferenceComponentStartupParameters`.
+pub static INFERENCE_COMPONENT_STARTUP_PARAMETERS: Shape = Shape { name: "InferenceComponentStartupParameters", kind: Kind::Structure(&[
+    Member { name: "ModelDataDownloadTimeoutInSeconds", wire_name: None, location: Location::Body, shape: &PRODUCTION_VARIANT_MODEL_DATA_DOWNLOAD_TIMEOUT_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerStartupHealthCheckTimeoutInSeconds", wire_name: None, location: Location::Body, shape: &PRODUCTION_VARIANT_CONTAINER_STARTUP_HEALTH_CHECK_TIMEOUT_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `InferenceExecutionConfig`.
 pub static INFERENCE_EXECUTION_CONFIG: Shape = Shape { name: "InferenceExecutionConfig", kind: Kind::Structure(&[
     Member { name: "Mode", wire_name: None, location: Location::Body, shape: &INFERENCE_EXECUTION_MODE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `InferenceExecutionMode`.
 pub static INFERENCE_EXECUTION_MODE: Shape = Shape { name: "InferenceExecutionMode", kind: Kind::String { min: None, max: None, pattern: None, values: &["Serial", "Direct"] }, sensitive: false };
+/// `InferenceExperimentDataStorageConfig`.
+pub static INFERENCE_EXPERIMENT_DATA_STORAGE_CONFIG: Shape = Shape { name: "InferenceExperimentDataStorageConfig", kind: Kind::Structure(&[
+    Member { name: "Destination", wire_name: None, location: Location::Body, shape: &DESTINATION_S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKey", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContentType", wire_name: None, location: Location::Body, shape: &CAPTURE_CONTENT_TYPE_HEADER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceExperimentDescription`.
+pub static INFERENCE_EXPERIMENT_DESCRIPTION: Shape = Shape { name: "InferenceExperimentDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `InferenceExperimentName`.
+pub static INFERENCE_EXPERIMENT_NAME: Shape = Shape { name: "InferenceExperimentName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `InferenceExperimentSchedule`.
+pub static INFERENCE_EXPERIMENT_SCHEDULE: Shape = Shape { name: "InferenceExperimentSchedule", kind: Kind::Structure(&[
+    Member { name: "StartTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EndTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceExperimentStatusReason`.
+pub static INFERENCE_EXPERIMENT_STATUS_REASON: Shape = Shape { name: "InferenceExperimentStatusReason", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `InferenceExperimentStopDesiredState`.
+pub static INFERENCE_EXPERIMENT_STOP_DESIRED_STATE: Shape = Shape { name: "InferenceExperimentStopDesiredState", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `InferenceExperimentType`.
+pub static INFERENCE_EXPERIMENT_TYPE: Shape = Shape { name: "InferenceExperimentType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `InferenceHubAccessConfig`.
 pub static INFERENCE_HUB_ACCESS_CONFIG: Shape = Shape { name: "InferenceHubAccessConfig", kind: Kind::Structure(&[
     Member { name: "HubContentArn", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InferenceSpecification`.
+pub static INFERENCE_SPECIFICATION: Shape = Shape { name: "InferenceSpecification", kind: Kind::Structure(&[
+    Member { name: "Containers", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_CONTAINER_DEFINITION_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedTransformInstanceTypes", wire_name: None, location: Location::Body, shape: &TRANSFORM_INSTANCE_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedRealtimeInferenceInstanceTypes", wire_name: None, location: Location::Body, shape: &REALTIME_INFERENCE_INSTANCE_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedContentTypes", wire_name: None, location: Location::Body, shape: &CONTENT_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedResponseMIMETypes", wire_name: None, location: Location::Body, shape: &RESPONSE_MIME_TYPES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `InferenceSpecificationName`.
 pub static INFERENCE_SPECIFICATION_NAME: Shape = Shape { name: "InferenceSpecificationName", kind: Kind::String { min: Some(1), max: Some(63), pattern: Some("[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"), values: &[] }, sensitive: false };
+/// `InfraCheckConfig`.
+pub static INFRA_CHECK_CONFIG: Shape = Shape { name: "InfraCheckConfig", kind: Kind::Structure(&[
+    Member { name: "EnableInfraCheck", wire_name: None, location: Location::Body, shape: &ENABLE_INFRA_CHECK, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InitialNumberOfUsers`.
+pub static INITIAL_NUMBER_OF_USERS: Shape = Shape { name: "InitialNumberOfUsers", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `InitialTaskCount`.
 pub static INITIAL_TASK_COUNT: Shape = Shape { name: "InitialTaskCount", kind: Kind::Integer { min: Some(1), max: None }, sensitive: false };
+/// `InputConfig`.
+pub static INPUT_CONFIG: Shape = Shape { name: "InputConfig", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataInputConfig", wire_name: None, location: Location::Body, shape: &DATA_INPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Framework", wire_name: None, location: Location::Body, shape: &FRAMEWORK, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FrameworkVersion", wire_name: None, location: Location::Body, shape: &FRAMEWORK_VERSION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InputDataConfig`.
+pub static INPUT_DATA_CONFIG: Shape = Shape { name: "InputDataConfig", kind: Kind::List { member: &CHANNEL, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `InputMode`.
+pub static INPUT_MODE: Shape = Shape { name: "InputMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `InputModes`.
+pub static INPUT_MODES: Shape = Shape { name: "InputModes", kind: Kind::List { member: &TRAINING_INPUT_MODE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `InstanceArn`.
+pub static INSTANCE_ARN: Shape = Shape { name: "InstanceArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `InstanceCount`.
+pub static INSTANCE_COUNT: Shape = Shape { name: "InstanceCount", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `InstanceGroup`.
+pub static INSTANCE_GROUP: Shape = Shape { name: "InstanceGroup", kind: Kind::Structure(&[
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceGroupName", wire_name: None, location: Location::Body, shape: &INSTANCE_GROUP_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InstanceGroupHealthCheckConfiguration`.
+pub static INSTANCE_GROUP_HEALTH_CHECK_CONFIGURATION: Shape = Shape { name: "InstanceGroupHealthCheckConfiguration", kind: Kind::Structure(&[
+    Member { name: "InstanceGroupName", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_GROUP_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceIds", wire_name: None, location: Location::Body, shape: &INSTANCE_IDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeepHealthChecks", wire_name: None, location: Location::Body, shape: &DEEP_HEALTH_CHECKS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InstanceGroupName`.
+pub static INSTANCE_GROUP_NAME: Shape = Shape { name: "InstanceGroupName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `InstanceGroupNames`.
+pub static INSTANCE_GROUP_NAMES: Shape = Shape { name: "InstanceGroupNames", kind: Kind::List { member: &INSTANCE_GROUP_NAME, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `InstanceGroups`.
+pub static INSTANCE_GROUPS: Shape = Shape { name: "InstanceGroups", kind: Kind::List { member: &INSTANCE_GROUP, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `InstanceIds`.
+pub static INSTANCE_IDS: Shape = Shape { name: "InstanceIds", kind: Kind::List { member: &CLUSTER_NODE_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `InstanceMetadataServiceConfiguration`.
+pub static INSTANCE_METADATA_SERVICE_CONFIGURATION: Shape = Shape { name: "InstanceMetadataServiceConfiguration", kind: Kind::Structure(&[
+    Member { name: "MinimumInstanceMetadataServiceVersion", wire_name: None, location: Location::Body, shape: &MINIMUM_INSTANCE_METADATA_SERVICE_VERSION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InstancePlacementConfig`.
+pub static INSTANCE_PLACEMENT_CONFIG: Shape = Shape { name: "InstancePlacementConfig", kind: Kind::Structure(&[
+    Member { name: "EnableMultipleJobs", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PlacementSpecifications", wire_name: None, location: Location::Body, shape: &PLACEMENT_SPECIFICATIONS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `InstancePool`.
 pub static INSTANCE_POOL: Shape = Shape { name: "InstancePool", kind: Kind::Structure(&[
     Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &PRODUCTION_VARIANT_INSTANCE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -652,12 +3685,185 @@ pub static INSTANCE_POOL_SUMMARY: Shape = Shape { name: "InstancePoolSummary", k
     Member { name: "CurrentInstanceCount", wire_name: None, location: Location::Body, shape: &TASK_COUNT, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `InstancePoolSummaryList`.
 pub static INSTANCE_POOL_SUMMARY_LIST: Shape = Shape { name: "InstancePoolSummaryList", kind: Kind::List { member: &INSTANCE_POOL_SUMMARY, member_name: None, flattened: false, min: Some(1), max: None }, sensitive: false };
+/// `InstancePreference`.
+pub static INSTANCE_PREFERENCE: Shape = Shape { name: "InstancePreference", kind: Kind::Structure(&[
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingPlanArns", wire_name: None, location: Location::Body, shape: &TRAINING_PLAN_ARN_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `InstancePreferenceList`.
+pub static INSTANCE_PREFERENCE_LIST: Shape = Shape { name: "InstancePreferenceList", kind: Kind::List { member: &INSTANCE_PREFERENCE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `InstanceType`.
+pub static INSTANCE_TYPE: Shape = Shape { name: "InstanceType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `Integer`.
+pub static INTEGER: Shape = Shape { name: "Integer", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `IntegerParameterRange`.
+pub static INTEGER_PARAMETER_RANGE: Shape = Shape { name: "IntegerParameterRange", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &PARAMETER_KEY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MinValue", wire_name: None, location: Location::Body, shape: &PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxValue", wire_name: None, location: Location::Body, shape: &PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ScalingType", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_SCALING_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `IntegerParameterRangeSpecification`.
+pub static INTEGER_PARAMETER_RANGE_SPECIFICATION: Shape = Shape { name: "IntegerParameterRangeSpecification", kind: Kind::Structure(&[
+    Member { name: "MinValue", wire_name: None, location: Location::Body, shape: &PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxValue", wire_name: None, location: Location::Body, shape: &PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `IntegerParameterRanges`.
+pub static INTEGER_PARAMETER_RANGES: Shape = Shape { name: "IntegerParameterRanges", kind: Kind::List { member: &INTEGER_PARAMETER_RANGE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `InvocationsMaxRetries`.
+pub static INVOCATIONS_MAX_RETRIES: Shape = Shape { name: "InvocationsMaxRetries", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `InvocationsTimeoutInSeconds`.
+pub static INVOCATIONS_TIMEOUT_IN_SECONDS: Shape = Shape { name: "InvocationsTimeoutInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ItemIdentifierAttributeName`.
+pub static ITEM_IDENTIFIER_ATTRIBUTE_NAME: Shape = Shape { name: "ItemIdentifierAttributeName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `JobCategory`.
+pub static JOB_CATEGORY: Shape = Shape { name: "JobCategory", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `JobConfigDocument`.
+pub static JOB_CONFIG_DOCUMENT: Shape = Shape { name: "JobConfigDocument", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `JobDurationInSeconds`.
+pub static JOB_DURATION_IN_SECONDS: Shape = Shape { name: "JobDurationInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `JobName`.
+pub static JOB_NAME: Shape = Shape { name: "JobName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `JobReferenceCodeContains`.
+pub static JOB_REFERENCE_CODE_CONTAINS: Shape = Shape { name: "JobReferenceCodeContains", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `JobSchemaVersion`.
+pub static JOB_SCHEMA_VERSION: Shape = Shape { name: "JobSchemaVersion", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `JobType`.
+pub static JOB_TYPE: Shape = Shape { name: "JobType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `JoinSource`.
+pub static JOIN_SOURCE: Shape = Shape { name: "JoinSource", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `JsonContentType`.
 pub static JSON_CONTENT_TYPE: Shape = Shape { name: "JsonContentType", kind: Kind::String { min: Some(1), max: Some(256), pattern: Some("[a-zA-Z0-9](-*[a-zA-Z0-9])*\\/[a-zA-Z0-9](-*[a-zA-Z0-9.])*"), values: &[] }, sensitive: false };
 /// `JsonContentTypes`.
 pub static JSON_CONTENT_TYPES: Shape = Shape { name: "JsonContentTypes", kind: Kind::List { member: &JSON_CONTENT_TYPE, member_name: None, flattened: false, min: Some(1), max: Some(10) }, sensitive: false };
+/// `JsonPath`.
+pub static JSON_PATH: Shape = Shape { name: "JsonPath", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `JupyterLabAppImageConfig`.
+pub static JUPYTER_LAB_APP_IMAGE_CONFIG: Shape = Shape { name: "JupyterLabAppImageConfig", kind: Kind::Structure(&[
+    Member { name: "FileSystemConfig", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerConfig", wire_name: None, location: Location::Body, shape: &CONTAINER_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `JupyterLabAppSettings`.
+pub static JUPYTER_LAB_APP_SETTINGS: Shape = Shape { name: "JupyterLabAppSettings", kind: Kind::Structure(&[
+    Member { name: "DefaultResourceSpec", wire_name: None, location: Location::Body, shape: &RESOURCE_SPEC, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomImages", wire_name: None, location: Location::Body, shape: &CUSTOM_IMAGES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LifecycleConfigArns", wire_name: None, location: Location::Body, shape: &LIFECYCLE_CONFIG_ARNS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CodeRepositories", wire_name: None, location: Location::Body, shape: &CODE_REPOSITORIES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppLifecycleManagement", wire_name: None, location: Location::Body, shape: &APP_LIFECYCLE_MANAGEMENT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EmrSettings", wire_name: None, location: Location::Body, shape: &EMR_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BuiltInLifecycleConfigArn", wire_name: None, location: Location::Body, shape: &STUDIO_LIFECYCLE_CONFIG_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `JupyterServerAppSettings`.
+pub static JUPYTER_SERVER_APP_SETTINGS: Shape = Shape { name: "JupyterServerAppSettings", kind: Kind::Structure(&[
+    Member { name: "DefaultResourceSpec", wire_name: None, location: Location::Body, shape: &RESOURCE_SPEC, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LifecycleConfigArns", wire_name: None, location: Location::Body, shape: &LIFECYCLE_CONFIG_ARNS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CodeRepositories", wire_name: None, location: Location::Body, shape: &CODE_REPOSITORIES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `KeepAlivePeriodInSeconds`.
+pub static KEEP_ALIVE_PERIOD_IN_SECONDS: Shape = Shape { name: "KeepAlivePeriodInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `KendraSettings`.
+pub static KENDRA_SETTINGS: Shape = Shape { name: "KendraSettings", kind: Kind::Structure(&[
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `KernelDisplayName`.
+pub static KERNEL_DISPLAY_NAME: Shape = Shape { name: "KernelDisplayName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `KernelGatewayAppSettings`.
+pub static KERNEL_GATEWAY_APP_SETTINGS: Shape = Shape { name: "KernelGatewayAppSettings", kind: Kind::Structure(&[
+    Member { name: "DefaultResourceSpec", wire_name: None, location: Location::Body, shape: &RESOURCE_SPEC, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomImages", wire_name: None, location: Location::Body, shape: &CUSTOM_IMAGES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LifecycleConfigArns", wire_name: None, location: Location::Body, shape: &LIFECYCLE_CONFIG_ARNS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `KernelGatewayImageConfig`.
+pub static KERNEL_GATEWAY_IMAGE_CONFIG: Shape = Shape { name: "KernelGatewayImageConfig", kind: Kind::Structure(&[
+    Member { name: "KernelSpecs", wire_name: None, location: Location::Body, shape: &KERNEL_SPECS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FileSystemConfig", wire_name: None, location: Location::Body, shape: &FILE_SYSTEM_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `KernelName`.
+pub static KERNEL_NAME: Shape = Shape { name: "KernelName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `KernelSpec`.
+pub static KERNEL_SPEC: Shape = Shape { name: "KernelSpec", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &KERNEL_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisplayName", wire_name: None, location: Location::Body, shape: &KERNEL_DISPLAY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `KernelSpecs`.
+pub static KERNEL_SPECS: Shape = Shape { name: "KernelSpecs", kind: Kind::List { member: &KERNEL_SPEC, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `Key`.
+pub static KEY: Shape = Shape { name: "Key", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `KmsKeyId`.
 pub static KMS_KEY_ID: Shape = Shape { name: "KmsKeyId", kind: Kind::String { min: Some(0), max: Some(2048), pattern: Some("[a-zA-Z0-9:/_-]*"), values: &[] }, sensitive: false };
+/// `LabelAttributeName`.
+pub static LABEL_ATTRIBUTE_NAME: Shape = Shape { name: "LabelAttributeName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `LabelingJobAlgorithmSpecificationArn`.
+pub static LABELING_JOB_ALGORITHM_SPECIFICATION_ARN: Shape = Shape { name: "LabelingJobAlgorithmSpecificationArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `LabelingJobAlgorithmsConfig`.
+pub static LABELING_JOB_ALGORITHMS_CONFIG: Shape = Shape { name: "LabelingJobAlgorithmsConfig", kind: Kind::Structure(&[
+    Member { name: "LabelingJobAlgorithmSpecificationArn", wire_name: None, location: Location::Body, shape: &LABELING_JOB_ALGORITHM_SPECIFICATION_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InitialActiveLearningModelArn", wire_name: None, location: Location::Body, shape: &MODEL_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LabelingJobResourceConfig", wire_name: None, location: Location::Body, shape: &LABELING_JOB_RESOURCE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `LabelingJobDataAttributes`.
+pub static LABELING_JOB_DATA_ATTRIBUTES: Shape = Shape { name: "LabelingJobDataAttributes", kind: Kind::Structure(&[
+    Member { name: "ContentClassifiers", wire_name: None, location: Location::Body, shape: &CONTENT_CLASSIFIERS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `LabelingJobDataSource`.
+pub static LABELING_JOB_DATA_SOURCE: Shape = Shape { name: "LabelingJobDataSource", kind: Kind::Structure(&[
+    Member { name: "S3DataSource", wire_name: None, location: Location::Body, shape: &LABELING_JOB_S3_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SnsDataSource", wire_name: None, location: Location::Body, shape: &LABELING_JOB_SNS_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `LabelingJobInputConfig`.
+pub static LABELING_JOB_INPUT_CONFIG: Shape = Shape { name: "LabelingJobInputConfig", kind: Kind::Structure(&[
+    Member { name: "DataSource", wire_name: None, location: Location::Body, shape: &LABELING_JOB_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataAttributes", wire_name: None, location: Location::Body, shape: &LABELING_JOB_DATA_ATTRIBUTES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `LabelingJobName`.
+pub static LABELING_JOB_NAME: Shape = Shape { name: "LabelingJobName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `LabelingJobOutputConfig`.
+pub static LABELING_JOB_OUTPUT_CONFIG: Shape = Shape { name: "LabelingJobOutputConfig", kind: Kind::Structure(&[
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SnsTopicArn", wire_name: None, location: Location::Body, shape: &SNS_TOPIC_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `LabelingJobResourceConfig`.
+pub static LABELING_JOB_RESOURCE_CONFIG: Shape = Shape { name: "LabelingJobResourceConfig", kind: Kind::Structure(&[
+    Member { name: "VolumeKmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcConfig", wire_name: None, location: Location::Body, shape: &VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `LabelingJobS3DataSource`.
+pub static LABELING_JOB_S3_DATA_SOURCE: Shape = Shape { name: "LabelingJobS3DataSource", kind: Kind::Structure(&[
+    Member { name: "ManifestS3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `LabelingJobSnsDataSource`.
+pub static LABELING_JOB_SNS_DATA_SOURCE: Shape = Shape { name: "LabelingJobSnsDataSource", kind: Kind::Structure(&[
+    Member { name: "SnsTopicArn", wire_name: None, location: Location::Body, shape: &SNS_TOPIC_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `LabelingJobStoppingConditions`.
+pub static LABELING_JOB_STOPPING_CONDITIONS: Shape = Shape { name: "LabelingJobStoppingConditions", kind: Kind::Structure(&[
+    Member { name: "MaxHumanLabeledObjectCount", wire_name: None, location: Location::Body, shape: &MAX_HUMAN_LABELED_OBJECT_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxPercentageOfInputDatasetLabeled", wire_name: None, location: Location::Body, shape: &MAX_PERCENTAGE_OF_INPUT_DATASET_LABELED, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `LambdaFunctionArn`.
+pub static LAMBDA_FUNCTION_ARN: Shape = Shape { name: "LambdaFunctionArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `LandingUri`.
+pub static LANDING_URI: Shape = Shape { name: "LandingUri", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `LifecycleConfigArns`.
+pub static LIFECYCLE_CONFIG_ARNS: Shape = Shape { name: "LifecycleConfigArns", kind: Kind::List { member: &STUDIO_LIFECYCLE_CONFIG_ARN, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `LifecycleManagement`.
+pub static LIFECYCLE_MANAGEMENT: Shape = Shape { name: "LifecycleManagement", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `LineageEntityParameters`.
+pub static LINEAGE_ENTITY_PARAMETERS: Shape = Shape { name: "LineageEntityParameters", kind: Kind::Map { key: &STRING_PARAMETER_VALUE, value: &STRING_PARAMETER_VALUE, min: None, max: None }, sensitive: false };
+/// `ListAliasesRequest`.
+pub static LIST_ALIASES_REQUEST: Shape = Shape { name: "ListAliasesRequest", kind: Kind::Structure(&[
+    Member { name: "ImageName", wire_name: None, location: Location::Body, shape: &IMAGE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Alias", wire_name: None, location: Location::Body, shape: &SAGE_MAKER_IMAGE_VERSION_ALIAS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Version", wire_name: None, location: Location::Body, shape: &IMAGE_VERSION_NUMBER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListClusterEventsRequest`.
+pub static LIST_CLUSTER_EVENTS_REQUEST: Shape = Shape { name: "ListClusterEventsRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceGroupName", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_GROUP_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeId", wire_name: None, location: Location::Body, shape: &CLUSTER_NODE_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EventTimeAfter", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EventTimeBefore", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &EVENT_SORT_BY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceType", wire_name: None, location: Location::Body, shape: &CLUSTER_EVENT_RESOURCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OperationId", wire_name: None, location: Location::Body, shape: &CLUSTER_OPERATION_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &CLUSTER_EVENT_MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListClusterNodesRequest`.
+pub static LIST_CLUSTER_NODES_REQUEST: Shape = Shape { name: "ListClusterNodesRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreationTimeAfter", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreationTimeBefore", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceGroupNameContains", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_GROUP_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &CLUSTER_SORT_BY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IncludeNodeLogicalIds", wire_name: None, location: Location::Body, shape: &INCLUDE_NODE_LOGICAL_IDS_BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListEndpointConfigsInput`.
 pub static LIST_ENDPOINT_CONFIGS_INPUT: Shape = Shape { name: "ListEndpointConfigsInput", kind: Kind::Structure(&[
     Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &ENDPOINT_CONFIG_SORT_KEY, required: false, idempotency_token: false, timestamp_format: None },
@@ -735,6 +3941,65 @@ pub static LIST_HUBS_REQUEST: Shape = Shape { name: "ListHubsRequest", kind: Kin
 pub static LIST_HUBS_RESPONSE: Shape = Shape { name: "ListHubsResponse", kind: Kind::Structure(&[
     Member { name: "HubSummaries", wire_name: None, location: Location::Body, shape: &HUB_INFO_LIST, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListImageVersionsRequest`.
+pub static LIST_IMAGE_VERSIONS_REQUEST: Shape = Shape { name: "ListImageVersionsRequest", kind: Kind::Structure(&[
+    Member { name: "CreationTimeAfter", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreationTimeBefore", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ImageName", wire_name: None, location: Location::Body, shape: &IMAGE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LastModifiedTimeAfter", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LastModifiedTimeBefore", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &IMAGE_VERSION_SORT_BY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &IMAGE_VERSION_SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListLabelingJobsForWorkteamRequest`.
+pub static LIST_LABELING_JOBS_FOR_WORKTEAM_REQUEST: Shape = Shape { name: "ListLabelingJobsForWorkteamRequest", kind: Kind::Structure(&[
+    Member { name: "WorkteamArn", wire_name: None, location: Location::Body, shape: &WORKTEAM_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreationTimeAfter", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreationTimeBefore", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobReferenceCodeContains", wire_name: None, location: Location::Body, shape: &JOB_REFERENCE_CODE_CONTAINS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &LIST_LABELING_JOBS_FOR_WORKTEAM_SORT_BY_OPTIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListLabelingJobsForWorkteamSortByOptions`.
+pub static LIST_LABELING_JOBS_FOR_WORKTEAM_SORT_BY_OPTIONS: Shape = Shape { name: "ListLabelingJobsForWorkteamSortByOptions", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ListLineageEntityParameterKey`.
+pub static LIST_LINEAGE_ENTITY_PARAMETER_KEY: Shape = Shape { name: "ListLineageEntityParameterKey", kind: Kind::List { member: &STRING_PARAMETER_VALUE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ListModelCardExportJobsRequest`.
+pub static LIST_MODEL_CARD_EXPORT_JOBS_REQUEST: Shape = Shape { name: "ListModelCardExportJobsRequest", kind: Kind::Structure(&[
+    Member { name: "ModelCardName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCardVersion", wire_name: None, location: Location::Body, shape: &INTEGER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreationTimeAfter", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreationTimeBefore", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCardExportJobNameContains", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StatusEquals", wire_name: None, location: Location::Body, shape: &MODEL_CARD_EXPORT_JOB_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &MODEL_CARD_EXPORT_JOB_SORT_BY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &MODEL_CARD_EXPORT_JOB_SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListModelCardVersionsRequest`.
+pub static LIST_MODEL_CARD_VERSIONS_REQUEST: Shape = Shape { name: "ListModelCardVersionsRequest", kind: Kind::Structure(&[
+    Member { name: "CreationTimeAfter", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreationTimeBefore", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCardName", wire_name: None, location: Location::Body, shape: &MODEL_CARD_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCardStatus", wire_name: None, location: Location::Body, shape: &MODEL_CARD_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &MODEL_CARD_VERSION_SORT_BY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &MODEL_CARD_SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListModelPackagesInput`.
+pub static LIST_MODEL_PACKAGES_INPUT: Shape = Shape { name: "ListModelPackagesInput", kind: Kind::Structure(&[
+    Member { name: "CreationTimeAfter", wire_name: None, location: Location::Body, shape: &CREATION_TIME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreationTimeBefore", wire_name: None, location: Location::Body, shape: &CREATION_TIME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NameContains", wire_name: None, location: Location::Body, shape: &NAME_CONTAINS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelApprovalStatus", wire_name: None, location: Location::Body, shape: &MODEL_APPROVAL_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelPackageGroupName", wire_name: None, location: Location::Body, shape: &ARN_OR_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelPackageType", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_SORT_BY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListModelsInput`.
 pub static LIST_MODELS_INPUT: Shape = Shape { name: "ListModelsInput", kind: Kind::Structure(&[
     Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &MODEL_SORT_KEY, required: false, idempotency_token: false, timestamp_format: None },
@@ -748,6 +4013,35 @@ pub static LIST_MODELS_INPUT: Shape = Shape { name: "ListModelsInput", kind: Kin
 pub static LIST_MODELS_OUTPUT: Shape = Shape { name: "ListModelsOutput", kind: Kind::Structure(&[
     Member { name: "Models", wire_name: None, location: Location::Body, shape: &MODEL_SUMMARY_LIST, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &PAGINATION_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListPipelineExecutionStepsRequest`.
+pub static LIST_PIPELINE_EXECUTION_STEPS_REQUEST: Shape = Shape { name: "ListPipelineExecutionStepsRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineExecutionArn", wire_name: None, location: Location::Body, shape: &PIPELINE_EXECUTION_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListPipelineExecutionsRequest`.
+pub static LIST_PIPELINE_EXECUTIONS_REQUEST: Shape = Shape { name: "ListPipelineExecutionsRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineName", wire_name: None, location: Location::Body, shape: &PIPELINE_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreatedAfter", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreatedBefore", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &SORT_PIPELINE_EXECUTIONS_BY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineVersionAlias", wire_name: None, location: Location::Body, shape: &PIPELINE_VERSION_ALIAS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListPipelineParametersForExecutionRequest`.
+pub static LIST_PIPELINE_PARAMETERS_FOR_EXECUTION_REQUEST: Shape = Shape { name: "ListPipelineParametersForExecutionRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineExecutionArn", wire_name: None, location: Location::Body, shape: &PIPELINE_EXECUTION_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListPipelineVersionsRequest`.
+pub static LIST_PIPELINE_VERSIONS_REQUEST: Shape = Shape { name: "ListPipelineVersionsRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineName", wire_name: None, location: Location::Body, shape: &PIPELINE_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreatedAfter", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreatedBefore", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListTagsInput`.
 pub static LIST_TAGS_INPUT: Shape = Shape { name: "ListTagsInput", kind: Kind::Structure(&[
     Member { name: "ResourceArn", wire_name: None, location: Location::Body, shape: &RESOURCE_ARN, required: true, idempotency_token: false, timestamp_format: None },
@@ -759,10 +4053,34 @@ pub static LIST_TAGS_MAX_RESULTS: Shape = Shape { name: "ListTagsMaxResults", ki
 pub static LIST_TAGS_OUTPUT: Shape = Shape { name: "ListTagsOutput", kind: Kind::Structure(&[
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListTrainingJobsForHyperParameterTuningJobRequest`.
+pub static LIST_TRAINING_JOBS_FOR_HYPER_PARAMETER_TUNING_JOB_REQUEST: Shape = Shape { name: "ListTrainingJobsForHyperParameterTuningJobRequest", kind: Kind::Structure(&[
+    Member { name: "HyperParameterTuningJobName", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StatusEquals", wire_name: None, location: Location::Body, shape: &TRAINING_JOB_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &TRAINING_JOB_SORT_BY_OPTIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListTrialComponentKey256`.
+pub static LIST_TRIAL_COMPONENT_KEY256: Shape = Shape { name: "ListTrialComponentKey256", kind: Kind::List { member: &TRIAL_COMPONENT_KEY256, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ListUltraServersByReservedCapacityRequest`.
+pub static LIST_ULTRA_SERVERS_BY_RESERVED_CAPACITY_REQUEST: Shape = Shape { name: "ListUltraServersByReservedCapacityRequest", kind: Kind::Structure(&[
+    Member { name: "ReservedCapacityArn", wire_name: None, location: Location::Body, shape: &RESERVED_CAPACITY_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `LocalPath`.
 pub static LOCAL_PATH: Shape = Shape { name: "LocalPath", kind: Kind::String { min: Some(0), max: Some(1024), pattern: Some("\\/.*"), values: &[] }, sensitive: false };
 /// `LongS3Uri`.
 pub static LONG_S3_URI: Shape = Shape { name: "LongS3Uri", kind: Kind::String { min: Some(0), max: Some(2048), pattern: Some("(https|s3)://([^/]+)/?(.*)"), values: &[] }, sensitive: false };
+/// `MIGProfileType`.
+pub static MIG_PROFILE_TYPE: Shape = Shape { name: "MIGProfileType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MLFramework`.
+pub static ML_FRAMEWORK: Shape = Shape { name: "MLFramework", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MajorMinorVersion`.
+pub static MAJOR_MINOR_VERSION: Shape = Shape { name: "MajorMinorVersion", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ManagedConfiguration`.
+pub static MANAGED_CONFIGURATION: Shape = Shape { name: "ManagedConfiguration", kind: Kind::Structure(&[
+    Member { name: "ManagedStorageType", wire_name: None, location: Location::Body, shape: &MANAGED_STORAGE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ManagedInstanceScalingCooldownInMinutes`.
 pub static MANAGED_INSTANCE_SCALING_COOLDOWN_IN_MINUTES: Shape = Shape { name: "ManagedInstanceScalingCooldownInMinutes", kind: Kind::Integer { min: Some(5), max: Some(1440) }, sensitive: false };
 /// `ManagedInstanceScalingMaxInstanceCount`.
@@ -775,14 +4093,82 @@ pub static MANAGED_INSTANCE_SCALING_MIN_INSTANCE_COUNT: Shape = Shape { name: "M
 pub static MANAGED_INSTANCE_SCALING_SCALE_IN_STRATEGY: Shape = Shape { name: "ManagedInstanceScalingScaleInStrategy", kind: Kind::String { min: None, max: None, pattern: None, values: &["IDLE_RELEASE", "CONSOLIDATION"] }, sensitive: false };
 /// `ManagedInstanceScalingStatus`.
 pub static MANAGED_INSTANCE_SCALING_STATUS: Shape = Shape { name: "ManagedInstanceScalingStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &["ENABLED", "DISABLED"] }, sensitive: false };
+/// `ManagedStorageType`.
+pub static MANAGED_STORAGE_TYPE: Shape = Shape { name: "ManagedStorageType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MaxAutoMLJobRuntimeInSeconds`.
+pub static MAX_AUTO_ML_JOB_RUNTIME_IN_SECONDS: Shape = Shape { name: "MaxAutoMLJobRuntimeInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxCandidates`.
+pub static MAX_CANDIDATES: Shape = Shape { name: "MaxCandidates", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `MaxConcurrentInvocationsPerInstance`.
 pub static MAX_CONCURRENT_INVOCATIONS_PER_INSTANCE: Shape = Shape { name: "MaxConcurrentInvocationsPerInstance", kind: Kind::Integer { min: Some(1), max: Some(1000) }, sensitive: false };
+/// `MaxConcurrentTaskCount`.
+pub static MAX_CONCURRENT_TASK_COUNT: Shape = Shape { name: "MaxConcurrentTaskCount", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxConcurrentTransforms`.
+pub static MAX_CONCURRENT_TRANSFORMS: Shape = Shape { name: "MaxConcurrentTransforms", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxHumanLabeledObjectCount`.
+pub static MAX_HUMAN_LABELED_OBJECT_COUNT: Shape = Shape { name: "MaxHumanLabeledObjectCount", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxNumberOfTests`.
+pub static MAX_NUMBER_OF_TESTS: Shape = Shape { name: "MaxNumberOfTests", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxNumberOfTrainingJobs`.
+pub static MAX_NUMBER_OF_TRAINING_JOBS: Shape = Shape { name: "MaxNumberOfTrainingJobs", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxNumberOfTrainingJobsNotImproving`.
+pub static MAX_NUMBER_OF_TRAINING_JOBS_NOT_IMPROVING: Shape = Shape { name: "MaxNumberOfTrainingJobsNotImproving", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxParallelExecutionSteps`.
+pub static MAX_PARALLEL_EXECUTION_STEPS: Shape = Shape { name: "MaxParallelExecutionSteps", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxParallelOfTests`.
+pub static MAX_PARALLEL_OF_TESTS: Shape = Shape { name: "MaxParallelOfTests", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxParallelTrainingJobs`.
+pub static MAX_PARALLEL_TRAINING_JOBS: Shape = Shape { name: "MaxParallelTrainingJobs", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxPayloadInMB`.
+pub static MAX_PAYLOAD_IN_MB: Shape = Shape { name: "MaxPayloadInMB", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxPendingTimeInSeconds`.
+pub static MAX_PENDING_TIME_IN_SECONDS: Shape = Shape { name: "MaxPendingTimeInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxPercentageOfInputDatasetLabeled`.
+pub static MAX_PERCENTAGE_OF_INPUT_DATASET_LABELED: Shape = Shape { name: "MaxPercentageOfInputDatasetLabeled", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `MaxResults`.
 pub static MAX_RESULTS: Shape = Shape { name: "MaxResults", kind: Kind::Integer { min: Some(1), max: Some(100) }, sensitive: false };
+/// `MaxRuntimeInSeconds`.
+pub static MAX_RUNTIME_IN_SECONDS: Shape = Shape { name: "MaxRuntimeInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxRuntimePerTrainingJobInSeconds`.
+pub static MAX_RUNTIME_PER_TRAINING_JOB_IN_SECONDS: Shape = Shape { name: "MaxRuntimePerTrainingJobInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MaxWaitTimeInSeconds`.
+pub static MAX_WAIT_TIME_IN_SECONDS: Shape = Shape { name: "MaxWaitTimeInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `MaximumExecutionTimeoutInSeconds`.
 pub static MAXIMUM_EXECUTION_TIMEOUT_IN_SECONDS: Shape = Shape { name: "MaximumExecutionTimeoutInSeconds", kind: Kind::Integer { min: Some(600), max: Some(28800) }, sensitive: false };
+/// `MaximumRetryAttempts`.
+pub static MAXIMUM_RETRY_ATTEMPTS: Shape = Shape { name: "MaximumRetryAttempts", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MediaType`.
+pub static MEDIA_TYPE: Shape = Shape { name: "MediaType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MemberDefinition`.
+pub static MEMBER_DEFINITION: Shape = Shape { name: "MemberDefinition", kind: Kind::Structure(&[
+    Member { name: "CognitoMemberDefinition", wire_name: None, location: Location::Body, shape: &COGNITO_MEMBER_DEFINITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OidcMemberDefinition", wire_name: None, location: Location::Body, shape: &OIDC_MEMBER_DEFINITION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MemberDefinitions`.
+pub static MEMBER_DEFINITIONS: Shape = Shape { name: "MemberDefinitions", kind: Kind::List { member: &MEMBER_DEFINITION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `MemoryInGiBAmount`.
+pub static MEMORY_IN_GI_B_AMOUNT: Shape = Shape { name: "MemoryInGiBAmount", kind: Kind::Float { min: None, max: None }, sensitive: false };
+/// `MemoryInMb`.
+pub static MEMORY_IN_MB: Shape = Shape { name: "MemoryInMb", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MetadataProperties`.
+pub static METADATA_PROPERTIES: Shape = Shape { name: "MetadataProperties", kind: Kind::Structure(&[
+    Member { name: "CommitId", wire_name: None, location: Location::Body, shape: &METADATA_PROPERTY_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Repository", wire_name: None, location: Location::Body, shape: &METADATA_PROPERTY_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GeneratedBy", wire_name: None, location: Location::Body, shape: &METADATA_PROPERTY_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProjectId", wire_name: None, location: Location::Body, shape: &METADATA_PROPERTY_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MetadataPropertyValue`.
+pub static METADATA_PROPERTY_VALUE: Shape = Shape { name: "MetadataPropertyValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MetricDefinition`.
+pub static METRIC_DEFINITION: Shape = Shape { name: "MetricDefinition", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &METRIC_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Regex", wire_name: None, location: Location::Body, shape: &METRIC_REGEX, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MetricDefinitionList`.
+pub static METRIC_DEFINITION_LIST: Shape = Shape { name: "MetricDefinitionList", kind: Kind::List { member: &METRIC_DEFINITION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `MetricName`.
+pub static METRIC_NAME: Shape = Shape { name: "MetricName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `MetricPublishFrequencyInSeconds`.
 pub static METRIC_PUBLISH_FREQUENCY_IN_SECONDS: Shape = Shape { name: "MetricPublishFrequencyInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MetricRegex`.
+pub static METRIC_REGEX: Shape = Shape { name: "MetricRegex", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `MetricsConfig`.
 pub static METRICS_CONFIG: Shape = Shape { name: "MetricsConfig", kind: Kind::Structure(&[
     Member { name: "EnableEnhancedMetrics", wire_name: None, location: Location::Body, shape: &ENABLE_ENHANCED_METRICS, required: false, idempotency_token: false, timestamp_format: None },
@@ -796,26 +4182,254 @@ pub static METRICS_ENDPOINT: Shape = Shape { name: "MetricsEndpoint", kind: Kind
 pub static METRICS_ENDPOINT_LIST: Shape = Shape { name: "MetricsEndpointList", kind: Kind::List { member: &METRICS_ENDPOINT, member_name: None, flattened: false, min: Some(0), max: Some(1) }, sensitive: false };
 /// `MetricsEndpointPath`.
 pub static METRICS_ENDPOINT_PATH: Shape = Shape { name: "MetricsEndpointPath", kind: Kind::String { min: Some(0), max: Some(256), pattern: Some("^/(\\.|\\.?([a-zA-Z0-9/_\\-]\\.?)+)$"), values: &[] }, sensitive: false };
+/// `MetricsSource`.
+pub static METRICS_SOURCE: Shape = Shape { name: "MetricsSource", kind: Kind::Structure(&[
+    Member { name: "ContentType", wire_name: None, location: Location::Body, shape: &CONTENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContentDigest", wire_name: None, location: Location::Body, shape: &CONTENT_DIGEST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MinimumInstanceMetadataServiceVersion`.
+pub static MINIMUM_INSTANCE_METADATA_SERVICE_VERSION: Shape = Shape { name: "MinimumInstanceMetadataServiceVersion", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MlFlowResourceArn`.
+pub static ML_FLOW_RESOURCE_ARN: Shape = Shape { name: "MlFlowResourceArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `MlReservationArn`.
 pub static ML_RESERVATION_ARN: Shape = Shape { name: "MlReservationArn", kind: Kind::String { min: Some(20), max: Some(258), pattern: Some("arn:aws[a-z\\-]*:sagemaker:[a-z0-9\\-]*:[0-9]{12}:[a-z0-9\\-]{1,14}/.*"), values: &[] }, sensitive: false };
+/// `MlTools`.
+pub static ML_TOOLS: Shape = Shape { name: "MlTools", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MlflowAppArn`.
+pub static MLFLOW_APP_ARN: Shape = Shape { name: "MlflowAppArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MlflowAppName`.
+pub static MLFLOW_APP_NAME: Shape = Shape { name: "MlflowAppName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MlflowConfig`.
+pub static MLFLOW_CONFIG: Shape = Shape { name: "MlflowConfig", kind: Kind::Structure(&[
+    Member { name: "MlflowResourceArn", wire_name: None, location: Location::Body, shape: &ML_FLOW_RESOURCE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MlflowExperimentName", wire_name: None, location: Location::Body, shape: &MLFLOW_EXPERIMENT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MlflowRunName", wire_name: None, location: Location::Body, shape: &MLFLOW_RUN_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MlflowExperimentEntityName`.
+pub static MLFLOW_EXPERIMENT_ENTITY_NAME: Shape = Shape { name: "MlflowExperimentEntityName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MlflowExperimentName`.
+pub static MLFLOW_EXPERIMENT_NAME: Shape = Shape { name: "MlflowExperimentName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MlflowRunName`.
+pub static MLFLOW_RUN_NAME: Shape = Shape { name: "MlflowRunName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MlflowVersion`.
+pub static MLFLOW_VERSION: Shape = Shape { name: "MlflowVersion", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `ModelAccessConfig`.
 pub static MODEL_ACCESS_CONFIG: Shape = Shape { name: "ModelAccessConfig", kind: Kind::Structure(&[
     Member { name: "AcceptEula", wire_name: None, location: Location::Body, shape: &ACCEPT_EULA, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelApprovalStatus`.
+pub static MODEL_APPROVAL_STATUS: Shape = Shape { name: "ModelApprovalStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `ModelArn`.
 pub static MODEL_ARN: Shape = Shape { name: "ModelArn", kind: Kind::String { min: Some(20), max: Some(2048), pattern: Some("arn:aws[a-z\\-]*:sagemaker:[a-z0-9\\-]*:[0-9]{12}:model/.*"), values: &[] }, sensitive: false };
+/// `ModelBiasAppSpecification`.
+pub static MODEL_BIAS_APP_SPECIFICATION: Shape = Shape { name: "ModelBiasAppSpecification", kind: Kind::Structure(&[
+    Member { name: "ImageUri", wire_name: None, location: Location::Body, shape: &IMAGE_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ConfigUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Environment", wire_name: None, location: Location::Body, shape: &MONITORING_ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelBiasBaselineConfig`.
+pub static MODEL_BIAS_BASELINE_CONFIG: Shape = Shape { name: "ModelBiasBaselineConfig", kind: Kind::Structure(&[
+    Member { name: "BaseliningJobName", wire_name: None, location: Location::Body, shape: &PROCESSING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ConstraintsResource", wire_name: None, location: Location::Body, shape: &MONITORING_CONSTRAINTS_RESOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelBiasJobInput`.
+pub static MODEL_BIAS_JOB_INPUT: Shape = Shape { name: "ModelBiasJobInput", kind: Kind::Structure(&[
+    Member { name: "EndpointInput", wire_name: None, location: Location::Body, shape: &ENDPOINT_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BatchTransformInput", wire_name: None, location: Location::Body, shape: &BATCH_TRANSFORM_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroundTruthS3Input", wire_name: None, location: Location::Body, shape: &MONITORING_GROUND_TRUTH_S3_INPUT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ModelCacheSetting`.
 pub static MODEL_CACHE_SETTING: Shape = Shape { name: "ModelCacheSetting", kind: Kind::String { min: None, max: None, pattern: None, values: &["Enabled", "Disabled"] }, sensitive: false };
+/// `ModelCardContent`.
+pub static MODEL_CARD_CONTENT: Shape = Shape { name: "ModelCardContent", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: true };
+/// `ModelCardExportJobArn`.
+pub static MODEL_CARD_EXPORT_JOB_ARN: Shape = Shape { name: "ModelCardExportJobArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelCardExportJobSortBy`.
+pub static MODEL_CARD_EXPORT_JOB_SORT_BY: Shape = Shape { name: "ModelCardExportJobSortBy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelCardExportJobSortOrder`.
+pub static MODEL_CARD_EXPORT_JOB_SORT_ORDER: Shape = Shape { name: "ModelCardExportJobSortOrder", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelCardExportJobStatus`.
+pub static MODEL_CARD_EXPORT_JOB_STATUS: Shape = Shape { name: "ModelCardExportJobStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelCardExportOutputConfig`.
+pub static MODEL_CARD_EXPORT_OUTPUT_CONFIG: Shape = Shape { name: "ModelCardExportOutputConfig", kind: Kind::Structure(&[
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelCardNameOrArn`.
+pub static MODEL_CARD_NAME_OR_ARN: Shape = Shape { name: "ModelCardNameOrArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelCardSecurityConfig`.
+pub static MODEL_CARD_SECURITY_CONFIG: Shape = Shape { name: "ModelCardSecurityConfig", kind: Kind::Structure(&[
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelCardSortOrder`.
+pub static MODEL_CARD_SORT_ORDER: Shape = Shape { name: "ModelCardSortOrder", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelCardStatus`.
+pub static MODEL_CARD_STATUS: Shape = Shape { name: "ModelCardStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelCardVersionSortBy`.
+pub static MODEL_CARD_VERSION_SORT_BY: Shape = Shape { name: "ModelCardVersionSortBy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelClientConfig`.
+pub static MODEL_CLIENT_CONFIG: Shape = Shape { name: "ModelClientConfig", kind: Kind::Structure(&[
+    Member { name: "InvocationsTimeoutInSeconds", wire_name: None, location: Location::Body, shape: &INVOCATIONS_TIMEOUT_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InvocationsMaxRetries", wire_name: None, location: Location::Body, shape: &INVOCATIONS_MAX_RETRIES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelCompilationConfig`.
+pub static MODEL_COMPILATION_CONFIG: Shape = Shape { name: "ModelCompilationConfig", kind: Kind::Structure(&[
+    Member { name: "Image", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_CONTAINER_IMAGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OverrideEnvironment", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_JOB_ENVIRONMENT_VARIABLES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ModelCompressionType`.
 pub static MODEL_COMPRESSION_TYPE: Shape = Shape { name: "ModelCompressionType", kind: Kind::String { min: None, max: None, pattern: None, values: &["None", "Gzip"] }, sensitive: false };
+/// `ModelDataQuality`.
+pub static MODEL_DATA_QUALITY: Shape = Shape { name: "ModelDataQuality", kind: Kind::Structure(&[
+    Member { name: "Statistics", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Constraints", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ModelDataSource`.
 pub static MODEL_DATA_SOURCE: Shape = Shape { name: "ModelDataSource", kind: Kind::Structure(&[
     Member { name: "S3DataSource", wire_name: None, location: Location::Body, shape: &S3_MODEL_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelDeployConfig`.
+pub static MODEL_DEPLOY_CONFIG: Shape = Shape { name: "ModelDeployConfig", kind: Kind::Structure(&[
+    Member { name: "AutoGenerateEndpointName", wire_name: None, location: Location::Body, shape: &AUTO_GENERATE_ENDPOINT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EndpointName", wire_name: None, location: Location::Body, shape: &ENDPOINT_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelExplainabilityAppSpecification`.
+pub static MODEL_EXPLAINABILITY_APP_SPECIFICATION: Shape = Shape { name: "ModelExplainabilityAppSpecification", kind: Kind::Structure(&[
+    Member { name: "ImageUri", wire_name: None, location: Location::Body, shape: &IMAGE_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ConfigUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Environment", wire_name: None, location: Location::Body, shape: &MONITORING_ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelExplainabilityBaselineConfig`.
+pub static MODEL_EXPLAINABILITY_BASELINE_CONFIG: Shape = Shape { name: "ModelExplainabilityBaselineConfig", kind: Kind::Structure(&[
+    Member { name: "BaseliningJobName", wire_name: None, location: Location::Body, shape: &PROCESSING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ConstraintsResource", wire_name: None, location: Location::Body, shape: &MONITORING_CONSTRAINTS_RESOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelExplainabilityJobInput`.
+pub static MODEL_EXPLAINABILITY_JOB_INPUT: Shape = Shape { name: "ModelExplainabilityJobInput", kind: Kind::Structure(&[
+    Member { name: "EndpointInput", wire_name: None, location: Location::Body, shape: &ENDPOINT_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BatchTransformInput", wire_name: None, location: Location::Body, shape: &BATCH_TRANSFORM_INPUT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelInfrastructureConfig`.
+pub static MODEL_INFRASTRUCTURE_CONFIG: Shape = Shape { name: "ModelInfrastructureConfig", kind: Kind::Structure(&[
+    Member { name: "InfrastructureType", wire_name: None, location: Location::Body, shape: &MODEL_INFRASTRUCTURE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RealTimeInferenceConfig", wire_name: None, location: Location::Body, shape: &REAL_TIME_INFERENCE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelInfrastructureType`.
+pub static MODEL_INFRASTRUCTURE_TYPE: Shape = Shape { name: "ModelInfrastructureType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelInput`.
+pub static MODEL_INPUT: Shape = Shape { name: "ModelInput", kind: Kind::Structure(&[
+    Member { name: "DataInputConfig", wire_name: None, location: Location::Body, shape: &DATA_INPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelLatencyThreshold`.
+pub static MODEL_LATENCY_THRESHOLD: Shape = Shape { name: "ModelLatencyThreshold", kind: Kind::Structure(&[
+    Member { name: "Percentile", wire_name: None, location: Location::Body, shape: &STRING64, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ValueInMilliseconds", wire_name: None, location: Location::Body, shape: &INTEGER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelLatencyThresholds`.
+pub static MODEL_LATENCY_THRESHOLDS: Shape = Shape { name: "ModelLatencyThresholds", kind: Kind::List { member: &MODEL_LATENCY_THRESHOLD, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ModelLifeCycle`.
+pub static MODEL_LIFE_CYCLE: Shape = Shape { name: "ModelLifeCycle", kind: Kind::Structure(&[
+    Member { name: "Stage", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StageStatus", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StageDescription", wire_name: None, location: Location::Body, shape: &STAGE_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelMetrics`.
+pub static MODEL_METRICS: Shape = Shape { name: "ModelMetrics", kind: Kind::Structure(&[
+    Member { name: "ModelQuality", wire_name: None, location: Location::Body, shape: &MODEL_QUALITY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelDataQuality", wire_name: None, location: Location::Body, shape: &MODEL_DATA_QUALITY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Bias", wire_name: None, location: Location::Body, shape: &BIAS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Explainability", wire_name: None, location: Location::Body, shape: &EXPLAINABILITY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ModelName`.
 pub static MODEL_NAME: Shape = Shape { name: "ModelName", kind: Kind::String { min: Some(0), max: Some(63), pattern: Some("[a-zA-Z0-9]([\\-a-zA-Z0-9]*[a-zA-Z0-9])?"), values: &[] }, sensitive: false };
 /// `ModelNameContains`.
 pub static MODEL_NAME_CONTAINS: Shape = Shape { name: "ModelNameContains", kind: Kind::String { min: Some(0), max: Some(63), pattern: Some("[a-zA-Z0-9-]+"), values: &[] }, sensitive: false };
+/// `ModelPackageArn`.
+pub static MODEL_PACKAGE_ARN: Shape = Shape { name: "ModelPackageArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelPackageArnList`.
+pub static MODEL_PACKAGE_ARN_LIST: Shape = Shape { name: "ModelPackageArnList", kind: Kind::List { member: &MODEL_PACKAGE_ARN, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ModelPackageConfig`.
+pub static MODEL_PACKAGE_CONFIG: Shape = Shape { name: "ModelPackageConfig", kind: Kind::Structure(&[
+    Member { name: "ModelPackageGroupArn", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_GROUP_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceModelPackageArn", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelPackageContainerDefinition`.
+pub static MODEL_PACKAGE_CONTAINER_DEFINITION: Shape = Shape { name: "ModelPackageContainerDefinition", kind: Kind::Structure(&[
+    Member { name: "ContainerHostname", wire_name: None, location: Location::Body, shape: &CONTAINER_HOSTNAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Image", wire_name: None, location: Location::Body, shape: &CONTAINER_IMAGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ImageDigest", wire_name: None, location: Location::Body, shape: &IMAGE_DIGEST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelDataUrl", wire_name: None, location: Location::Body, shape: &URL, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelDataSource", wire_name: None, location: Location::Body, shape: &MODEL_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProductId", wire_name: None, location: Location::Body, shape: &PRODUCT_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Environment", wire_name: None, location: Location::Body, shape: &ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelInput", wire_name: None, location: Location::Body, shape: &MODEL_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Framework", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FrameworkVersion", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_FRAMEWORK_VERSION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NearestModelName", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AdditionalModelDataSources", wire_name: None, location: Location::Body, shape: &ADDITIONAL_MODEL_DATA_SOURCES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AdditionalS3DataSource", wire_name: None, location: Location::Body, shape: &ADDITIONAL_S3_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelDataETag", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IsCheckpoint", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BaseModel", wire_name: None, location: Location::Body, shape: &BASE_MODEL, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelPackageContainerDefinitionList`.
+pub static MODEL_PACKAGE_CONTAINER_DEFINITION_LIST: Shape = Shape { name: "ModelPackageContainerDefinitionList", kind: Kind::List { member: &MODEL_PACKAGE_CONTAINER_DEFINITION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ModelPackageFrameworkVersion`.
+pub static MODEL_PACKAGE_FRAMEWORK_VERSION: Shape = Shape { name: "ModelPackageFrameworkVersion", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelPackageGroupArn`.
+pub static MODEL_PACKAGE_GROUP_ARN: Shape = Shape { name: "ModelPackageGroupArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelPackageModelCard`.
+pub static MODEL_PACKAGE_MODEL_CARD: Shape = Shape { name: "ModelPackageModelCard", kind: Kind::Structure(&[
+    Member { name: "ModelCardContent", wire_name: None, location: Location::Body, shape: &MODEL_CARD_CONTENT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCardStatus", wire_name: None, location: Location::Body, shape: &MODEL_CARD_STATUS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelPackageRegistrationType`.
+pub static MODEL_PACKAGE_REGISTRATION_TYPE: Shape = Shape { name: "ModelPackageRegistrationType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelPackageSecurityConfig`.
+pub static MODEL_PACKAGE_SECURITY_CONFIG: Shape = Shape { name: "ModelPackageSecurityConfig", kind: Kind::Structure(&[
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelPackageSortBy`.
+pub static MODEL_PACKAGE_SORT_BY: Shape = Shape { name: "ModelPackageSortBy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelPackageSourceUri`.
+pub static MODEL_PACKAGE_SOURCE_URI: Shape = Shape { name: "ModelPackageSourceUri", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelPackageType`.
+pub static MODEL_PACKAGE_TYPE: Shape = Shape { name: "ModelPackageType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelPackageValidationProfile`.
+pub static MODEL_PACKAGE_VALIDATION_PROFILE: Shape = Shape { name: "ModelPackageValidationProfile", kind: Kind::Structure(&[
+    Member { name: "ProfileName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TransformJobDefinition", wire_name: None, location: Location::Body, shape: &TRANSFORM_JOB_DEFINITION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelPackageValidationProfiles`.
+pub static MODEL_PACKAGE_VALIDATION_PROFILES: Shape = Shape { name: "ModelPackageValidationProfiles", kind: Kind::List { member: &MODEL_PACKAGE_VALIDATION_PROFILE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ModelPackageValidationSpecification`.
+pub static MODEL_PACKAGE_VALIDATION_SPECIFICATION: Shape = Shape { name: "ModelPackageValidationSpecification", kind: Kind::Structure(&[
+    Member { name: "ValidationRole", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ValidationProfiles", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_VALIDATION_PROFILES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelQuality`.
+pub static MODEL_QUALITY: Shape = Shape { name: "ModelQuality", kind: Kind::Structure(&[
+    Member { name: "Statistics", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Constraints", wire_name: None, location: Location::Body, shape: &METRICS_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelQualityAppSpecification`.
+pub static MODEL_QUALITY_APP_SPECIFICATION: Shape = Shape { name: "ModelQualityAppSpecification", kind: Kind::Structure(&[
+    Member { name: "ImageUri", wire_name: None, location: Location::Body, shape: &IMAGE_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerEntrypoint", wire_name: None, location: Location::Body, shape: &CONTAINER_ENTRYPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerArguments", wire_name: None, location: Location::Body, shape: &MONITORING_CONTAINER_ARGUMENTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RecordPreprocessorSourceUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PostAnalyticsProcessorSourceUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProblemType", wire_name: None, location: Location::Body, shape: &MONITORING_PROBLEM_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Environment", wire_name: None, location: Location::Body, shape: &MONITORING_ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelQualityBaselineConfig`.
+pub static MODEL_QUALITY_BASELINE_CONFIG: Shape = Shape { name: "ModelQualityBaselineConfig", kind: Kind::Structure(&[
+    Member { name: "BaseliningJobName", wire_name: None, location: Location::Body, shape: &PROCESSING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ConstraintsResource", wire_name: None, location: Location::Body, shape: &MONITORING_CONSTRAINTS_RESOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelQualityJobInput`.
+pub static MODEL_QUALITY_JOB_INPUT: Shape = Shape { name: "ModelQualityJobInput", kind: Kind::Structure(&[
+    Member { name: "EndpointInput", wire_name: None, location: Location::Body, shape: &ENDPOINT_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BatchTransformInput", wire_name: None, location: Location::Body, shape: &BATCH_TRANSFORM_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroundTruthS3Input", wire_name: None, location: Location::Body, shape: &MONITORING_GROUND_TRUTH_S3_INPUT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelQuantizationConfig`.
+pub static MODEL_QUANTIZATION_CONFIG: Shape = Shape { name: "ModelQuantizationConfig", kind: Kind::Structure(&[
+    Member { name: "Image", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_CONTAINER_IMAGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OverrideEnvironment", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_JOB_ENVIRONMENT_VARIABLES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelRegisterSettings`.
+pub static MODEL_REGISTER_SETTINGS: Shape = Shape { name: "ModelRegisterSettings", kind: Kind::Structure(&[
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CrossAccountModelRegisterRoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelRegistrationMode`.
+pub static MODEL_REGISTRATION_MODE: Shape = Shape { name: "ModelRegistrationMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelShardingConfig`.
+pub static MODEL_SHARDING_CONFIG: Shape = Shape { name: "ModelShardingConfig", kind: Kind::Structure(&[
+    Member { name: "Image", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_CONTAINER_IMAGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OverrideEnvironment", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_JOB_ENVIRONMENT_VARIABLES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ModelSortKey`.
 pub static MODEL_SORT_KEY: Shape = Shape { name: "ModelSortKey", kind: Kind::String { min: None, max: None, pattern: None, values: &["Name", "CreationTime"] }, sensitive: false };
+/// `ModelSpeculativeDecodingConfig`.
+pub static MODEL_SPECULATIVE_DECODING_CONFIG: Shape = Shape { name: "ModelSpeculativeDecodingConfig", kind: Kind::Structure(&[
+    Member { name: "Technique", wire_name: None, location: Location::Body, shape: &MODEL_SPECULATIVE_DECODING_TECHNIQUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingDataSource", wire_name: None, location: Location::Body, shape: &MODEL_SPECULATIVE_DECODING_TRAINING_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelSpeculativeDecodingS3DataType`.
+pub static MODEL_SPECULATIVE_DECODING_S3_DATA_TYPE: Shape = Shape { name: "ModelSpeculativeDecodingS3DataType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelSpeculativeDecodingTechnique`.
+pub static MODEL_SPECULATIVE_DECODING_TECHNIQUE: Shape = Shape { name: "ModelSpeculativeDecodingTechnique", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelSpeculativeDecodingTrainingDataSource`.
+pub static MODEL_SPECULATIVE_DECODING_TRAINING_DATA_SOURCE: Shape = Shape { name: "ModelSpeculativeDecodingTrainingDataSource", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3DataType", wire_name: None, location: Location::Body, shape: &MODEL_SPECULATIVE_DECODING_S3_DATA_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ModelSummary`.
 pub static MODEL_SUMMARY: Shape = Shape { name: "ModelSummary", kind: Kind::Structure(&[
     Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &MODEL_NAME, required: true, idempotency_token: false, timestamp_format: None },
@@ -823,17 +4437,381 @@ pub static MODEL_SUMMARY: Shape = Shape { name: "ModelSummary", kind: Kind::Stru
     Member { name: "CreationTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ModelSummaryList`.
 pub static MODEL_SUMMARY_LIST: Shape = Shape { name: "ModelSummaryList", kind: Kind::List { member: &MODEL_SUMMARY, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ModelVariantAction`.
+pub static MODEL_VARIANT_ACTION: Shape = Shape { name: "ModelVariantAction", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ModelVariantActionMap`.
+pub static MODEL_VARIANT_ACTION_MAP: Shape = Shape { name: "ModelVariantActionMap", kind: Kind::Map { key: &MODEL_VARIANT_NAME, value: &MODEL_VARIANT_ACTION, min: None, max: None }, sensitive: false };
+/// `ModelVariantConfig`.
+pub static MODEL_VARIANT_CONFIG: Shape = Shape { name: "ModelVariantConfig", kind: Kind::Structure(&[
+    Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &MODEL_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VariantName", wire_name: None, location: Location::Body, shape: &MODEL_VARIANT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InfrastructureConfig", wire_name: None, location: Location::Body, shape: &MODEL_INFRASTRUCTURE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ModelVariantConfigList`.
+pub static MODEL_VARIANT_CONFIG_LIST: Shape = Shape { name: "ModelVariantConfigList", kind: Kind::List { member: &MODEL_VARIANT_CONFIG, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ModelVariantName`.
+pub static MODEL_VARIANT_NAME: Shape = Shape { name: "ModelVariantName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MonitoringAlertName`.
+pub static MONITORING_ALERT_NAME: Shape = Shape { name: "MonitoringAlertName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MonitoringAppSpecification`.
+pub static MONITORING_APP_SPECIFICATION: Shape = Shape { name: "MonitoringAppSpecification", kind: Kind::Structure(&[
+    Member { name: "ImageUri", wire_name: None, location: Location::Body, shape: &IMAGE_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerEntrypoint", wire_name: None, location: Location::Body, shape: &CONTAINER_ENTRYPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerArguments", wire_name: None, location: Location::Body, shape: &MONITORING_CONTAINER_ARGUMENTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RecordPreprocessorSourceUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PostAnalyticsProcessorSourceUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringBaselineConfig`.
+pub static MONITORING_BASELINE_CONFIG: Shape = Shape { name: "MonitoringBaselineConfig", kind: Kind::Structure(&[
+    Member { name: "BaseliningJobName", wire_name: None, location: Location::Body, shape: &PROCESSING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ConstraintsResource", wire_name: None, location: Location::Body, shape: &MONITORING_CONSTRAINTS_RESOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StatisticsResource", wire_name: None, location: Location::Body, shape: &MONITORING_STATISTICS_RESOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringClusterConfig`.
+pub static MONITORING_CLUSTER_CONFIG: Shape = Shape { name: "MonitoringClusterConfig", kind: Kind::Structure(&[
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &PROCESSING_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &PROCESSING_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeSizeInGB", wire_name: None, location: Location::Body, shape: &PROCESSING_VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeKmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringConstraintsResource`.
+pub static MONITORING_CONSTRAINTS_RESOURCE: Shape = Shape { name: "MonitoringConstraintsResource", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringContainerArguments`.
+pub static MONITORING_CONTAINER_ARGUMENTS: Shape = Shape { name: "MonitoringContainerArguments", kind: Kind::List { member: &CONTAINER_ARGUMENT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `MonitoringCsvDatasetFormat`.
+pub static MONITORING_CSV_DATASET_FORMAT: Shape = Shape { name: "MonitoringCsvDatasetFormat", kind: Kind::Structure(&[
+    Member { name: "Header", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringDatapointsToAlert`.
+pub static MONITORING_DATAPOINTS_TO_ALERT: Shape = Shape { name: "MonitoringDatapointsToAlert", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MonitoringDatasetFormat`.
+pub static MONITORING_DATASET_FORMAT: Shape = Shape { name: "MonitoringDatasetFormat", kind: Kind::Structure(&[
+    Member { name: "Csv", wire_name: None, location: Location::Body, shape: &MONITORING_CSV_DATASET_FORMAT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Json", wire_name: None, location: Location::Body, shape: &MONITORING_JSON_DATASET_FORMAT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Parquet", wire_name: None, location: Location::Body, shape: &MONITORING_PARQUET_DATASET_FORMAT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringEnvironmentMap`.
+pub static MONITORING_ENVIRONMENT_MAP: Shape = Shape { name: "MonitoringEnvironmentMap", kind: Kind::Map { key: &PROCESSING_ENVIRONMENT_KEY, value: &PROCESSING_ENVIRONMENT_VALUE, min: None, max: None }, sensitive: false };
+/// `MonitoringEvaluationPeriod`.
+pub static MONITORING_EVALUATION_PERIOD: Shape = Shape { name: "MonitoringEvaluationPeriod", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MonitoringGroundTruthS3Input`.
+pub static MONITORING_GROUND_TRUTH_S3_INPUT: Shape = Shape { name: "MonitoringGroundTruthS3Input", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &MONITORING_S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringInput`.
+pub static MONITORING_INPUT: Shape = Shape { name: "MonitoringInput", kind: Kind::Structure(&[
+    Member { name: "EndpointInput", wire_name: None, location: Location::Body, shape: &ENDPOINT_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BatchTransformInput", wire_name: None, location: Location::Body, shape: &BATCH_TRANSFORM_INPUT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringInputs`.
+pub static MONITORING_INPUTS: Shape = Shape { name: "MonitoringInputs", kind: Kind::List { member: &MONITORING_INPUT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `MonitoringJobDefinition`.
+pub static MONITORING_JOB_DEFINITION: Shape = Shape { name: "MonitoringJobDefinition", kind: Kind::Structure(&[
+    Member { name: "BaselineConfig", wire_name: None, location: Location::Body, shape: &MONITORING_BASELINE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MonitoringInputs", wire_name: None, location: Location::Body, shape: &MONITORING_INPUTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MonitoringOutputConfig", wire_name: None, location: Location::Body, shape: &MONITORING_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MonitoringResources", wire_name: None, location: Location::Body, shape: &MONITORING_RESOURCES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MonitoringAppSpecification", wire_name: None, location: Location::Body, shape: &MONITORING_APP_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingCondition", wire_name: None, location: Location::Body, shape: &MONITORING_STOPPING_CONDITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Environment", wire_name: None, location: Location::Body, shape: &MONITORING_ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NetworkConfig", wire_name: None, location: Location::Body, shape: &NETWORK_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringJobDefinitionName`.
+pub static MONITORING_JOB_DEFINITION_NAME: Shape = Shape { name: "MonitoringJobDefinitionName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MonitoringJsonDatasetFormat`.
+pub static MONITORING_JSON_DATASET_FORMAT: Shape = Shape { name: "MonitoringJsonDatasetFormat", kind: Kind::Structure(&[
+    Member { name: "Line", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringMaxRuntimeInSeconds`.
+pub static MONITORING_MAX_RUNTIME_IN_SECONDS: Shape = Shape { name: "MonitoringMaxRuntimeInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `MonitoringNetworkConfig`.
+pub static MONITORING_NETWORK_CONFIG: Shape = Shape { name: "MonitoringNetworkConfig", kind: Kind::Structure(&[
+    Member { name: "EnableInterContainerTrafficEncryption", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableNetworkIsolation", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcConfig", wire_name: None, location: Location::Body, shape: &VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringOutput`.
+pub static MONITORING_OUTPUT: Shape = Shape { name: "MonitoringOutput", kind: Kind::Structure(&[
+    Member { name: "S3Output", wire_name: None, location: Location::Body, shape: &MONITORING_S3_OUTPUT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringOutputConfig`.
+pub static MONITORING_OUTPUT_CONFIG: Shape = Shape { name: "MonitoringOutputConfig", kind: Kind::Structure(&[
+    Member { name: "MonitoringOutputs", wire_name: None, location: Location::Body, shape: &MONITORING_OUTPUTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringOutputs`.
+pub static MONITORING_OUTPUTS: Shape = Shape { name: "MonitoringOutputs", kind: Kind::List { member: &MONITORING_OUTPUT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `MonitoringParquetDatasetFormat`.
+pub static MONITORING_PARQUET_DATASET_FORMAT: Shape = Shape { name: "MonitoringParquetDatasetFormat", kind: Kind::Structure(&[]), sensitive: false };
+/// `MonitoringProblemType`.
+pub static MONITORING_PROBLEM_TYPE: Shape = Shape { name: "MonitoringProblemType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MonitoringResources`.
+pub static MONITORING_RESOURCES: Shape = Shape { name: "MonitoringResources", kind: Kind::Structure(&[
+    Member { name: "ClusterConfig", wire_name: None, location: Location::Body, shape: &MONITORING_CLUSTER_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringS3Output`.
+pub static MONITORING_S3_OUTPUT: Shape = Shape { name: "MonitoringS3Output", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &MONITORING_S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LocalPath", wire_name: None, location: Location::Body, shape: &PROCESSING_LOCAL_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3UploadMode", wire_name: None, location: Location::Body, shape: &PROCESSING_S3_UPLOAD_MODE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringS3Uri`.
+pub static MONITORING_S3_URI: Shape = Shape { name: "MonitoringS3Uri", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MonitoringScheduleConfig`.
+pub static MONITORING_SCHEDULE_CONFIG: Shape = Shape { name: "MonitoringScheduleConfig", kind: Kind::Structure(&[
+    Member { name: "ScheduleConfig", wire_name: None, location: Location::Body, shape: &SCHEDULE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MonitoringJobDefinition", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MonitoringJobDefinitionName", wire_name: None, location: Location::Body, shape: &MONITORING_JOB_DEFINITION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MonitoringType", wire_name: None, location: Location::Body, shape: &MONITORING_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringScheduleName`.
+pub static MONITORING_SCHEDULE_NAME: Shape = Shape { name: "MonitoringScheduleName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MonitoringStatisticsResource`.
+pub static MONITORING_STATISTICS_RESOURCE: Shape = Shape { name: "MonitoringStatisticsResource", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringStoppingCondition`.
+pub static MONITORING_STOPPING_CONDITION: Shape = Shape { name: "MonitoringStoppingCondition", kind: Kind::Structure(&[
+    Member { name: "MaxRuntimeInSeconds", wire_name: None, location: Location::Body, shape: &MONITORING_MAX_RUNTIME_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `MonitoringTimeOffsetString`.
+pub static MONITORING_TIME_OFFSET_STRING: Shape = Shape { name: "MonitoringTimeOffsetString", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MonitoringType`.
+pub static MONITORING_TYPE: Shape = Shape { name: "MonitoringType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `MountPath`.
+pub static MOUNT_PATH: Shape = Shape { name: "MountPath", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `MultiModelConfig`.
 pub static MULTI_MODEL_CONFIG: Shape = Shape { name: "MultiModelConfig", kind: Kind::Structure(&[
     Member { name: "ModelCacheSetting", wire_name: None, location: Location::Body, shape: &MODEL_CACHE_SETTING, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `NameContains`.
 pub static NAME_CONTAINS: Shape = Shape { name: "NameContains", kind: Kind::String { min: Some(0), max: Some(63), pattern: Some("[a-zA-Z0-9\\-]+"), values: &[] }, sensitive: false };
+/// `NeoVpcConfig`.
+pub static NEO_VPC_CONFIG: Shape = Shape { name: "NeoVpcConfig", kind: Kind::Structure(&[
+    Member { name: "SecurityGroupIds", wire_name: None, location: Location::Body, shape: &NEO_VPC_SECURITY_GROUP_IDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Subnets", wire_name: None, location: Location::Body, shape: &NEO_VPC_SUBNETS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `NeoVpcSecurityGroupId`.
+pub static NEO_VPC_SECURITY_GROUP_ID: Shape = Shape { name: "NeoVpcSecurityGroupId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `NeoVpcSecurityGroupIds`.
+pub static NEO_VPC_SECURITY_GROUP_IDS: Shape = Shape { name: "NeoVpcSecurityGroupIds", kind: Kind::List { member: &NEO_VPC_SECURITY_GROUP_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `NeoVpcSubnetId`.
+pub static NEO_VPC_SUBNET_ID: Shape = Shape { name: "NeoVpcSubnetId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `NeoVpcSubnets`.
+pub static NEO_VPC_SUBNETS: Shape = Shape { name: "NeoVpcSubnets", kind: Kind::List { member: &NEO_VPC_SUBNET_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `NestedFilters`.
+pub static NESTED_FILTERS: Shape = Shape { name: "NestedFilters", kind: Kind::Structure(&[
+    Member { name: "NestedPropertyName", wire_name: None, location: Location::Body, shape: &RESOURCE_PROPERTY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Filters", wire_name: None, location: Location::Body, shape: &FILTER_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `NestedFiltersList`.
+pub static NESTED_FILTERS_LIST: Shape = Shape { name: "NestedFiltersList", kind: Kind::List { member: &NESTED_FILTERS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `NetworkConfig`.
+pub static NETWORK_CONFIG: Shape = Shape { name: "NetworkConfig", kind: Kind::Structure(&[
+    Member { name: "EnableInterContainerTrafficEncryption", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableNetworkIsolation", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcConfig", wire_name: None, location: Location::Body, shape: &VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `NextToken`.
 pub static NEXT_TOKEN: Shape = Shape { name: "NextToken", kind: Kind::String { min: Some(0), max: Some(8192), pattern: Some(".*"), values: &[] }, sensitive: false };
+/// `NodeUnavailabilityType`.
+pub static NODE_UNAVAILABILITY_TYPE: Shape = Shape { name: "NodeUnavailabilityType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `NodeUnavailabilityValue`.
+pub static NODE_UNAVAILABILITY_VALUE: Shape = Shape { name: "NodeUnavailabilityValue", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `NonEmptyString256`.
+pub static NON_EMPTY_STRING256: Shape = Shape { name: "NonEmptyString256", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `NonEmptyString64`.
+pub static NON_EMPTY_STRING64: Shape = Shape { name: "NonEmptyString64", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `NotebookInstanceAcceleratorType`.
+pub static NOTEBOOK_INSTANCE_ACCELERATOR_TYPE: Shape = Shape { name: "NotebookInstanceAcceleratorType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `NotebookInstanceAcceleratorTypes`.
+pub static NOTEBOOK_INSTANCE_ACCELERATOR_TYPES: Shape = Shape { name: "NotebookInstanceAcceleratorTypes", kind: Kind::List { member: &NOTEBOOK_INSTANCE_ACCELERATOR_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `NotebookInstanceLifecycleConfigContent`.
+pub static NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_CONTENT: Shape = Shape { name: "NotebookInstanceLifecycleConfigContent", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `NotebookInstanceLifecycleConfigList`.
+pub static NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_LIST: Shape = Shape { name: "NotebookInstanceLifecycleConfigList", kind: Kind::List { member: &NOTEBOOK_INSTANCE_LIFECYCLE_HOOK, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `NotebookInstanceLifecycleConfigName`.
+pub static NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_NAME: Shape = Shape { name: "NotebookInstanceLifecycleConfigName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `NotebookInstanceLifecycleHook`.
+pub static NOTEBOOK_INSTANCE_LIFECYCLE_HOOK: Shape = Shape { name: "NotebookInstanceLifecycleHook", kind: Kind::Structure(&[
+    Member { name: "Content", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_CONTENT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `NotebookInstanceName`.
+pub static NOTEBOOK_INSTANCE_NAME: Shape = Shape { name: "NotebookInstanceName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `NotebookInstanceVolumeSizeInGB`.
+pub static NOTEBOOK_INSTANCE_VOLUME_SIZE_IN_GB: Shape = Shape { name: "NotebookInstanceVolumeSizeInGB", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `NotebookOutputOption`.
+pub static NOTEBOOK_OUTPUT_OPTION: Shape = Shape { name: "NotebookOutputOption", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `NotificationConfiguration`.
+pub static NOTIFICATION_CONFIGURATION: Shape = Shape { name: "NotificationConfiguration", kind: Kind::Structure(&[
+    Member { name: "NotificationTopicArn", wire_name: None, location: Location::Body, shape: &NOTIFICATION_TOPIC_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `NotificationTopicArn`.
+pub static NOTIFICATION_TOPIC_ARN: Shape = Shape { name: "NotificationTopicArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `NumberOfAcceleratorDevices`.
+pub static NUMBER_OF_ACCELERATOR_DEVICES: Shape = Shape { name: "NumberOfAcceleratorDevices", kind: Kind::Float { min: None, max: None }, sensitive: false };
+/// `NumberOfCpuCores`.
+pub static NUMBER_OF_CPU_CORES: Shape = Shape { name: "NumberOfCpuCores", kind: Kind::Float { min: None, max: None }, sensitive: false };
+/// `NumberOfHumanWorkersPerDataObject`.
+pub static NUMBER_OF_HUMAN_WORKERS_PER_DATA_OBJECT: Shape = Shape { name: "NumberOfHumanWorkersPerDataObject", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `NumberOfSteps`.
+pub static NUMBER_OF_STEPS: Shape = Shape { name: "NumberOfSteps", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `OfflineStoreConfig`.
+pub static OFFLINE_STORE_CONFIG: Shape = Shape { name: "OfflineStoreConfig", kind: Kind::Structure(&[
+    Member { name: "S3StorageConfig", wire_name: None, location: Location::Body, shape: &S3_STORAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisableGlueTableCreation", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataCatalogConfig", wire_name: None, location: Location::Body, shape: &DATA_CATALOG_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TableFormat", wire_name: None, location: Location::Body, shape: &TABLE_FORMAT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OidcConfig`.
+pub static OIDC_CONFIG: Shape = Shape { name: "OidcConfig", kind: Kind::Structure(&[
+    Member { name: "ClientId", wire_name: None, location: Location::Body, shape: &CLIENT_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientSecret", wire_name: None, location: Location::Body, shape: &CLIENT_SECRET, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Issuer", wire_name: None, location: Location::Body, shape: &OIDC_ENDPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AuthorizationEndpoint", wire_name: None, location: Location::Body, shape: &OIDC_ENDPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TokenEndpoint", wire_name: None, location: Location::Body, shape: &OIDC_ENDPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserInfoEndpoint", wire_name: None, location: Location::Body, shape: &OIDC_ENDPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LogoutEndpoint", wire_name: None, location: Location::Body, shape: &OIDC_ENDPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JwksUri", wire_name: None, location: Location::Body, shape: &OIDC_ENDPOINT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Scope", wire_name: None, location: Location::Body, shape: &SCOPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AuthenticationRequestExtraParams", wire_name: None, location: Location::Body, shape: &AUTHENTICATION_REQUEST_EXTRA_PARAMS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OidcEndpoint`.
+pub static OIDC_ENDPOINT: Shape = Shape { name: "OidcEndpoint", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `OidcMemberDefinition`.
+pub static OIDC_MEMBER_DEFINITION: Shape = Shape { name: "OidcMemberDefinition", kind: Kind::Structure(&[
+    Member { name: "Groups", wire_name: None, location: Location::Body, shape: &GROUPS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OnStartDeepHealthChecks`.
+pub static ON_START_DEEP_HEALTH_CHECKS: Shape = Shape { name: "OnStartDeepHealthChecks", kind: Kind::List { member: &DEEP_HEALTH_CHECK_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `OnlineStoreConfig`.
+pub static ONLINE_STORE_CONFIG: Shape = Shape { name: "OnlineStoreConfig", kind: Kind::Structure(&[
+    Member { name: "SecurityConfig", wire_name: None, location: Location::Body, shape: &ONLINE_STORE_SECURITY_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableOnlineStore", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TtlDuration", wire_name: None, location: Location::Body, shape: &TTL_DURATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StorageType", wire_name: None, location: Location::Body, shape: &STORAGE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OnlineStoreConfigUpdate`.
+pub static ONLINE_STORE_CONFIG_UPDATE: Shape = Shape { name: "OnlineStoreConfigUpdate", kind: Kind::Structure(&[
+    Member { name: "TtlDuration", wire_name: None, location: Location::Body, shape: &TTL_DURATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StorageType", wire_name: None, location: Location::Body, shape: &STORAGE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OnlineStoreSecurityConfig`.
+pub static ONLINE_STORE_SECURITY_CONFIG: Shape = Shape { name: "OnlineStoreSecurityConfig", kind: Kind::Structure(&[
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Operator`.
+pub static OPERATOR: Shape = Shape { name: "Operator", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `OptimizationConfig`.
+pub static OPTIMIZATION_CONFIG: Shape = Shape { name: "OptimizationConfig", kind: Kind::Union(&[
+    Member { name: "ModelQuantizationConfig", wire_name: None, location: Location::Body, shape: &MODEL_QUANTIZATION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCompilationConfig", wire_name: None, location: Location::Body, shape: &MODEL_COMPILATION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelShardingConfig", wire_name: None, location: Location::Body, shape: &MODEL_SHARDING_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelSpeculativeDecodingConfig", wire_name: None, location: Location::Body, shape: &MODEL_SPECULATIVE_DECODING_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OptimizationConfigs`.
+pub static OPTIMIZATION_CONFIGS: Shape = Shape { name: "OptimizationConfigs", kind: Kind::List { member: &OPTIMIZATION_CONFIG, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `OptimizationContainerImage`.
+pub static OPTIMIZATION_CONTAINER_IMAGE: Shape = Shape { name: "OptimizationContainerImage", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `OptimizationJobDeploymentInstanceType`.
+pub static OPTIMIZATION_JOB_DEPLOYMENT_INSTANCE_TYPE: Shape = Shape { name: "OptimizationJobDeploymentInstanceType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `OptimizationJobEnvironmentVariables`.
+pub static OPTIMIZATION_JOB_ENVIRONMENT_VARIABLES: Shape = Shape { name: "OptimizationJobEnvironmentVariables", kind: Kind::Map { key: &NON_EMPTY_STRING256, value: &STRING256, min: None, max: None }, sensitive: false };
+/// `OptimizationJobMaxInstanceCount`.
+pub static OPTIMIZATION_JOB_MAX_INSTANCE_COUNT: Shape = Shape { name: "OptimizationJobMaxInstanceCount", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `OptimizationJobModelSource`.
+pub static OPTIMIZATION_JOB_MODEL_SOURCE: Shape = Shape { name: "OptimizationJobModelSource", kind: Kind::Structure(&[
+    Member { name: "S3", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_JOB_MODEL_SOURCE_S3, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SageMakerModel", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_SAGE_MAKER_MODEL, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OptimizationJobModelSourceS3`.
+pub static OPTIMIZATION_JOB_MODEL_SOURCE_S3: Shape = Shape { name: "OptimizationJobModelSourceS3", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelAccessConfig", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_MODEL_ACCESS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OptimizationJobOutputConfig`.
+pub static OPTIMIZATION_JOB_OUTPUT_CONFIG: Shape = Shape { name: "OptimizationJobOutputConfig", kind: Kind::Structure(&[
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3OutputLocation", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SageMakerModel", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_SAGE_MAKER_MODEL, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OptimizationJobTrainingPlanArns`.
+pub static OPTIMIZATION_JOB_TRAINING_PLAN_ARNS: Shape = Shape { name: "OptimizationJobTrainingPlanArns", kind: Kind::List { member: &TRAINING_PLAN_ARN, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `OptimizationModelAcceptEula`.
+pub static OPTIMIZATION_MODEL_ACCEPT_EULA: Shape = Shape { name: "OptimizationModelAcceptEula", kind: Kind::Boolean, sensitive: false };
+/// `OptimizationModelAccessConfig`.
+pub static OPTIMIZATION_MODEL_ACCESS_CONFIG: Shape = Shape { name: "OptimizationModelAccessConfig", kind: Kind::Structure(&[
+    Member { name: "AcceptEula", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_MODEL_ACCEPT_EULA, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OptimizationSageMakerModel`.
+pub static OPTIMIZATION_SAGE_MAKER_MODEL: Shape = Shape { name: "OptimizationSageMakerModel", kind: Kind::Structure(&[
+    Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &MODEL_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OptimizationVpcConfig`.
+pub static OPTIMIZATION_VPC_CONFIG: Shape = Shape { name: "OptimizationVpcConfig", kind: Kind::Structure(&[
+    Member { name: "SecurityGroupIds", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_VPC_SECURITY_GROUP_IDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Subnets", wire_name: None, location: Location::Body, shape: &OPTIMIZATION_VPC_SUBNETS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OptimizationVpcSecurityGroupId`.
+pub static OPTIMIZATION_VPC_SECURITY_GROUP_ID: Shape = Shape { name: "OptimizationVpcSecurityGroupId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `OptimizationVpcSecurityGroupIds`.
+pub static OPTIMIZATION_VPC_SECURITY_GROUP_IDS: Shape = Shape { name: "OptimizationVpcSecurityGroupIds", kind: Kind::List { member: &OPTIMIZATION_VPC_SECURITY_GROUP_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `OptimizationVpcSubnetId`.
+pub static OPTIMIZATION_VPC_SUBNET_ID: Shape = Shape { name: "OptimizationVpcSubnetId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `OptimizationVpcSubnets`.
+pub static OPTIMIZATION_VPC_SUBNETS: Shape = Shape { name: "OptimizationVpcSubnets", kind: Kind::List { member: &OPTIMIZATION_VPC_SUBNET_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `OptionalVolumeSizeInGB`.
+pub static OPTIONAL_VOLUME_SIZE_IN_GB: Shape = Shape { name: "OptionalVolumeSizeInGB", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `OrderKey`.
 pub static ORDER_KEY: Shape = Shape { name: "OrderKey", kind: Kind::String { min: None, max: None, pattern: None, values: &["Ascending", "Descending"] }, sensitive: false };
+/// `OutputCompressionType`.
+pub static OUTPUT_COMPRESSION_TYPE: Shape = Shape { name: "OutputCompressionType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `OutputConfig`.
+pub static OUTPUT_CONFIG: Shape = Shape { name: "OutputConfig", kind: Kind::Structure(&[
+    Member { name: "S3OutputLocation", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TargetDevice", wire_name: None, location: Location::Body, shape: &TARGET_DEVICE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TargetPlatform", wire_name: None, location: Location::Body, shape: &TARGET_PLATFORM, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CompilerOptions", wire_name: None, location: Location::Body, shape: &COMPILER_OPTIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OutputDataConfig`.
+pub static OUTPUT_DATA_CONFIG: Shape = Shape { name: "OutputDataConfig", kind: Kind::Structure(&[
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CompressionType", wire_name: None, location: Location::Body, shape: &OUTPUT_COMPRESSION_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OutputParameter`.
+pub static OUTPUT_PARAMETER: Shape = Shape { name: "OutputParameter", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &STRING1024, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `OutputParameterList`.
+pub static OUTPUT_PARAMETER_LIST: Shape = Shape { name: "OutputParameterList", kind: Kind::List { member: &OUTPUT_PARAMETER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `OwnershipSettings`.
+pub static OWNERSHIP_SETTINGS: Shape = Shape { name: "OwnershipSettings", kind: Kind::Structure(&[
+    Member { name: "OwnerUserProfileName", wire_name: None, location: Location::Body, shape: &USER_PROFILE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `PaginationToken`.
 pub static PAGINATION_TOKEN: Shape = Shape { name: "PaginationToken", kind: Kind::String { min: Some(0), max: Some(8192), pattern: Some(".*"), values: &[] }, sensitive: false };
+/// `ParallelismConfiguration`.
+pub static PARALLELISM_CONFIGURATION: Shape = Shape { name: "ParallelismConfiguration", kind: Kind::Structure(&[
+    Member { name: "MaxParallelExecutionSteps", wire_name: None, location: Location::Body, shape: &MAX_PARALLEL_EXECUTION_STEPS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Parameter`.
+pub static PARAMETER: Shape = Shape { name: "Parameter", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &PIPELINE_PARAMETER_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &STRING1024, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ParameterKey`.
+pub static PARAMETER_KEY: Shape = Shape { name: "ParameterKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ParameterList`.
+pub static PARAMETER_LIST: Shape = Shape { name: "ParameterList", kind: Kind::List { member: &PARAMETER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ParameterName`.
+pub static PARAMETER_NAME: Shape = Shape { name: "ParameterName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ParameterRange`.
+pub static PARAMETER_RANGE: Shape = Shape { name: "ParameterRange", kind: Kind::Structure(&[
+    Member { name: "IntegerParameterRangeSpecification", wire_name: None, location: Location::Body, shape: &INTEGER_PARAMETER_RANGE_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContinuousParameterRangeSpecification", wire_name: None, location: Location::Body, shape: &CONTINUOUS_PARAMETER_RANGE_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CategoricalParameterRangeSpecification", wire_name: None, location: Location::Body, shape: &CATEGORICAL_PARAMETER_RANGE_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ParameterRanges`.
+pub static PARAMETER_RANGES: Shape = Shape { name: "ParameterRanges", kind: Kind::Structure(&[
+    Member { name: "IntegerParameterRanges", wire_name: None, location: Location::Body, shape: &INTEGER_PARAMETER_RANGES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContinuousParameterRanges", wire_name: None, location: Location::Body, shape: &CONTINUOUS_PARAMETER_RANGES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CategoricalParameterRanges", wire_name: None, location: Location::Body, shape: &CATEGORICAL_PARAMETER_RANGES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoParameters", wire_name: None, location: Location::Body, shape: &AUTO_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ParameterType`.
+pub static PARAMETER_TYPE: Shape = Shape { name: "ParameterType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ParameterValue`.
+pub static PARAMETER_VALUE: Shape = Shape { name: "ParameterValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ParameterValues`.
+pub static PARAMETER_VALUES: Shape = Shape { name: "ParameterValues", kind: Kind::List { member: &PARAMETER_VALUE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ParentHyperParameterTuningJob`.
+pub static PARENT_HYPER_PARAMETER_TUNING_JOB: Shape = Shape { name: "ParentHyperParameterTuningJob", kind: Kind::Structure(&[
+    Member { name: "HyperParameterTuningJobName", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ParentHyperParameterTuningJobs`.
+pub static PARENT_HYPER_PARAMETER_TUNING_JOBS: Shape = Shape { name: "ParentHyperParameterTuningJobs", kind: Kind::List { member: &PARENT_HYPER_PARAMETER_TUNING_JOB, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `PartnerAppAdminUserList`.
+pub static PARTNER_APP_ADMIN_USER_LIST: Shape = Shape { name: "PartnerAppAdminUserList", kind: Kind::List { member: &NON_EMPTY_STRING256, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `PartnerAppArguments`.
+pub static PARTNER_APP_ARGUMENTS: Shape = Shape { name: "PartnerAppArguments", kind: Kind::Map { key: &NON_EMPTY_STRING256, value: &STRING1024, min: None, max: None }, sensitive: false };
+/// `PartnerAppArn`.
+pub static PARTNER_APP_ARN: Shape = Shape { name: "PartnerAppArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PartnerAppAuthType`.
+pub static PARTNER_APP_AUTH_TYPE: Shape = Shape { name: "PartnerAppAuthType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PartnerAppConfig`.
+pub static PARTNER_APP_CONFIG: Shape = Shape { name: "PartnerAppConfig", kind: Kind::Structure(&[
+    Member { name: "AdminUsers", wire_name: None, location: Location::Body, shape: &PARTNER_APP_ADMIN_USER_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Arguments", wire_name: None, location: Location::Body, shape: &PARTNER_APP_ARGUMENTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AssignedGroupPatterns", wire_name: None, location: Location::Body, shape: &ASSIGNED_GROUP_PATTERNS_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleGroupAssignments", wire_name: None, location: Location::Body, shape: &ROLE_GROUP_ASSIGNMENTS_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PartnerAppMaintenanceConfig`.
+pub static PARTNER_APP_MAINTENANCE_CONFIG: Shape = Shape { name: "PartnerAppMaintenanceConfig", kind: Kind::Structure(&[
+    Member { name: "MaintenanceWindowStart", wire_name: None, location: Location::Body, shape: &WEEKLY_SCHEDULE_TIME_FORMAT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PartnerAppName`.
+pub static PARTNER_APP_NAME: Shape = Shape { name: "PartnerAppName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PartnerAppType`.
+pub static PARTNER_APP_TYPE: Shape = Shape { name: "PartnerAppType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `Peft`.
+pub static PEFT: Shape = Shape { name: "Peft", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `PendingDeploymentSummary`.
 pub static PENDING_DEPLOYMENT_SUMMARY: Shape = Shape { name: "PendingDeploymentSummary", kind: Kind::Structure(&[
     Member { name: "EndpointConfigName", wire_name: None, location: Location::Body, shape: &ENDPOINT_CONFIG_NAME, required: true, idempotency_token: false, timestamp_format: None },
@@ -859,6 +4837,60 @@ pub static PENDING_PRODUCTION_VARIANT_SUMMARY: Shape = Shape { name: "PendingPro
     Member { name: "AcceleratorPartitionLayouts", wire_name: None, location: Location::Body, shape: &ACCELERATOR_PARTITION_LAYOUTS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `PendingProductionVariantSummaryList`.
 pub static PENDING_PRODUCTION_VARIANT_SUMMARY_LIST: Shape = Shape { name: "PendingProductionVariantSummaryList", kind: Kind::List { member: &PENDING_PRODUCTION_VARIANT_SUMMARY, member_name: None, flattened: false, min: Some(1), max: None }, sensitive: false };
+/// `Percentage`.
+pub static PERCENTAGE: Shape = Shape { name: "Percentage", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `Phase`.
+pub static PHASE: Shape = Shape { name: "Phase", kind: Kind::Structure(&[
+    Member { name: "InitialNumberOfUsers", wire_name: None, location: Location::Body, shape: &INITIAL_NUMBER_OF_USERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpawnRate", wire_name: None, location: Location::Body, shape: &SPAWN_RATE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DurationInSeconds", wire_name: None, location: Location::Body, shape: &TRAFFIC_DURATION_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Phases`.
+pub static PHASES: Shape = Shape { name: "Phases", kind: Kind::List { member: &PHASE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `PipelineArn`.
+pub static PIPELINE_ARN: Shape = Shape { name: "PipelineArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PipelineDefinition`.
+pub static PIPELINE_DEFINITION: Shape = Shape { name: "PipelineDefinition", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PipelineDefinitionS3Location`.
+pub static PIPELINE_DEFINITION_S3_LOCATION: Shape = Shape { name: "PipelineDefinitionS3Location", kind: Kind::Structure(&[
+    Member { name: "Bucket", wire_name: None, location: Location::Body, shape: &BUCKET_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ObjectKey", wire_name: None, location: Location::Body, shape: &KEY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VersionId", wire_name: None, location: Location::Body, shape: &VERSION_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PipelineDescription`.
+pub static PIPELINE_DESCRIPTION: Shape = Shape { name: "PipelineDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PipelineExecutionArn`.
+pub static PIPELINE_EXECUTION_ARN: Shape = Shape { name: "PipelineExecutionArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PipelineExecutionDescription`.
+pub static PIPELINE_EXECUTION_DESCRIPTION: Shape = Shape { name: "PipelineExecutionDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PipelineExecutionName`.
+pub static PIPELINE_EXECUTION_NAME: Shape = Shape { name: "PipelineExecutionName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PipelineName`.
+pub static PIPELINE_NAME: Shape = Shape { name: "PipelineName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PipelineNameOrArn`.
+pub static PIPELINE_NAME_OR_ARN: Shape = Shape { name: "PipelineNameOrArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PipelineParameterName`.
+pub static PIPELINE_PARAMETER_NAME: Shape = Shape { name: "PipelineParameterName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PipelineVersionAlias`.
+pub static PIPELINE_VERSION_ALIAS: Shape = Shape { name: "PipelineVersionAlias", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PipelineVersionAliasList`.
+pub static PIPELINE_VERSION_ALIAS_LIST: Shape = Shape { name: "PipelineVersionAliasList", kind: Kind::List { member: &PIPELINE_VERSION_ALIAS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `PipelineVersionDescription`.
+pub static PIPELINE_VERSION_DESCRIPTION: Shape = Shape { name: "PipelineVersionDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PipelineVersionId`.
+pub static PIPELINE_VERSION_ID: Shape = Shape { name: "PipelineVersionId", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `PipelineVersionName`.
+pub static PIPELINE_VERSION_NAME: Shape = Shape { name: "PipelineVersionName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PlacementSpecification`.
+pub static PLACEMENT_SPECIFICATION: Shape = Shape { name: "PlacementSpecification", kind: Kind::Structure(&[
+    Member { name: "UltraServerId", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PlacementSpecifications`.
+pub static PLACEMENT_SPECIFICATIONS: Shape = Shape { name: "PlacementSpecifications", kind: Kind::List { member: &PLACEMENT_SPECIFICATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `PlatformIdentifier`.
+pub static PLATFORM_IDENTIFIER: Shape = Shape { name: "PlatformIdentifier", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PolicyString`.
+pub static POLICY_STRING: Shape = Shape { name: "PolicyString", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `PreemptTeamTasks`.
+pub static PREEMPT_TEAM_TASKS: Shape = Shape { name: "PreemptTeamTasks", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `PrefixAwareRoutingConcurrencyThreshold`.
 pub static PREFIX_AWARE_ROUTING_CONCURRENCY_THRESHOLD: Shape = Shape { name: "PrefixAwareRoutingConcurrencyThreshold", kind: Kind::Integer { min: Some(1), max: Some(1024) }, sensitive: false };
 /// `PrefixAwareRoutingConfig`.
@@ -871,6 +4903,107 @@ pub static PREFIX_AWARE_ROUTING_PREFIX_LENGTH: Shape = Shape { name: "PrefixAwar
 pub static PRESIGNED_URL_ACCESS_CONFIG: Shape = Shape { name: "PresignedUrlAccessConfig", kind: Kind::Structure(&[
     Member { name: "AcceptEula", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "ExpectedS3Url", wire_name: None, location: Location::Body, shape: &S3_MODEL_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PriorityClass`.
+pub static PRIORITY_CLASS: Shape = Shape { name: "PriorityClass", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &CLUSTER_SCHEDULER_PRIORITY_CLASS_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Weight", wire_name: None, location: Location::Body, shape: &PRIORITY_WEIGHT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PriorityClassList`.
+pub static PRIORITY_CLASS_LIST: Shape = Shape { name: "PriorityClassList", kind: Kind::List { member: &PRIORITY_CLASS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `PriorityWeight`.
+pub static PRIORITY_WEIGHT: Shape = Shape { name: "PriorityWeight", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ProbabilityThresholdAttribute`.
+pub static PROBABILITY_THRESHOLD_ATTRIBUTE: Shape = Shape { name: "ProbabilityThresholdAttribute", kind: Kind::Float { min: None, max: None }, sensitive: false };
+/// `ProblemType`.
+pub static PROBLEM_TYPE: Shape = Shape { name: "ProblemType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProcessingClusterConfig`.
+pub static PROCESSING_CLUSTER_CONFIG: Shape = Shape { name: "ProcessingClusterConfig", kind: Kind::Structure(&[
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &PROCESSING_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &PROCESSING_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeSizeInGB", wire_name: None, location: Location::Body, shape: &PROCESSING_VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeKmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstancePreferences", wire_name: None, location: Location::Body, shape: &PROCESSING_INSTANCE_PREFERENCE_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SelectedInstanceType", wire_name: None, location: Location::Body, shape: &PROCESSING_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SelectedInstanceCount", wire_name: None, location: Location::Body, shape: &PROCESSING_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProcessingEnvironmentKey`.
+pub static PROCESSING_ENVIRONMENT_KEY: Shape = Shape { name: "ProcessingEnvironmentKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProcessingEnvironmentMap`.
+pub static PROCESSING_ENVIRONMENT_MAP: Shape = Shape { name: "ProcessingEnvironmentMap", kind: Kind::Map { key: &PROCESSING_ENVIRONMENT_KEY, value: &PROCESSING_ENVIRONMENT_VALUE, min: None, max: None }, sensitive: false };
+/// `ProcessingEnvironmentValue`.
+pub static PROCESSING_ENVIRONMENT_VALUE: Shape = Shape { name: "ProcessingEnvironmentValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProcessingFeatureStoreOutput`.
+pub static PROCESSING_FEATURE_STORE_OUTPUT: Shape = Shape { name: "ProcessingFeatureStoreOutput", kind: Kind::Structure(&[
+    Member { name: "FeatureGroupName", wire_name: None, location: Location::Body, shape: &FEATURE_GROUP_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProcessingInput`.
+pub static PROCESSING_INPUT: Shape = Shape { name: "ProcessingInput", kind: Kind::Structure(&[
+    Member { name: "InputName", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppManaged", wire_name: None, location: Location::Body, shape: &APP_MANAGED, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3Input", wire_name: None, location: Location::Body, shape: &PROCESSING_S3_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DatasetDefinition", wire_name: None, location: Location::Body, shape: &DATASET_DEFINITION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProcessingInputs`.
+pub static PROCESSING_INPUTS: Shape = Shape { name: "ProcessingInputs", kind: Kind::List { member: &PROCESSING_INPUT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ProcessingInstanceCount`.
+pub static PROCESSING_INSTANCE_COUNT: Shape = Shape { name: "ProcessingInstanceCount", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ProcessingInstancePreference`.
+pub static PROCESSING_INSTANCE_PREFERENCE: Shape = Shape { name: "ProcessingInstancePreference", kind: Kind::Structure(&[
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &PROCESSING_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &PROCESSING_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProcessingInstancePreferenceList`.
+pub static PROCESSING_INSTANCE_PREFERENCE_LIST: Shape = Shape { name: "ProcessingInstancePreferenceList", kind: Kind::List { member: &PROCESSING_INSTANCE_PREFERENCE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ProcessingInstanceType`.
+pub static PROCESSING_INSTANCE_TYPE: Shape = Shape { name: "ProcessingInstanceType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProcessingJobName`.
+pub static PROCESSING_JOB_NAME: Shape = Shape { name: "ProcessingJobName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProcessingLocalPath`.
+pub static PROCESSING_LOCAL_PATH: Shape = Shape { name: "ProcessingLocalPath", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProcessingMaxRuntimeInSeconds`.
+pub static PROCESSING_MAX_RUNTIME_IN_SECONDS: Shape = Shape { name: "ProcessingMaxRuntimeInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ProcessingOutput`.
+pub static PROCESSING_OUTPUT: Shape = Shape { name: "ProcessingOutput", kind: Kind::Structure(&[
+    Member { name: "OutputName", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3Output", wire_name: None, location: Location::Body, shape: &PROCESSING_S3_OUTPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FeatureStoreOutput", wire_name: None, location: Location::Body, shape: &PROCESSING_FEATURE_STORE_OUTPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppManaged", wire_name: None, location: Location::Body, shape: &APP_MANAGED, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProcessingOutputConfig`.
+pub static PROCESSING_OUTPUT_CONFIG: Shape = Shape { name: "ProcessingOutputConfig", kind: Kind::Structure(&[
+    Member { name: "Outputs", wire_name: None, location: Location::Body, shape: &PROCESSING_OUTPUTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProcessingOutputs`.
+pub static PROCESSING_OUTPUTS: Shape = Shape { name: "ProcessingOutputs", kind: Kind::List { member: &PROCESSING_OUTPUT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ProcessingResources`.
+pub static PROCESSING_RESOURCES: Shape = Shape { name: "ProcessingResources", kind: Kind::Structure(&[
+    Member { name: "ClusterConfig", wire_name: None, location: Location::Body, shape: &PROCESSING_CLUSTER_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProcessingS3CompressionType`.
+pub static PROCESSING_S3_COMPRESSION_TYPE: Shape = Shape { name: "ProcessingS3CompressionType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProcessingS3DataDistributionType`.
+pub static PROCESSING_S3_DATA_DISTRIBUTION_TYPE: Shape = Shape { name: "ProcessingS3DataDistributionType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProcessingS3DataType`.
+pub static PROCESSING_S3_DATA_TYPE: Shape = Shape { name: "ProcessingS3DataType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProcessingS3Input`.
+pub static PROCESSING_S3_INPUT: Shape = Shape { name: "ProcessingS3Input", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LocalPath", wire_name: None, location: Location::Body, shape: &PROCESSING_LOCAL_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3DataType", wire_name: None, location: Location::Body, shape: &PROCESSING_S3_DATA_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3InputMode", wire_name: None, location: Location::Body, shape: &PROCESSING_S3_INPUT_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3DataDistributionType", wire_name: None, location: Location::Body, shape: &PROCESSING_S3_DATA_DISTRIBUTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3CompressionType", wire_name: None, location: Location::Body, shape: &PROCESSING_S3_COMPRESSION_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProcessingS3InputMode`.
+pub static PROCESSING_S3_INPUT_MODE: Shape = Shape { name: "ProcessingS3InputMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProcessingS3Output`.
+pub static PROCESSING_S3_OUTPUT: Shape = Shape { name: "ProcessingS3Output", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LocalPath", wire_name: None, location: Location::Body, shape: &PROCESSING_LOCAL_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3UploadMode", wire_name: None, location: Location::Body, shape: &PROCESSING_S3_UPLOAD_MODE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProcessingS3UploadMode`.
+pub static PROCESSING_S3_UPLOAD_MODE: Shape = Shape { name: "ProcessingS3UploadMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProcessingStoppingCondition`.
+pub static PROCESSING_STOPPING_CONDITION: Shape = Shape { name: "ProcessingStoppingCondition", kind: Kind::Structure(&[
+    Member { name: "MaxRuntimeInSeconds", wire_name: None, location: Location::Body, shape: &PROCESSING_MAX_RUNTIME_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProcessingVolumeSizeInGB`.
+pub static PROCESSING_VOLUME_SIZE_IN_GB: Shape = Shape { name: "ProcessingVolumeSizeInGB", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `Processor`.
+pub static PROCESSOR: Shape = Shape { name: "Processor", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProductId`.
+pub static PRODUCT_ID: Shape = Shape { name: "ProductId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `ProductionVariant`.
 pub static PRODUCTION_VARIANT: Shape = Shape { name: "ProductionVariant", kind: Kind::Structure(&[
     Member { name: "VariantName", wire_name: None, location: Location::Body, shape: &VARIANT_NAME, required: true, idempotency_token: false, timestamp_format: None },
@@ -944,6 +5077,10 @@ pub static PRODUCTION_VARIANT_SERVERLESS_CONFIG: Shape = Shape { name: "Producti
     Member { name: "MemorySizeInMB", wire_name: None, location: Location::Body, shape: &SERVERLESS_MEMORY_SIZE_IN_MB, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "MaxConcurrency", wire_name: None, location: Location::Body, shape: &SERVERLESS_MAX_CONCURRENCY, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "ProvisionedConcurrency", wire_name: None, location: Location::Body, shape: &SERVERLESS_PROVISIONED_CONCURRENCY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProductionVariantServerlessUpdateConfig`.
+pub static PRODUCTION_VARIANT_SERVERLESS_UPDATE_CONFIG: Shape = Shape { name: "ProductionVariantServerlessUpdateConfig", kind: Kind::Structure(&[
+    Member { name: "MaxConcurrency", wire_name: None, location: Location::Body, shape: &SERVERLESS_MAX_CONCURRENCY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProvisionedConcurrency", wire_name: None, location: Location::Body, shape: &SERVERLESS_PROVISIONED_CONCURRENCY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ProductionVariantStatus`.
 pub static PRODUCTION_VARIANT_STATUS: Shape = Shape { name: "ProductionVariantStatus", kind: Kind::Structure(&[
     Member { name: "Status", wire_name: None, location: Location::Body, shape: &VARIANT_STATUS, required: true, idempotency_token: false, timestamp_format: None },
@@ -971,6 +5108,86 @@ pub static PRODUCTION_VARIANT_SUMMARY: Shape = Shape { name: "ProductionVariantS
 pub static PRODUCTION_VARIANT_SUMMARY_LIST: Shape = Shape { name: "ProductionVariantSummaryList", kind: Kind::List { member: &PRODUCTION_VARIANT_SUMMARY, member_name: None, flattened: false, min: Some(1), max: None }, sensitive: false };
 /// `ProductionVariantVolumeSizeInGB`.
 pub static PRODUCTION_VARIANT_VOLUME_SIZE_IN_GB: Shape = Shape { name: "ProductionVariantVolumeSizeInGB", kind: Kind::Integer { min: Some(1), max: Some(512) }, sensitive: false };
+/// `ProfilerConfig`.
+pub static PROFILER_CONFIG: Shape = Shape { name: "ProfilerConfig", kind: Kind::Structure(&[
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProfilingIntervalInMilliseconds", wire_name: None, location: Location::Body, shape: &PROFILING_INTERVAL_IN_MILLISECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProfilingParameters", wire_name: None, location: Location::Body, shape: &PROFILING_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisableProfiler", wire_name: None, location: Location::Body, shape: &DISABLE_PROFILER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProfilerConfigForUpdate`.
+pub static PROFILER_CONFIG_FOR_UPDATE: Shape = Shape { name: "ProfilerConfigForUpdate", kind: Kind::Structure(&[
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProfilingIntervalInMilliseconds", wire_name: None, location: Location::Body, shape: &PROFILING_INTERVAL_IN_MILLISECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProfilingParameters", wire_name: None, location: Location::Body, shape: &PROFILING_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisableProfiler", wire_name: None, location: Location::Body, shape: &DISABLE_PROFILER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProfilerRuleConfiguration`.
+pub static PROFILER_RULE_CONFIGURATION: Shape = Shape { name: "ProfilerRuleConfiguration", kind: Kind::Structure(&[
+    Member { name: "RuleConfigurationName", wire_name: None, location: Location::Body, shape: &RULE_CONFIGURATION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LocalPath", wire_name: None, location: Location::Body, shape: &DIRECTORY_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RuleEvaluatorImage", wire_name: None, location: Location::Body, shape: &ALGORITHM_IMAGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &PROCESSING_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeSizeInGB", wire_name: None, location: Location::Body, shape: &OPTIONAL_VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RuleParameters", wire_name: None, location: Location::Body, shape: &RULE_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProfilerRuleConfigurations`.
+pub static PROFILER_RULE_CONFIGURATIONS: Shape = Shape { name: "ProfilerRuleConfigurations", kind: Kind::List { member: &PROFILER_RULE_CONFIGURATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `ProfilingIntervalInMilliseconds`.
+pub static PROFILING_INTERVAL_IN_MILLISECONDS: Shape = Shape { name: "ProfilingIntervalInMilliseconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ProfilingParameters`.
+pub static PROFILING_PARAMETERS: Shape = Shape { name: "ProfilingParameters", kind: Kind::Map { key: &CONFIG_KEY, value: &CONFIG_VALUE, min: None, max: None }, sensitive: false };
+/// `ProgrammingLang`.
+pub static PROGRAMMING_LANG: Shape = Shape { name: "ProgrammingLang", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProjectEntityName`.
+pub static PROJECT_ENTITY_NAME: Shape = Shape { name: "ProjectEntityName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProvisioningParameter`.
+pub static PROVISIONING_PARAMETER: Shape = Shape { name: "ProvisioningParameter", kind: Kind::Structure(&[
+    Member { name: "Key", wire_name: None, location: Location::Body, shape: &PROVISIONING_PARAMETER_KEY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &PROVISIONING_PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProvisioningParameterKey`.
+pub static PROVISIONING_PARAMETER_KEY: Shape = Shape { name: "ProvisioningParameterKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProvisioningParameterValue`.
+pub static PROVISIONING_PARAMETER_VALUE: Shape = Shape { name: "ProvisioningParameterValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ProvisioningParameters`.
+pub static PROVISIONING_PARAMETERS: Shape = Shape { name: "ProvisioningParameters", kind: Kind::List { member: &PROVISIONING_PARAMETER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `PublicWorkforceTaskPrice`.
+pub static PUBLIC_WORKFORCE_TASK_PRICE: Shape = Shape { name: "PublicWorkforceTaskPrice", kind: Kind::Structure(&[
+    Member { name: "AmountInUsd", wire_name: None, location: Location::Body, shape: &USD, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PutModelPackageGroupPolicyInput`.
+pub static PUT_MODEL_PACKAGE_GROUP_POLICY_INPUT: Shape = Shape { name: "PutModelPackageGroupPolicyInput", kind: Kind::Structure(&[
+    Member { name: "ModelPackageGroupName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourcePolicy", wire_name: None, location: Location::Body, shape: &POLICY_STRING, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `QProfileArn`.
+pub static Q_PROFILE_ARN: Shape = Shape { name: "QProfileArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RSessionAppSettings`.
+pub static R_SESSION_APP_SETTINGS: Shape = Shape { name: "RSessionAppSettings", kind: Kind::Structure(&[
+    Member { name: "DefaultResourceSpec", wire_name: None, location: Location::Body, shape: &RESOURCE_SPEC, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomImages", wire_name: None, location: Location::Body, shape: &CUSTOM_IMAGES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RStudioServerProAccessStatus`.
+pub static R_STUDIO_SERVER_PRO_ACCESS_STATUS: Shape = Shape { name: "RStudioServerProAccessStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RStudioServerProAppSettings`.
+pub static R_STUDIO_SERVER_PRO_APP_SETTINGS: Shape = Shape { name: "RStudioServerProAppSettings", kind: Kind::Structure(&[
+    Member { name: "AccessStatus", wire_name: None, location: Location::Body, shape: &R_STUDIO_SERVER_PRO_ACCESS_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserGroup", wire_name: None, location: Location::Body, shape: &R_STUDIO_SERVER_PRO_USER_GROUP, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RStudioServerProDomainSettings`.
+pub static R_STUDIO_SERVER_PRO_DOMAIN_SETTINGS: Shape = Shape { name: "RStudioServerProDomainSettings", kind: Kind::Structure(&[
+    Member { name: "DomainExecutionRoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RStudioConnectUrl", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RStudioPackageManagerUrl", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultResourceSpec", wire_name: None, location: Location::Body, shape: &RESOURCE_SPEC, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RStudioServerProDomainSettingsForUpdate`.
+pub static R_STUDIO_SERVER_PRO_DOMAIN_SETTINGS_FOR_UPDATE: Shape = Shape { name: "RStudioServerProDomainSettingsForUpdate", kind: Kind::Structure(&[
+    Member { name: "DomainExecutionRoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultResourceSpec", wire_name: None, location: Location::Body, shape: &RESOURCE_SPEC, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RStudioConnectUrl", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RStudioPackageManagerUrl", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RStudioServerProUserGroup`.
+pub static R_STUDIO_SERVER_PRO_USER_GROUP: Shape = Shape { name: "RStudioServerProUserGroup", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RandomSeed`.
+pub static RANDOM_SEED: Shape = Shape { name: "RandomSeed", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `RealTimeInferenceConfig`.
+pub static REAL_TIME_INFERENCE_CONFIG: Shape = Shape { name: "RealTimeInferenceConfig", kind: Kind::Structure(&[
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &PRODUCTION_VARIANT_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &TASK_COUNT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `RealTimeInferenceRecommendation`.
 pub static REAL_TIME_INFERENCE_RECOMMENDATION: Shape = Shape { name: "RealTimeInferenceRecommendation", kind: Kind::Structure(&[
     Member { name: "RecommendationId", wire_name: None, location: Location::Body, shape: &STRING, required: true, idempotency_token: false, timestamp_format: None },
@@ -978,10 +5195,132 @@ pub static REAL_TIME_INFERENCE_RECOMMENDATION: Shape = Shape { name: "RealTimeIn
     Member { name: "Environment", wire_name: None, location: Location::Body, shape: &ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `RealTimeInferenceRecommendations`.
 pub static REAL_TIME_INFERENCE_RECOMMENDATIONS: Shape = Shape { name: "RealTimeInferenceRecommendations", kind: Kind::List { member: &REAL_TIME_INFERENCE_RECOMMENDATION, member_name: None, flattened: false, min: Some(0), max: Some(3) }, sensitive: false };
+/// `RealtimeInferenceInstanceTypes`.
+pub static REALTIME_INFERENCE_INSTANCE_TYPES: Shape = Shape { name: "RealtimeInferenceInstanceTypes", kind: Kind::List { member: &PRODUCTION_VARIANT_INSTANCE_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `RecipeName`.
+pub static RECIPE_NAME: Shape = Shape { name: "RecipeName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RecommendationJobCompiledOutputConfig`.
+pub static RECOMMENDATION_JOB_COMPILED_OUTPUT_CONFIG: Shape = Shape { name: "RecommendationJobCompiledOutputConfig", kind: Kind::Structure(&[
+    Member { name: "S3OutputUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RecommendationJobContainerConfig`.
+pub static RECOMMENDATION_JOB_CONTAINER_CONFIG: Shape = Shape { name: "RecommendationJobContainerConfig", kind: Kind::Structure(&[
+    Member { name: "Domain", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Task", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Framework", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FrameworkVersion", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_FRAMEWORK_VERSION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PayloadConfig", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_PAYLOAD_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NearestModelName", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedInstanceTypes", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_SUPPORTED_INSTANCE_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedEndpointType", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_SUPPORTED_ENDPOINT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataInputConfig", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_DATA_INPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedResponseMIMETypes", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_SUPPORTED_RESPONSE_MIME_TYPES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RecommendationJobDataInputConfig`.
+pub static RECOMMENDATION_JOB_DATA_INPUT_CONFIG: Shape = Shape { name: "RecommendationJobDataInputConfig", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RecommendationJobDescription`.
+pub static RECOMMENDATION_JOB_DESCRIPTION: Shape = Shape { name: "RecommendationJobDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RecommendationJobFrameworkVersion`.
+pub static RECOMMENDATION_JOB_FRAMEWORK_VERSION: Shape = Shape { name: "RecommendationJobFrameworkVersion", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RecommendationJobInputConfig`.
+pub static RECOMMENDATION_JOB_INPUT_CONFIG: Shape = Shape { name: "RecommendationJobInputConfig", kind: Kind::Structure(&[
+    Member { name: "ModelPackageVersionArn", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &MODEL_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobDurationInSeconds", wire_name: None, location: Location::Body, shape: &JOB_DURATION_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrafficPattern", wire_name: None, location: Location::Body, shape: &TRAFFIC_PATTERN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceLimit", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_RESOURCE_LIMIT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EndpointConfigurations", wire_name: None, location: Location::Body, shape: &ENDPOINT_INPUT_CONFIGURATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeKmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContainerConfig", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_CONTAINER_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Endpoints", wire_name: None, location: Location::Body, shape: &ENDPOINTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcConfig", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_VPC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RecommendationJobName`.
+pub static RECOMMENDATION_JOB_NAME: Shape = Shape { name: "RecommendationJobName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RecommendationJobOutputConfig`.
+pub static RECOMMENDATION_JOB_OUTPUT_CONFIG: Shape = Shape { name: "RecommendationJobOutputConfig", kind: Kind::Structure(&[
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CompiledOutputConfig", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_COMPILED_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RecommendationJobPayloadConfig`.
+pub static RECOMMENDATION_JOB_PAYLOAD_CONFIG: Shape = Shape { name: "RecommendationJobPayloadConfig", kind: Kind::Structure(&[
+    Member { name: "SamplePayloadUrl", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedContentTypes", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_SUPPORTED_CONTENT_TYPES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RecommendationJobResourceLimit`.
+pub static RECOMMENDATION_JOB_RESOURCE_LIMIT: Shape = Shape { name: "RecommendationJobResourceLimit", kind: Kind::Structure(&[
+    Member { name: "MaxNumberOfTests", wire_name: None, location: Location::Body, shape: &MAX_NUMBER_OF_TESTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxParallelOfTests", wire_name: None, location: Location::Body, shape: &MAX_PARALLEL_OF_TESTS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RecommendationJobStoppingConditions`.
+pub static RECOMMENDATION_JOB_STOPPING_CONDITIONS: Shape = Shape { name: "RecommendationJobStoppingConditions", kind: Kind::Structure(&[
+    Member { name: "MaxInvocations", wire_name: None, location: Location::Body, shape: &INTEGER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelLatencyThresholds", wire_name: None, location: Location::Body, shape: &MODEL_LATENCY_THRESHOLDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FlatInvocations", wire_name: None, location: Location::Body, shape: &FLAT_INVOCATIONS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RecommendationJobSupportedContentType`.
+pub static RECOMMENDATION_JOB_SUPPORTED_CONTENT_TYPE: Shape = Shape { name: "RecommendationJobSupportedContentType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RecommendationJobSupportedContentTypes`.
+pub static RECOMMENDATION_JOB_SUPPORTED_CONTENT_TYPES: Shape = Shape { name: "RecommendationJobSupportedContentTypes", kind: Kind::List { member: &RECOMMENDATION_JOB_SUPPORTED_CONTENT_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `RecommendationJobSupportedEndpointType`.
+pub static RECOMMENDATION_JOB_SUPPORTED_ENDPOINT_TYPE: Shape = Shape { name: "RecommendationJobSupportedEndpointType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RecommendationJobSupportedInstanceTypes`.
+pub static RECOMMENDATION_JOB_SUPPORTED_INSTANCE_TYPES: Shape = Shape { name: "RecommendationJobSupportedInstanceTypes", kind: Kind::List { member: &STRING, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `RecommendationJobSupportedResponseMIMEType`.
+pub static RECOMMENDATION_JOB_SUPPORTED_RESPONSE_MIME_TYPE: Shape = Shape { name: "RecommendationJobSupportedResponseMIMEType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RecommendationJobSupportedResponseMIMETypes`.
+pub static RECOMMENDATION_JOB_SUPPORTED_RESPONSE_MIME_TYPES: Shape = Shape { name: "RecommendationJobSupportedResponseMIMETypes", kind: Kind::List { member: &RECOMMENDATION_JOB_SUPPORTED_RESPONSE_MIME_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `RecommendationJobType`.
+pub static RECOMMENDATION_JOB_TYPE: Shape = Shape { name: "RecommendationJobType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RecommendationJobVpcConfig`.
+pub static RECOMMENDATION_JOB_VPC_CONFIG: Shape = Shape { name: "RecommendationJobVpcConfig", kind: Kind::Structure(&[
+    Member { name: "SecurityGroupIds", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_VPC_SECURITY_GROUP_IDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Subnets", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_VPC_SUBNETS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RecommendationJobVpcSecurityGroupId`.
+pub static RECOMMENDATION_JOB_VPC_SECURITY_GROUP_ID: Shape = Shape { name: "RecommendationJobVpcSecurityGroupId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RecommendationJobVpcSecurityGroupIds`.
+pub static RECOMMENDATION_JOB_VPC_SECURITY_GROUP_IDS: Shape = Shape { name: "RecommendationJobVpcSecurityGroupIds", kind: Kind::List { member: &RECOMMENDATION_JOB_VPC_SECURITY_GROUP_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `RecommendationJobVpcSubnetId`.
+pub static RECOMMENDATION_JOB_VPC_SUBNET_ID: Shape = Shape { name: "RecommendationJobVpcSubnetId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RecommendationJobVpcSubnets`.
+pub static RECOMMENDATION_JOB_VPC_SUBNETS: Shape = Shape { name: "RecommendationJobVpcSubnets", kind: Kind::List { member: &RECOMMENDATION_JOB_VPC_SUBNET_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `RecommendationStatus`.
 pub static RECOMMENDATION_STATUS: Shape = Shape { name: "RecommendationStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &["IN_PROGRESS", "COMPLETED", "FAILED", "NOT_APPLICABLE"] }, sensitive: false };
+/// `RecordWrapper`.
+pub static RECORD_WRAPPER: Shape = Shape { name: "RecordWrapper", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RedshiftClusterId`.
+pub static REDSHIFT_CLUSTER_ID: Shape = Shape { name: "RedshiftClusterId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RedshiftDatabase`.
+pub static REDSHIFT_DATABASE: Shape = Shape { name: "RedshiftDatabase", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RedshiftDatasetDefinition`.
+pub static REDSHIFT_DATASET_DEFINITION: Shape = Shape { name: "RedshiftDatasetDefinition", kind: Kind::Structure(&[
+    Member { name: "ClusterId", wire_name: None, location: Location::Body, shape: &REDSHIFT_CLUSTER_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Database", wire_name: None, location: Location::Body, shape: &REDSHIFT_DATABASE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DbUser", wire_name: None, location: Location::Body, shape: &REDSHIFT_USER_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "QueryString", wire_name: None, location: Location::Body, shape: &REDSHIFT_QUERY_STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClusterRoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputS3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputFormat", wire_name: None, location: Location::Body, shape: &REDSHIFT_RESULT_FORMAT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputCompression", wire_name: None, location: Location::Body, shape: &REDSHIFT_RESULT_COMPRESSION_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RedshiftQueryString`.
+pub static REDSHIFT_QUERY_STRING: Shape = Shape { name: "RedshiftQueryString", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RedshiftResultCompressionType`.
+pub static REDSHIFT_RESULT_COMPRESSION_TYPE: Shape = Shape { name: "RedshiftResultCompressionType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RedshiftResultFormat`.
+pub static REDSHIFT_RESULT_FORMAT: Shape = Shape { name: "RedshiftResultFormat", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RedshiftUserName`.
+pub static REDSHIFT_USER_NAME: Shape = Shape { name: "RedshiftUserName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `ReferenceMinVersion`.
 pub static REFERENCE_MIN_VERSION: Shape = Shape { name: "ReferenceMinVersion", kind: Kind::String { min: Some(5), max: Some(14), pattern: Some("\\d{1,4}.\\d{1,4}.\\d{1,4}"), values: &[] }, sensitive: false };
+/// `RegionName`.
+pub static REGION_NAME: Shape = Shape { name: "RegionName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RegisterDevicesRequest`.
+pub static REGISTER_DEVICES_REQUEST: Shape = Shape { name: "RegisterDevicesRequest", kind: Kind::Structure(&[
+    Member { name: "DeviceFleetName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Devices", wire_name: None, location: Location::Body, shape: &DEVICES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ReleaseNotes`.
+pub static RELEASE_NOTES: Shape = Shape { name: "ReleaseNotes", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RemoteDebugConfig`.
+pub static REMOTE_DEBUG_CONFIG: Shape = Shape { name: "RemoteDebugConfig", kind: Kind::Structure(&[
+    Member { name: "EnableRemoteDebug", wire_name: None, location: Location::Body, shape: &ENABLE_REMOTE_DEBUG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RemoteDebugConfigForUpdate`.
+pub static REMOTE_DEBUG_CONFIG_FOR_UPDATE: Shape = Shape { name: "RemoteDebugConfigForUpdate", kind: Kind::Structure(&[
+    Member { name: "EnableRemoteDebug", wire_name: None, location: Location::Body, shape: &ENABLE_REMOTE_DEBUG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `RepositoryAccessMode`.
 pub static REPOSITORY_ACCESS_MODE: Shape = Shape { name: "RepositoryAccessMode", kind: Kind::String { min: None, max: None, pattern: None, values: &["Platform", "Vpc"] }, sensitive: false };
 /// `RepositoryAuthConfig`.
@@ -989,18 +5328,117 @@ pub static REPOSITORY_AUTH_CONFIG: Shape = Shape { name: "RepositoryAuthConfig",
     Member { name: "RepositoryCredentialsProviderArn", wire_name: None, location: Location::Body, shape: &REPOSITORY_CREDENTIALS_PROVIDER_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `RepositoryCredentialsProviderArn`.
 pub static REPOSITORY_CREDENTIALS_PROVIDER_ARN: Shape = Shape { name: "RepositoryCredentialsProviderArn", kind: Kind::String { min: Some(1), max: Some(2048), pattern: Some(".*"), values: &[] }, sensitive: false };
+/// `RepositoryUrl`.
+pub static REPOSITORY_URL: Shape = Shape { name: "RepositoryUrl", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ReservedCapacityArn`.
+pub static RESERVED_CAPACITY_ARN: Shape = Shape { name: "ReservedCapacityArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `ResourceArn`.
 pub static RESOURCE_ARN: Shape = Shape { name: "ResourceArn", kind: Kind::String { min: Some(0), max: Some(256), pattern: Some("arn:aws[a-z-]*:sagemaker:[a-z0-9-]*:[0-9]{12}:.+"), values: &[] }, sensitive: false };
+/// `ResourceConfig`.
+pub static RESOURCE_CONFIG: Shape = Shape { name: "ResourceConfig", kind: Kind::Structure(&[
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeSizeInGB", wire_name: None, location: Location::Body, shape: &OPTIONAL_VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeKmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KeepAlivePeriodInSeconds", wire_name: None, location: Location::Body, shape: &KEEP_ALIVE_PERIOD_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceGroups", wire_name: None, location: Location::Body, shape: &INSTANCE_GROUPS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingPlanArn", wire_name: None, location: Location::Body, shape: &TRAINING_PLAN_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstancePlacementConfig", wire_name: None, location: Location::Body, shape: &INSTANCE_PLACEMENT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstancePreferences", wire_name: None, location: Location::Body, shape: &INSTANCE_PREFERENCE_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SelectedInstanceType", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SelectedInstanceCount", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ResourceConfigForUpdate`.
+pub static RESOURCE_CONFIG_FOR_UPDATE: Shape = Shape { name: "ResourceConfigForUpdate", kind: Kind::Structure(&[
+    Member { name: "KeepAlivePeriodInSeconds", wire_name: None, location: Location::Body, shape: &KEEP_ALIVE_PERIOD_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ResourceIdentifier`.
+pub static RESOURCE_IDENTIFIER: Shape = Shape { name: "ResourceIdentifier", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ResourceLimits`.
+pub static RESOURCE_LIMITS: Shape = Shape { name: "ResourceLimits", kind: Kind::Structure(&[
+    Member { name: "MaxNumberOfTrainingJobs", wire_name: None, location: Location::Body, shape: &MAX_NUMBER_OF_TRAINING_JOBS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxParallelTrainingJobs", wire_name: None, location: Location::Body, shape: &MAX_PARALLEL_TRAINING_JOBS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxRuntimeInSeconds", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_MAX_RUNTIME_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ResourcePropertyName`.
+pub static RESOURCE_PROPERTY_NAME: Shape = Shape { name: "ResourcePropertyName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ResourceSharingConfig`.
+pub static RESOURCE_SHARING_CONFIG: Shape = Shape { name: "ResourceSharingConfig", kind: Kind::Structure(&[
+    Member { name: "Strategy", wire_name: None, location: Location::Body, shape: &RESOURCE_SHARING_STRATEGY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BorrowLimit", wire_name: None, location: Location::Body, shape: &BORROW_LIMIT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AbsoluteBorrowLimits", wire_name: None, location: Location::Body, shape: &ABSOLUTE_BORROW_LIMIT_RESOURCE_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ResourceSharingStrategy`.
+pub static RESOURCE_SHARING_STRATEGY: Shape = Shape { name: "ResourceSharingStrategy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ResourceSpec`.
+pub static RESOURCE_SPEC: Shape = Shape { name: "ResourceSpec", kind: Kind::Structure(&[
+    Member { name: "SageMakerImageArn", wire_name: None, location: Location::Body, shape: &IMAGE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SageMakerImageVersionArn", wire_name: None, location: Location::Body, shape: &IMAGE_VERSION_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SageMakerImageVersionAlias", wire_name: None, location: Location::Body, shape: &IMAGE_VERSION_ALIAS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &APP_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LifecycleConfigArn", wire_name: None, location: Location::Body, shape: &STUDIO_LIFECYCLE_CONFIG_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingPlanArn", wire_name: None, location: Location::Body, shape: &STUDIO_RESOURCE_SPEC_TRAINING_PLAN_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ResourceType`.
+pub static RESOURCE_TYPE: Shape = Shape { name: "ResourceType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ResponseMIMEType`.
+pub static RESPONSE_MIME_TYPE: Shape = Shape { name: "ResponseMIMEType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ResponseMIMETypes`.
+pub static RESPONSE_MIME_TYPES: Shape = Shape { name: "ResponseMIMETypes", kind: Kind::List { member: &RESPONSE_MIME_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `RetentionPolicy`.
+pub static RETENTION_POLICY: Shape = Shape { name: "RetentionPolicy", kind: Kind::Structure(&[
+    Member { name: "HomeEfsFileSystem", wire_name: None, location: Location::Body, shape: &RETENTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RetentionType`.
+pub static RETENTION_TYPE: Shape = Shape { name: "RetentionType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RetryPipelineExecutionRequest`.
+pub static RETRY_PIPELINE_EXECUTION_REQUEST: Shape = Shape { name: "RetryPipelineExecutionRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineExecutionArn", wire_name: None, location: Location::Body, shape: &PIPELINE_EXECUTION_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientRequestToken", wire_name: None, location: Location::Body, shape: &IDEMPOTENCY_TOKEN, required: false, idempotency_token: true, timestamp_format: None },
+    Member { name: "ParallelismConfiguration", wire_name: None, location: Location::Body, shape: &PARALLELISM_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RetryStrategy`.
+pub static RETRY_STRATEGY: Shape = Shape { name: "RetryStrategy", kind: Kind::Structure(&[
+    Member { name: "MaximumRetryAttempts", wire_name: None, location: Location::Body, shape: &MAXIMUM_RETRY_ATTEMPTS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `RoleArn`.
 pub static ROLE_ARN: Shape = Shape { name: "RoleArn", kind: Kind::String { min: Some(20), max: Some(2048), pattern: Some("arn:aws[a-z\\-]*:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+"), values: &[] }, sensitive: false };
+/// `RoleGroupAssignment`.
+pub static ROLE_GROUP_ASSIGNMENT: Shape = Shape { name: "RoleGroupAssignment", kind: Kind::Structure(&[
+    Member { name: "RoleName", wire_name: None, location: Location::Body, shape: &NON_EMPTY_STRING256, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroupPatterns", wire_name: None, location: Location::Body, shape: &GROUP_PATTERNS_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RoleGroupAssignmentsList`.
+pub static ROLE_GROUP_ASSIGNMENTS_LIST: Shape = Shape { name: "RoleGroupAssignmentsList", kind: Kind::List { member: &ROLE_GROUP_ASSIGNMENT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `RollingDeploymentPolicy`.
+pub static ROLLING_DEPLOYMENT_POLICY: Shape = Shape { name: "RollingDeploymentPolicy", kind: Kind::Structure(&[
+    Member { name: "MaximumBatchSize", wire_name: None, location: Location::Body, shape: &CAPACITY_SIZE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RollbackMaximumBatchSize", wire_name: None, location: Location::Body, shape: &CAPACITY_SIZE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `RollingUpdatePolicy`.
 pub static ROLLING_UPDATE_POLICY: Shape = Shape { name: "RollingUpdatePolicy", kind: Kind::Structure(&[
     Member { name: "MaximumBatchSize", wire_name: None, location: Location::Body, shape: &CAPACITY_SIZE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "WaitIntervalInSeconds", wire_name: None, location: Location::Body, shape: &WAIT_INTERVAL_IN_SECONDS, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "MaximumExecutionTimeoutInSeconds", wire_name: None, location: Location::Body, shape: &MAXIMUM_EXECUTION_TIMEOUT_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "RollbackMaximumBatchSize", wire_name: None, location: Location::Body, shape: &CAPACITY_SIZE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RootAccess`.
+pub static ROOT_ACCESS: Shape = Shape { name: "RootAccess", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `RoutingStrategy`.
 pub static ROUTING_STRATEGY: Shape = Shape { name: "RoutingStrategy", kind: Kind::String { min: None, max: None, pattern: None, values: &["LEAST_OUTSTANDING_REQUESTS", "RANDOM", "PREFIX_AWARE", "KV_AWARE"] }, sensitive: false };
+/// `RuleConfigurationName`.
+pub static RULE_CONFIGURATION_NAME: Shape = Shape { name: "RuleConfigurationName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `RuleParameters`.
+pub static RULE_PARAMETERS: Shape = Shape { name: "RuleParameters", kind: Kind::Map { key: &CONFIG_KEY, value: &CONFIG_VALUE, min: None, max: None }, sensitive: false };
+/// `S3DataDistribution`.
+pub static S3_DATA_DISTRIBUTION: Shape = Shape { name: "S3DataDistribution", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `S3DataSource`.
+pub static S3_DATA_SOURCE: Shape = Shape { name: "S3DataSource", kind: Kind::Structure(&[
+    Member { name: "S3DataType", wire_name: None, location: Location::Body, shape: &S3_DATA_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3DataDistributionType", wire_name: None, location: Location::Body, shape: &S3_DATA_DISTRIBUTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AttributeNames", wire_name: None, location: Location::Body, shape: &ATTRIBUTE_NAMES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceGroupNames", wire_name: None, location: Location::Body, shape: &INSTANCE_GROUP_NAMES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelAccessConfig", wire_name: None, location: Location::Body, shape: &MODEL_ACCESS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubAccessConfig", wire_name: None, location: Location::Body, shape: &HUB_ACCESS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `S3DataType`.
+pub static S3_DATA_TYPE: Shape = Shape { name: "S3DataType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `S3FileSystem`.
+pub static S3_FILE_SYSTEM: Shape = Shape { name: "S3FileSystem", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_SCHEMA_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `S3FileSystemConfig`.
+pub static S3_FILE_SYSTEM_CONFIG: Shape = Shape { name: "S3FileSystemConfig", kind: Kind::Structure(&[
+    Member { name: "MountPath", wire_name: None, location: Location::Body, shape: &STRING1024, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_SCHEMA_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `S3ModelDataSource`.
 pub static S3_MODEL_DATA_SOURCE: Shape = Shape { name: "S3ModelDataSource", kind: Kind::Structure(&[
     Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_MODEL_URI, required: true, idempotency_token: false, timestamp_format: None },
@@ -1017,28 +5455,393 @@ pub static S3_MODEL_DATA_TYPE: Shape = Shape { name: "S3ModelDataType", kind: Ki
 pub static S3_MODEL_URI: Shape = Shape { name: "S3ModelUri", kind: Kind::String { min: Some(0), max: Some(1024), pattern: Some("(https|s3)://([^/]+)/?(.*)"), values: &[] }, sensitive: false };
 /// `S3OutputPath`.
 pub static S3_OUTPUT_PATH: Shape = Shape { name: "S3OutputPath", kind: Kind::String { min: Some(0), max: Some(1024), pattern: Some("(https|s3)://([^/]+)/?(.*)"), values: &[] }, sensitive: false };
+/// `S3Presign`.
+pub static S3_PRESIGN: Shape = Shape { name: "S3Presign", kind: Kind::Structure(&[
+    Member { name: "IamPolicyConstraints", wire_name: None, location: Location::Body, shape: &IAM_POLICY_CONSTRAINTS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `S3SchemaUri`.
+pub static S3_SCHEMA_URI: Shape = Shape { name: "S3SchemaUri", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `S3StorageConfig`.
+pub static S3_STORAGE_CONFIG: Shape = Shape { name: "S3StorageConfig", kind: Kind::Structure(&[
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResolvedOutputS3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `S3Uri`.
+pub static S3_URI: Shape = Shape { name: "S3Uri", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `SageMakerImageName`.
+pub static SAGE_MAKER_IMAGE_NAME: Shape = Shape { name: "SageMakerImageName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `SageMakerImageVersionAlias`.
+pub static SAGE_MAKER_IMAGE_VERSION_ALIAS: Shape = Shape { name: "SageMakerImageVersionAlias", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `SageMakerImageVersionAliases`.
+pub static SAGE_MAKER_IMAGE_VERSION_ALIASES: Shape = Shape { name: "SageMakerImageVersionAliases", kind: Kind::List { member: &SAGE_MAKER_IMAGE_VERSION_ALIAS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `SageMakerPublicHubContentArn`.
 pub static SAGE_MAKER_PUBLIC_HUB_CONTENT_ARN: Shape = Shape { name: "SageMakerPublicHubContentArn", kind: Kind::String { min: Some(0), max: Some(255), pattern: Some("arn:[a-z0-9-\\.]{1,63}:sagemaker:\\w+(?:-\\w+)+:aws:hub-content\\/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}\\/Model\\/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}"), values: &[] }, sensitive: false };
+/// `SampleWeightAttributeName`.
+pub static SAMPLE_WEIGHT_ATTRIBUTE_NAME: Shape = Shape { name: "SampleWeightAttributeName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `SamplingPercentage`.
 pub static SAMPLING_PERCENTAGE: Shape = Shape { name: "SamplingPercentage", kind: Kind::Integer { min: Some(0), max: Some(100) }, sensitive: false };
+/// `ScalingPolicyObjective`.
+pub static SCALING_POLICY_OBJECTIVE: Shape = Shape { name: "ScalingPolicyObjective", kind: Kind::Structure(&[
+    Member { name: "MinInvocationsPerMinute", wire_name: None, location: Location::Body, shape: &INTEGER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxInvocationsPerMinute", wire_name: None, location: Location::Body, shape: &INTEGER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ScheduleConfig`.
+pub static SCHEDULE_CONFIG: Shape = Shape { name: "ScheduleConfig", kind: Kind::Structure(&[
+    Member { name: "ScheduleExpression", wire_name: None, location: Location::Body, shape: &SCHEDULE_EXPRESSION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataAnalysisStartTime", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataAnalysisEndTime", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ScheduleExpression`.
+pub static SCHEDULE_EXPRESSION: Shape = Shape { name: "ScheduleExpression", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ScheduledUpdateConfig`.
+pub static SCHEDULED_UPDATE_CONFIG: Shape = Shape { name: "ScheduledUpdateConfig", kind: Kind::Structure(&[
+    Member { name: "ScheduleExpression", wire_name: None, location: Location::Body, shape: &CRON_SCHEDULE_EXPRESSION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeploymentConfig", wire_name: None, location: Location::Body, shape: &DEPLOYMENT_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SchedulerConfig`.
+pub static SCHEDULER_CONFIG: Shape = Shape { name: "SchedulerConfig", kind: Kind::Structure(&[
+    Member { name: "PriorityClasses", wire_name: None, location: Location::Body, shape: &PRIORITY_CLASS_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FairShare", wire_name: None, location: Location::Body, shape: &FAIR_SHARE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IdleResourceSharing", wire_name: None, location: Location::Body, shape: &IDLE_RESOURCE_SHARING, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Scope`.
+pub static SCOPE: Shape = Shape { name: "Scope", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `SearchExpression`.
+pub static SEARCH_EXPRESSION: Shape = Shape { name: "SearchExpression", kind: Kind::Structure(&[
+    Member { name: "Filters", wire_name: None, location: Location::Body, shape: &FILTER_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NestedFilters", wire_name: None, location: Location::Body, shape: &NESTED_FILTERS_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SubExpressions", wire_name: None, location: Location::Body, shape: &SEARCH_EXPRESSION_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Operator", wire_name: None, location: Location::Body, shape: &BOOLEAN_OPERATOR, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SearchExpressionList`.
+pub static SEARCH_EXPRESSION_LIST: Shape = Shape { name: "SearchExpressionList", kind: Kind::List { member: &SEARCH_EXPRESSION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `SearchRequest`.
+pub static SEARCH_REQUEST: Shape = Shape { name: "SearchRequest", kind: Kind::Structure(&[
+    Member { name: "Resource", wire_name: None, location: Location::Body, shape: &RESOURCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SearchExpression", wire_name: None, location: Location::Body, shape: &SEARCH_EXPRESSION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &RESOURCE_PROPERTY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &SEARCH_SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CrossAccountFilterOption", wire_name: None, location: Location::Body, shape: &CROSS_ACCOUNT_FILTER_OPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VisibilityConditions", wire_name: None, location: Location::Body, shape: &VISIBILITY_CONDITIONS_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SearchSortOrder`.
+pub static SEARCH_SORT_ORDER: Shape = Shape { name: "SearchSortOrder", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `SecretArn`.
+pub static SECRET_ARN: Shape = Shape { name: "SecretArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `SecurityGroupId`.
 pub static SECURITY_GROUP_ID: Shape = Shape { name: "SecurityGroupId", kind: Kind::String { min: Some(0), max: Some(32), pattern: Some("[-0-9a-zA-Z]+"), values: &[] }, sensitive: false };
+/// `SecurityGroupIds`.
+pub static SECURITY_GROUP_IDS: Shape = Shape { name: "SecurityGroupIds", kind: Kind::List { member: &SECURITY_GROUP_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `Seed`.
+pub static SEED: Shape = Shape { name: "Seed", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `SelectedStep`.
+pub static SELECTED_STEP: Shape = Shape { name: "SelectedStep", kind: Kind::Structure(&[
+    Member { name: "StepName", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SelectedStepList`.
+pub static SELECTED_STEP_LIST: Shape = Shape { name: "SelectedStepList", kind: Kind::List { member: &SELECTED_STEP, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `SelectiveExecutionConfig`.
+pub static SELECTIVE_EXECUTION_CONFIG: Shape = Shape { name: "SelectiveExecutionConfig", kind: Kind::Structure(&[
+    Member { name: "SourcePipelineExecutionArn", wire_name: None, location: Location::Body, shape: &PIPELINE_EXECUTION_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SelectedSteps", wire_name: None, location: Location::Body, shape: &SELECTED_STEP_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SendPipelineExecutionStepFailureRequest`.
+pub static SEND_PIPELINE_EXECUTION_STEP_FAILURE_REQUEST: Shape = Shape { name: "SendPipelineExecutionStepFailureRequest", kind: Kind::Structure(&[
+    Member { name: "CallbackToken", wire_name: None, location: Location::Body, shape: &CALLBACK_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FailureReason", wire_name: None, location: Location::Body, shape: &STRING256, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientRequestToken", wire_name: None, location: Location::Body, shape: &IDEMPOTENCY_TOKEN, required: false, idempotency_token: true, timestamp_format: None },]), sensitive: false };
+/// `SendPipelineExecutionStepSuccessRequest`.
+pub static SEND_PIPELINE_EXECUTION_STEP_SUCCESS_REQUEST: Shape = Shape { name: "SendPipelineExecutionStepSuccessRequest", kind: Kind::Structure(&[
+    Member { name: "CallbackToken", wire_name: None, location: Location::Body, shape: &CALLBACK_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputParameters", wire_name: None, location: Location::Body, shape: &OUTPUT_PARAMETER_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientRequestToken", wire_name: None, location: Location::Body, shape: &IDEMPOTENCY_TOKEN, required: false, idempotency_token: true, timestamp_format: None },]), sensitive: false };
+/// `SequenceLength`.
+pub static SEQUENCE_LENGTH: Shape = Shape { name: "SequenceLength", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ServerlessJobBaseModelArn`.
+pub static SERVERLESS_JOB_BASE_MODEL_ARN: Shape = Shape { name: "ServerlessJobBaseModelArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ServerlessJobConfig`.
+pub static SERVERLESS_JOB_CONFIG: Shape = Shape { name: "ServerlessJobConfig", kind: Kind::Structure(&[
+    Member { name: "BaseModelArn", wire_name: None, location: Location::Body, shape: &SERVERLESS_JOB_BASE_MODEL_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AcceptEula", wire_name: None, location: Location::Body, shape: &ACCEPT_EULA, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobType", wire_name: None, location: Location::Body, shape: &SERVERLESS_JOB_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomizationTechnique", wire_name: None, location: Location::Body, shape: &CUSTOMIZATION_TECHNIQUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Peft", wire_name: None, location: Location::Body, shape: &PEFT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EvaluationType", wire_name: None, location: Location::Body, shape: &EVALUATION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EvaluatorArn", wire_name: None, location: Location::Body, shape: &EVALUATOR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SequenceLength", wire_name: None, location: Location::Body, shape: &SEQUENCE_LENGTH, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ServerlessJobType`.
+pub static SERVERLESS_JOB_TYPE: Shape = Shape { name: "ServerlessJobType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `ServerlessMaxConcurrency`.
 pub static SERVERLESS_MAX_CONCURRENCY: Shape = Shape { name: "ServerlessMaxConcurrency", kind: Kind::Integer { min: Some(1), max: Some(200) }, sensitive: false };
 /// `ServerlessMemorySizeInMB`.
 pub static SERVERLESS_MEMORY_SIZE_IN_MB: Shape = Shape { name: "ServerlessMemorySizeInMB", kind: Kind::Integer { min: Some(1024), max: Some(6144) }, sensitive: false };
 /// `ServerlessProvisionedConcurrency`.
 pub static SERVERLESS_PROVISIONED_CONCURRENCY: Shape = Shape { name: "ServerlessProvisionedConcurrency", kind: Kind::Integer { min: Some(1), max: Some(200) }, sensitive: false };
+/// `ServiceCatalogEntityId`.
+pub static SERVICE_CATALOG_ENTITY_ID: Shape = Shape { name: "ServiceCatalogEntityId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ServiceCatalogProvisioningDetails`.
+pub static SERVICE_CATALOG_PROVISIONING_DETAILS: Shape = Shape { name: "ServiceCatalogProvisioningDetails", kind: Kind::Structure(&[
+    Member { name: "ProductId", wire_name: None, location: Location::Body, shape: &SERVICE_CATALOG_ENTITY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProvisioningArtifactId", wire_name: None, location: Location::Body, shape: &SERVICE_CATALOG_ENTITY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PathId", wire_name: None, location: Location::Body, shape: &SERVICE_CATALOG_ENTITY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProvisioningParameters", wire_name: None, location: Location::Body, shape: &PROVISIONING_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ServiceCatalogProvisioningUpdateDetails`.
+pub static SERVICE_CATALOG_PROVISIONING_UPDATE_DETAILS: Shape = Shape { name: "ServiceCatalogProvisioningUpdateDetails", kind: Kind::Structure(&[
+    Member { name: "ProvisioningArtifactId", wire_name: None, location: Location::Body, shape: &SERVICE_CATALOG_ENTITY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProvisioningParameters", wire_name: None, location: Location::Body, shape: &PROVISIONING_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SessionChainingConfig`.
+pub static SESSION_CHAINING_CONFIG: Shape = Shape { name: "SessionChainingConfig", kind: Kind::Structure(&[
+    Member { name: "EnableSessionTagChaining", wire_name: None, location: Location::Body, shape: &ENABLE_SESSION_TAG_CHAINING, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SessionExpirationDurationInSeconds`.
+pub static SESSION_EXPIRATION_DURATION_IN_SECONDS: Shape = Shape { name: "SessionExpirationDurationInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `ShadowModeConfig`.
+pub static SHADOW_MODE_CONFIG: Shape = Shape { name: "ShadowModeConfig", kind: Kind::Structure(&[
+    Member { name: "SourceModelVariantName", wire_name: None, location: Location::Body, shape: &MODEL_VARIANT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ShadowModelVariants", wire_name: None, location: Location::Body, shape: &SHADOW_MODEL_VARIANT_CONFIG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ShadowModelVariantConfig`.
+pub static SHADOW_MODEL_VARIANT_CONFIG: Shape = Shape { name: "ShadowModelVariantConfig", kind: Kind::Structure(&[
+    Member { name: "ShadowModelVariantName", wire_name: None, location: Location::Body, shape: &MODEL_VARIANT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SamplingPercentage", wire_name: None, location: Location::Body, shape: &PERCENTAGE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ShadowModelVariantConfigList`.
+pub static SHADOW_MODEL_VARIANT_CONFIG_LIST: Shape = Shape { name: "ShadowModelVariantConfigList", kind: Kind::List { member: &SHADOW_MODEL_VARIANT_CONFIG, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `SharingSettings`.
+pub static SHARING_SETTINGS: Shape = Shape { name: "SharingSettings", kind: Kind::Structure(&[
+    Member { name: "NotebookOutputOption", wire_name: None, location: Location::Body, shape: &NOTEBOOK_OUTPUT_OPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SharingType`.
+pub static SHARING_TYPE: Shape = Shape { name: "SharingType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ShuffleConfig`.
+pub static SHUFFLE_CONFIG: Shape = Shape { name: "ShuffleConfig", kind: Kind::Structure(&[
+    Member { name: "Seed", wire_name: None, location: Location::Body, shape: &SEED, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SingleSignOnApplicationArn`.
+pub static SINGLE_SIGN_ON_APPLICATION_ARN: Shape = Shape { name: "SingleSignOnApplicationArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `SingleSignOnUserIdentifier`.
+pub static SINGLE_SIGN_ON_USER_IDENTIFIER: Shape = Shape { name: "SingleSignOnUserIdentifier", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `SkipModelValidation`.
+pub static SKIP_MODEL_VALIDATION: Shape = Shape { name: "SkipModelValidation", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `SnsTopicArn`.
 pub static SNS_TOPIC_ARN: Shape = Shape { name: "SnsTopicArn", kind: Kind::String { min: Some(0), max: Some(2048), pattern: Some("arn:aws[a-z\\-]*:sns:[a-z0-9\\-]*:[0-9]{12}:[a-zA-Z0-9_.-]+"), values: &[] }, sensitive: false };
 /// `SortOrder`.
 pub static SORT_ORDER: Shape = Shape { name: "SortOrder", kind: Kind::String { min: None, max: None, pattern: None, values: &["Ascending", "Descending"] }, sensitive: false };
+/// `SortPipelineExecutionsBy`.
+pub static SORT_PIPELINE_EXECUTIONS_BY: Shape = Shape { name: "SortPipelineExecutionsBy", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `SourceAlgorithm`.
+pub static SOURCE_ALGORITHM: Shape = Shape { name: "SourceAlgorithm", kind: Kind::Structure(&[
+    Member { name: "ModelDataUrl", wire_name: None, location: Location::Body, shape: &URL, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelDataSource", wire_name: None, location: Location::Body, shape: &MODEL_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelDataETag", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AlgorithmName", wire_name: None, location: Location::Body, shape: &ARN_OR_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SourceAlgorithmList`.
+pub static SOURCE_ALGORITHM_LIST: Shape = Shape { name: "SourceAlgorithmList", kind: Kind::List { member: &SOURCE_ALGORITHM, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `SourceAlgorithmSpecification`.
+pub static SOURCE_ALGORITHM_SPECIFICATION: Shape = Shape { name: "SourceAlgorithmSpecification", kind: Kind::Structure(&[
+    Member { name: "SourceAlgorithms", wire_name: None, location: Location::Body, shape: &SOURCE_ALGORITHM_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SourceIpConfig`.
+pub static SOURCE_IP_CONFIG: Shape = Shape { name: "SourceIpConfig", kind: Kind::Structure(&[
+    Member { name: "Cidrs", wire_name: None, location: Location::Body, shape: &CIDRS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SourceUri`.
+pub static SOURCE_URI: Shape = Shape { name: "SourceUri", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `SpaceAppLifecycleManagement`.
+pub static SPACE_APP_LIFECYCLE_MANAGEMENT: Shape = Shape { name: "SpaceAppLifecycleManagement", kind: Kind::Structure(&[
+    Member { name: "IdleSettings", wire_name: None, location: Location::Body, shape: &SPACE_IDLE_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SpaceCodeEditorAppSettings`.
+pub static SPACE_CODE_EDITOR_APP_SETTINGS: Shape = Shape { name: "SpaceCodeEditorAppSettings", kind: Kind::Structure(&[
+    Member { name: "DefaultResourceSpec", wire_name: None, location: Location::Body, shape: &RESOURCE_SPEC, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppLifecycleManagement", wire_name: None, location: Location::Body, shape: &SPACE_APP_LIFECYCLE_MANAGEMENT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SpaceEbsVolumeSizeInGb`.
+pub static SPACE_EBS_VOLUME_SIZE_IN_GB: Shape = Shape { name: "SpaceEbsVolumeSizeInGb", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `SpaceIdleSettings`.
+pub static SPACE_IDLE_SETTINGS: Shape = Shape { name: "SpaceIdleSettings", kind: Kind::Structure(&[
+    Member { name: "IdleTimeoutInMinutes", wire_name: None, location: Location::Body, shape: &IDLE_TIMEOUT_IN_MINUTES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SpaceJupyterLabAppSettings`.
+pub static SPACE_JUPYTER_LAB_APP_SETTINGS: Shape = Shape { name: "SpaceJupyterLabAppSettings", kind: Kind::Structure(&[
+    Member { name: "DefaultResourceSpec", wire_name: None, location: Location::Body, shape: &RESOURCE_SPEC, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CodeRepositories", wire_name: None, location: Location::Body, shape: &CODE_REPOSITORIES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppLifecycleManagement", wire_name: None, location: Location::Body, shape: &SPACE_APP_LIFECYCLE_MANAGEMENT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SpaceName`.
+pub static SPACE_NAME: Shape = Shape { name: "SpaceName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `SpaceSettings`.
+pub static SPACE_SETTINGS: Shape = Shape { name: "SpaceSettings", kind: Kind::Structure(&[
+    Member { name: "JupyterServerAppSettings", wire_name: None, location: Location::Body, shape: &JUPYTER_SERVER_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KernelGatewayAppSettings", wire_name: None, location: Location::Body, shape: &KERNEL_GATEWAY_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CodeEditorAppSettings", wire_name: None, location: Location::Body, shape: &SPACE_CODE_EDITOR_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JupyterLabAppSettings", wire_name: None, location: Location::Body, shape: &SPACE_JUPYTER_LAB_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppType", wire_name: None, location: Location::Body, shape: &APP_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceStorageSettings", wire_name: None, location: Location::Body, shape: &SPACE_STORAGE_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceManagedResources", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomFileSystems", wire_name: None, location: Location::Body, shape: &CUSTOM_FILE_SYSTEMS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RemoteAccess", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SpaceSharingSettings`.
+pub static SPACE_SHARING_SETTINGS: Shape = Shape { name: "SpaceSharingSettings", kind: Kind::Structure(&[
+    Member { name: "SharingType", wire_name: None, location: Location::Body, shape: &SHARING_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SpaceStorageSettings`.
+pub static SPACE_STORAGE_SETTINGS: Shape = Shape { name: "SpaceStorageSettings", kind: Kind::Structure(&[
+    Member { name: "EbsStorageSettings", wire_name: None, location: Location::Body, shape: &EBS_STORAGE_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SpareInstanceCountPerUltraServer`.
+pub static SPARE_INSTANCE_COUNT_PER_ULTRA_SERVER: Shape = Shape { name: "SpareInstanceCountPerUltraServer", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `SpawnRate`.
+pub static SPAWN_RATE: Shape = Shape { name: "SpawnRate", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `SplitType`.
+pub static SPLIT_TYPE: Shape = Shape { name: "SplitType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `StageDescription`.
+pub static STAGE_DESCRIPTION: Shape = Shape { name: "StageDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `Stairs`.
+pub static STAIRS: Shape = Shape { name: "Stairs", kind: Kind::Structure(&[
+    Member { name: "DurationInSeconds", wire_name: None, location: Location::Body, shape: &TRAFFIC_DURATION_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NumberOfSteps", wire_name: None, location: Location::Body, shape: &NUMBER_OF_STEPS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UsersPerStep", wire_name: None, location: Location::Body, shape: &USERS_PER_STEP, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StartClusterHealthCheckRequest`.
+pub static START_CLUSTER_HEALTH_CHECK_REQUEST: Shape = Shape { name: "StartClusterHealthCheckRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeepHealthCheckConfigurations", wire_name: None, location: Location::Body, shape: &DEEP_HEALTH_CHECK_CONFIGURATIONS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StartEdgeDeploymentStageRequest`.
+pub static START_EDGE_DEPLOYMENT_STAGE_REQUEST: Shape = Shape { name: "StartEdgeDeploymentStageRequest", kind: Kind::Structure(&[
+    Member { name: "EdgeDeploymentPlanName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StageName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StartInferenceExperimentRequest`.
+pub static START_INFERENCE_EXPERIMENT_REQUEST: Shape = Shape { name: "StartInferenceExperimentRequest", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StartMlflowTrackingServerRequest`.
+pub static START_MLFLOW_TRACKING_SERVER_REQUEST: Shape = Shape { name: "StartMlflowTrackingServerRequest", kind: Kind::Structure(&[
+    Member { name: "TrackingServerName", wire_name: None, location: Location::Body, shape: &TRACKING_SERVER_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StartMonitoringScheduleRequest`.
+pub static START_MONITORING_SCHEDULE_REQUEST: Shape = Shape { name: "StartMonitoringScheduleRequest", kind: Kind::Structure(&[
+    Member { name: "MonitoringScheduleName", wire_name: None, location: Location::Body, shape: &MONITORING_SCHEDULE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StartNotebookInstanceInput`.
+pub static START_NOTEBOOK_INSTANCE_INPUT: Shape = Shape { name: "StartNotebookInstanceInput", kind: Kind::Structure(&[
+    Member { name: "NotebookInstanceName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StartPipelineExecutionRequest`.
+pub static START_PIPELINE_EXECUTION_REQUEST: Shape = Shape { name: "StartPipelineExecutionRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineName", wire_name: None, location: Location::Body, shape: &PIPELINE_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineExecutionDisplayName", wire_name: None, location: Location::Body, shape: &PIPELINE_EXECUTION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineParameters", wire_name: None, location: Location::Body, shape: &PARAMETER_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineExecutionDescription", wire_name: None, location: Location::Body, shape: &PIPELINE_EXECUTION_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientRequestToken", wire_name: None, location: Location::Body, shape: &IDEMPOTENCY_TOKEN, required: false, idempotency_token: true, timestamp_format: None },
+    Member { name: "ParallelismConfiguration", wire_name: None, location: Location::Body, shape: &PARALLELISM_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SelectiveExecutionConfig", wire_name: None, location: Location::Body, shape: &SELECTIVE_EXECUTION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineVersionId", wire_name: None, location: Location::Body, shape: &PIPELINE_VERSION_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MlflowExperimentName", wire_name: None, location: Location::Body, shape: &MLFLOW_EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineVersionAlias", wire_name: None, location: Location::Body, shape: &PIPELINE_VERSION_ALIAS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StartSessionRequest`.
+pub static START_SESSION_REQUEST: Shape = Shape { name: "StartSessionRequest", kind: Kind::Structure(&[
+    Member { name: "ResourceIdentifier", wire_name: None, location: Location::Body, shape: &RESOURCE_IDENTIFIER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopAIBenchmarkJobRequest`.
+pub static STOP_AI_BENCHMARK_JOB_REQUEST: Shape = Shape { name: "StopAIBenchmarkJobRequest", kind: Kind::Structure(&[
+    Member { name: "AIBenchmarkJobName", wire_name: None, location: Location::Body, shape: &AI_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopAIRecommendationJobRequest`.
+pub static STOP_AI_RECOMMENDATION_JOB_REQUEST: Shape = Shape { name: "StopAIRecommendationJobRequest", kind: Kind::Structure(&[
+    Member { name: "AIRecommendationJobName", wire_name: None, location: Location::Body, shape: &AI_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopAutoMLJobRequest`.
+pub static STOP_AUTO_ML_JOB_REQUEST: Shape = Shape { name: "StopAutoMLJobRequest", kind: Kind::Structure(&[
+    Member { name: "AutoMLJobName", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopCompilationJobRequest`.
+pub static STOP_COMPILATION_JOB_REQUEST: Shape = Shape { name: "StopCompilationJobRequest", kind: Kind::Structure(&[
+    Member { name: "CompilationJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopEdgeDeploymentStageRequest`.
+pub static STOP_EDGE_DEPLOYMENT_STAGE_REQUEST: Shape = Shape { name: "StopEdgeDeploymentStageRequest", kind: Kind::Structure(&[
+    Member { name: "EdgeDeploymentPlanName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StageName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopEdgePackagingJobRequest`.
+pub static STOP_EDGE_PACKAGING_JOB_REQUEST: Shape = Shape { name: "StopEdgePackagingJobRequest", kind: Kind::Structure(&[
+    Member { name: "EdgePackagingJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopHyperParameterTuningJobRequest`.
+pub static STOP_HYPER_PARAMETER_TUNING_JOB_REQUEST: Shape = Shape { name: "StopHyperParameterTuningJobRequest", kind: Kind::Structure(&[
+    Member { name: "HyperParameterTuningJobName", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopInferenceExperimentRequest`.
+pub static STOP_INFERENCE_EXPERIMENT_REQUEST: Shape = Shape { name: "StopInferenceExperimentRequest", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelVariantActions", wire_name: None, location: Location::Body, shape: &MODEL_VARIANT_ACTION_MAP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DesiredModelVariants", wire_name: None, location: Location::Body, shape: &MODEL_VARIANT_CONFIG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DesiredState", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_STOP_DESIRED_STATE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Reason", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_STATUS_REASON, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopInferenceRecommendationsJobRequest`.
+pub static STOP_INFERENCE_RECOMMENDATIONS_JOB_REQUEST: Shape = Shape { name: "StopInferenceRecommendationsJobRequest", kind: Kind::Structure(&[
+    Member { name: "JobName", wire_name: None, location: Location::Body, shape: &RECOMMENDATION_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopJobRequest`.
+pub static STOP_JOB_REQUEST: Shape = Shape { name: "StopJobRequest", kind: Kind::Structure(&[
+    Member { name: "JobName", wire_name: None, location: Location::Body, shape: &JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobCategory", wire_name: None, location: Location::Body, shape: &JOB_CATEGORY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopLabelingJobRequest`.
+pub static STOP_LABELING_JOB_REQUEST: Shape = Shape { name: "StopLabelingJobRequest", kind: Kind::Structure(&[
+    Member { name: "LabelingJobName", wire_name: None, location: Location::Body, shape: &LABELING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopMlflowTrackingServerRequest`.
+pub static STOP_MLFLOW_TRACKING_SERVER_REQUEST: Shape = Shape { name: "StopMlflowTrackingServerRequest", kind: Kind::Structure(&[
+    Member { name: "TrackingServerName", wire_name: None, location: Location::Body, shape: &TRACKING_SERVER_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopMonitoringScheduleRequest`.
+pub static STOP_MONITORING_SCHEDULE_REQUEST: Shape = Shape { name: "StopMonitoringScheduleRequest", kind: Kind::Structure(&[
+    Member { name: "MonitoringScheduleName", wire_name: None, location: Location::Body, shape: &MONITORING_SCHEDULE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopNotebookInstanceInput`.
+pub static STOP_NOTEBOOK_INSTANCE_INPUT: Shape = Shape { name: "StopNotebookInstanceInput", kind: Kind::Structure(&[
+    Member { name: "NotebookInstanceName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopOptimizationJobRequest`.
+pub static STOP_OPTIMIZATION_JOB_REQUEST: Shape = Shape { name: "StopOptimizationJobRequest", kind: Kind::Structure(&[
+    Member { name: "OptimizationJobName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopPipelineExecutionRequest`.
+pub static STOP_PIPELINE_EXECUTION_REQUEST: Shape = Shape { name: "StopPipelineExecutionRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineExecutionArn", wire_name: None, location: Location::Body, shape: &PIPELINE_EXECUTION_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientRequestToken", wire_name: None, location: Location::Body, shape: &IDEMPOTENCY_TOKEN, required: false, idempotency_token: true, timestamp_format: None },]), sensitive: false };
+/// `StopProcessingJobRequest`.
+pub static STOP_PROCESSING_JOB_REQUEST: Shape = Shape { name: "StopProcessingJobRequest", kind: Kind::Structure(&[
+    Member { name: "ProcessingJobName", wire_name: None, location: Location::Body, shape: &PROCESSING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopTrainingJobRequest`.
+pub static STOP_TRAINING_JOB_REQUEST: Shape = Shape { name: "StopTrainingJobRequest", kind: Kind::Structure(&[
+    Member { name: "TrainingJobName", wire_name: None, location: Location::Body, shape: &TRAINING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StopTransformJobRequest`.
+pub static STOP_TRANSFORM_JOB_REQUEST: Shape = Shape { name: "StopTransformJobRequest", kind: Kind::Structure(&[
+    Member { name: "TransformJobName", wire_name: None, location: Location::Body, shape: &TRANSFORM_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StoppingCondition`.
+pub static STOPPING_CONDITION: Shape = Shape { name: "StoppingCondition", kind: Kind::Structure(&[
+    Member { name: "MaxRuntimeInSeconds", wire_name: None, location: Location::Body, shape: &MAX_RUNTIME_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxWaitTimeInSeconds", wire_name: None, location: Location::Body, shape: &MAX_WAIT_TIME_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxPendingTimeInSeconds", wire_name: None, location: Location::Body, shape: &MAX_PENDING_TIME_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `StorageType`.
+pub static STORAGE_TYPE: Shape = Shape { name: "StorageType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `String`.
 pub static STRING: Shape = Shape { name: "String", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `String1024`.
+pub static STRING1024: Shape = Shape { name: "String1024", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `String128`.
+pub static STRING128: Shape = Shape { name: "String128", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `String200`.
+pub static STRING200: Shape = Shape { name: "String200", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `String256`.
+pub static STRING256: Shape = Shape { name: "String256", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `String64`.
+pub static STRING64: Shape = Shape { name: "String64", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `StringParameterValue`.
+pub static STRING_PARAMETER_VALUE: Shape = Shape { name: "StringParameterValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `StudioLifecycleConfigAppType`.
+pub static STUDIO_LIFECYCLE_CONFIG_APP_TYPE: Shape = Shape { name: "StudioLifecycleConfigAppType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `StudioLifecycleConfigArn`.
+pub static STUDIO_LIFECYCLE_CONFIG_ARN: Shape = Shape { name: "StudioLifecycleConfigArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `StudioLifecycleConfigContent`.
+pub static STUDIO_LIFECYCLE_CONFIG_CONTENT: Shape = Shape { name: "StudioLifecycleConfigContent", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `StudioLifecycleConfigName`.
+pub static STUDIO_LIFECYCLE_CONFIG_NAME: Shape = Shape { name: "StudioLifecycleConfigName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `StudioResourceSpecTrainingPlanArn`.
+pub static STUDIO_RESOURCE_SPEC_TRAINING_PLAN_ARN: Shape = Shape { name: "StudioResourceSpecTrainingPlanArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `StudioWebPortal`.
+pub static STUDIO_WEB_PORTAL: Shape = Shape { name: "StudioWebPortal", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `StudioWebPortalSettings`.
+pub static STUDIO_WEB_PORTAL_SETTINGS: Shape = Shape { name: "StudioWebPortalSettings", kind: Kind::Structure(&[
+    Member { name: "HiddenMlTools", wire_name: None, location: Location::Body, shape: &HIDDEN_ML_TOOLS_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HiddenAppTypes", wire_name: None, location: Location::Body, shape: &HIDDEN_APP_TYPES_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HiddenInstanceTypes", wire_name: None, location: Location::Body, shape: &HIDDEN_INSTANCE_TYPES_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HiddenSageMakerImageVersionAliases", wire_name: None, location: Location::Body, shape: &HIDDEN_SAGE_MAKER_IMAGE_VERSION_ALIASES_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ExecutionRoleSessionNameMode", wire_name: None, location: Location::Body, shape: &EXECUTION_ROLE_SESSION_NAME_MODE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `SubnetId`.
 pub static SUBNET_ID: Shape = Shape { name: "SubnetId", kind: Kind::String { min: Some(0), max: Some(32), pattern: Some("[-0-9a-zA-Z]+"), values: &[] }, sensitive: false };
 /// `Subnets`.
 pub static SUBNETS: Shape = Shape { name: "Subnets", kind: Kind::List { member: &SUBNET_ID, member_name: None, flattened: false, min: Some(1), max: Some(16) }, sensitive: false };
+/// `TableFormat`.
+pub static TABLE_FORMAT: Shape = Shape { name: "TableFormat", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TableName`.
+pub static TABLE_NAME: Shape = Shape { name: "TableName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TabularJobConfig`.
+pub static TABULAR_JOB_CONFIG: Shape = Shape { name: "TabularJobConfig", kind: Kind::Structure(&[
+    Member { name: "CandidateGenerationConfig", wire_name: None, location: Location::Body, shape: &CANDIDATE_GENERATION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CompletionCriteria", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_COMPLETION_CRITERIA, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FeatureSpecificationS3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Mode", wire_name: None, location: Location::Body, shape: &AUTO_ML_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GenerateCandidateDefinitionsOnly", wire_name: None, location: Location::Body, shape: &GENERATE_CANDIDATE_DEFINITIONS_ONLY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProblemType", wire_name: None, location: Location::Body, shape: &PROBLEM_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TargetAttributeName", wire_name: None, location: Location::Body, shape: &TARGET_ATTRIBUTE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SampleWeightAttributeName", wire_name: None, location: Location::Body, shape: &SAMPLE_WEIGHT_ATTRIBUTE_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `Tag`.
 pub static TAG: Shape = Shape { name: "Tag", kind: Kind::Structure(&[
     Member { name: "Key", wire_name: None, location: Location::Body, shape: &TAG_KEY, required: true, idempotency_token: false, timestamp_format: None },
@@ -1049,14 +5852,127 @@ pub static TAG_KEY: Shape = Shape { name: "TagKey", kind: Kind::String { min: So
 pub static TAG_KEY_LIST: Shape = Shape { name: "TagKeyList", kind: Kind::List { member: &TAG_KEY, member_name: None, flattened: false, min: Some(1), max: Some(50) }, sensitive: false };
 /// `TagList`.
 pub static TAG_LIST: Shape = Shape { name: "TagList", kind: Kind::List { member: &TAG, member_name: None, flattened: false, min: Some(0), max: Some(50) }, sensitive: false };
+/// `TagPropagation`.
+pub static TAG_PROPAGATION: Shape = Shape { name: "TagPropagation", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `TagValue`.
 pub static TAG_VALUE: Shape = Shape { name: "TagValue", kind: Kind::String { min: Some(0), max: Some(256), pattern: Some("([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)"), values: &[] }, sensitive: false };
+/// `TargetAttributeName`.
+pub static TARGET_ATTRIBUTE_NAME: Shape = Shape { name: "TargetAttributeName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TargetDevice`.
+pub static TARGET_DEVICE: Shape = Shape { name: "TargetDevice", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TargetLabelColumn`.
+pub static TARGET_LABEL_COLUMN: Shape = Shape { name: "TargetLabelColumn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TargetObjectiveMetricValue`.
+pub static TARGET_OBJECTIVE_METRIC_VALUE: Shape = Shape { name: "TargetObjectiveMetricValue", kind: Kind::Float { min: None, max: None }, sensitive: false };
+/// `TargetPlatform`.
+pub static TARGET_PLATFORM: Shape = Shape { name: "TargetPlatform", kind: Kind::Structure(&[
+    Member { name: "Os", wire_name: None, location: Location::Body, shape: &TARGET_PLATFORM_OS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Arch", wire_name: None, location: Location::Body, shape: &TARGET_PLATFORM_ARCH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Accelerator", wire_name: None, location: Location::Body, shape: &TARGET_PLATFORM_ACCELERATOR, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TargetPlatformAccelerator`.
+pub static TARGET_PLATFORM_ACCELERATOR: Shape = Shape { name: "TargetPlatformAccelerator", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TargetPlatformArch`.
+pub static TARGET_PLATFORM_ARCH: Shape = Shape { name: "TargetPlatformArch", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TargetPlatformOs`.
+pub static TARGET_PLATFORM_OS: Shape = Shape { name: "TargetPlatformOs", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TaskAvailabilityLifetimeInSeconds`.
+pub static TASK_AVAILABILITY_LIFETIME_IN_SECONDS: Shape = Shape { name: "TaskAvailabilityLifetimeInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `TaskCount`.
 pub static TASK_COUNT: Shape = Shape { name: "TaskCount", kind: Kind::Integer { min: Some(0), max: None }, sensitive: false };
+/// `TaskDescription`.
+pub static TASK_DESCRIPTION: Shape = Shape { name: "TaskDescription", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TaskKeyword`.
+pub static TASK_KEYWORD: Shape = Shape { name: "TaskKeyword", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TaskKeywords`.
+pub static TASK_KEYWORDS: Shape = Shape { name: "TaskKeywords", kind: Kind::List { member: &TASK_KEYWORD, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `TaskTimeLimitInSeconds`.
+pub static TASK_TIME_LIMIT_IN_SECONDS: Shape = Shape { name: "TaskTimeLimitInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `TaskTitle`.
+pub static TASK_TITLE: Shape = Shape { name: "TaskTitle", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TemplateContent`.
+pub static TEMPLATE_CONTENT: Shape = Shape { name: "TemplateContent", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TensorBoardAppSettings`.
+pub static TENSOR_BOARD_APP_SETTINGS: Shape = Shape { name: "TensorBoardAppSettings", kind: Kind::Structure(&[
+    Member { name: "DefaultResourceSpec", wire_name: None, location: Location::Body, shape: &RESOURCE_SPEC, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TensorBoardOutputConfig`.
+pub static TENSOR_BOARD_OUTPUT_CONFIG: Shape = Shape { name: "TensorBoardOutputConfig", kind: Kind::Structure(&[
+    Member { name: "LocalPath", wire_name: None, location: Location::Body, shape: &DIRECTORY_PATH, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TenthFractionsOfACent`.
+pub static TENTH_FRACTIONS_OF_A_CENT: Shape = Shape { name: "TenthFractionsOfACent", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `TerminationWaitInSeconds`.
 pub static TERMINATION_WAIT_IN_SECONDS: Shape = Shape { name: "TerminationWaitInSeconds", kind: Kind::Integer { min: Some(0), max: Some(3600) }, sensitive: false };
+/// `TextClassificationJobConfig`.
+pub static TEXT_CLASSIFICATION_JOB_CONFIG: Shape = Shape { name: "TextClassificationJobConfig", kind: Kind::Structure(&[
+    Member { name: "CompletionCriteria", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_COMPLETION_CRITERIA, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContentColumn", wire_name: None, location: Location::Body, shape: &CONTENT_COLUMN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TargetLabelColumn", wire_name: None, location: Location::Body, shape: &TARGET_LABEL_COLUMN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TextGenerationHyperParameterKey`.
+pub static TEXT_GENERATION_HYPER_PARAMETER_KEY: Shape = Shape { name: "TextGenerationHyperParameterKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TextGenerationHyperParameterValue`.
+pub static TEXT_GENERATION_HYPER_PARAMETER_VALUE: Shape = Shape { name: "TextGenerationHyperParameterValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TextGenerationHyperParameters`.
+pub static TEXT_GENERATION_HYPER_PARAMETERS: Shape = Shape { name: "TextGenerationHyperParameters", kind: Kind::Map { key: &TEXT_GENERATION_HYPER_PARAMETER_KEY, value: &TEXT_GENERATION_HYPER_PARAMETER_VALUE, min: None, max: None }, sensitive: false };
+/// `TextGenerationJobConfig`.
+pub static TEXT_GENERATION_JOB_CONFIG: Shape = Shape { name: "TextGenerationJobConfig", kind: Kind::Structure(&[
+    Member { name: "CompletionCriteria", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_COMPLETION_CRITERIA, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BaseModelName", wire_name: None, location: Location::Body, shape: &BASE_MODEL_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TextGenerationHyperParameters", wire_name: None, location: Location::Body, shape: &TEXT_GENERATION_HYPER_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelAccessConfig", wire_name: None, location: Location::Body, shape: &MODEL_ACCESS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ThingName`.
+pub static THING_NAME: Shape = Shape { name: "ThingName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `ThroughputConfig`.
+pub static THROUGHPUT_CONFIG: Shape = Shape { name: "ThroughputConfig", kind: Kind::Structure(&[
+    Member { name: "ThroughputMode", wire_name: None, location: Location::Body, shape: &THROUGHPUT_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProvisionedReadCapacityUnits", wire_name: None, location: Location::Body, shape: &CAPACITY_UNIT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProvisionedWriteCapacityUnits", wire_name: None, location: Location::Body, shape: &CAPACITY_UNIT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ThroughputConfigUpdate`.
+pub static THROUGHPUT_CONFIG_UPDATE: Shape = Shape { name: "ThroughputConfigUpdate", kind: Kind::Structure(&[
+    Member { name: "ThroughputMode", wire_name: None, location: Location::Body, shape: &THROUGHPUT_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProvisionedReadCapacityUnits", wire_name: None, location: Location::Body, shape: &CAPACITY_UNIT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProvisionedWriteCapacityUnits", wire_name: None, location: Location::Body, shape: &CAPACITY_UNIT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ThroughputMode`.
+pub static THROUGHPUT_MODE: Shape = Shape { name: "ThroughputMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TimeSeriesConfig`.
+pub static TIME_SERIES_CONFIG: Shape = Shape { name: "TimeSeriesConfig", kind: Kind::Structure(&[
+    Member { name: "TargetAttributeName", wire_name: None, location: Location::Body, shape: &TARGET_ATTRIBUTE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TimestampAttributeName", wire_name: None, location: Location::Body, shape: &TIMESTAMP_ATTRIBUTE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ItemIdentifierAttributeName", wire_name: None, location: Location::Body, shape: &ITEM_IDENTIFIER_ATTRIBUTE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GroupingAttributeNames", wire_name: None, location: Location::Body, shape: &GROUPING_ATTRIBUTE_NAMES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TimeSeriesForecastingJobConfig`.
+pub static TIME_SERIES_FORECASTING_JOB_CONFIG: Shape = Shape { name: "TimeSeriesForecastingJobConfig", kind: Kind::Structure(&[
+    Member { name: "FeatureSpecificationS3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CompletionCriteria", wire_name: None, location: Location::Body, shape: &AUTO_ML_JOB_COMPLETION_CRITERIA, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ForecastFrequency", wire_name: None, location: Location::Body, shape: &FORECAST_FREQUENCY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ForecastHorizon", wire_name: None, location: Location::Body, shape: &FORECAST_HORIZON, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ForecastQuantiles", wire_name: None, location: Location::Body, shape: &FORECAST_QUANTILES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Transformations", wire_name: None, location: Location::Body, shape: &TIME_SERIES_TRANSFORMATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TimeSeriesConfig", wire_name: None, location: Location::Body, shape: &TIME_SERIES_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HolidayConfig", wire_name: None, location: Location::Body, shape: &HOLIDAY_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CandidateGenerationConfig", wire_name: None, location: Location::Body, shape: &CANDIDATE_GENERATION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TimeSeriesForecastingSettings`.
+pub static TIME_SERIES_FORECASTING_SETTINGS: Shape = Shape { name: "TimeSeriesForecastingSettings", kind: Kind::Structure(&[
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AmazonForecastRoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TimeSeriesTransformations`.
+pub static TIME_SERIES_TRANSFORMATIONS: Shape = Shape { name: "TimeSeriesTransformations", kind: Kind::Structure(&[
+    Member { name: "Filling", wire_name: None, location: Location::Body, shape: &FILLING_TRANSFORMATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Aggregation", wire_name: None, location: Location::Body, shape: &AGGREGATION_TRANSFORMATIONS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `Timestamp`.
 pub static TIMESTAMP: Shape = Shape { name: "Timestamp", kind: Kind::Timestamp(None), sensitive: false };
+/// `TimestampAttributeName`.
+pub static TIMESTAMP_ATTRIBUTE_NAME: Shape = Shape { name: "TimestampAttributeName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrackingServerName`.
+pub static TRACKING_SERVER_NAME: Shape = Shape { name: "TrackingServerName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrackingServerSize`.
+pub static TRACKING_SERVER_SIZE: Shape = Shape { name: "TrackingServerSize", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrafficDurationInSeconds`.
+pub static TRAFFIC_DURATION_IN_SECONDS: Shape = Shape { name: "TrafficDurationInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `TrafficPattern`.
+pub static TRAFFIC_PATTERN: Shape = Shape { name: "TrafficPattern", kind: Kind::Structure(&[
+    Member { name: "TrafficType", wire_name: None, location: Location::Body, shape: &TRAFFIC_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Phases", wire_name: None, location: Location::Body, shape: &PHASES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Stairs", wire_name: None, location: Location::Body, shape: &STAIRS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `TrafficRoutingConfig`.
 pub static TRAFFIC_ROUTING_CONFIG: Shape = Shape { name: "TrafficRoutingConfig", kind: Kind::Structure(&[
     Member { name: "Type", wire_name: None, location: Location::Body, shape: &TRAFFIC_ROUTING_CONFIG_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -1065,6 +5981,295 @@ pub static TRAFFIC_ROUTING_CONFIG: Shape = Shape { name: "TrafficRoutingConfig",
     Member { name: "LinearStepSize", wire_name: None, location: Location::Body, shape: &CAPACITY_SIZE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `TrafficRoutingConfigType`.
 pub static TRAFFIC_ROUTING_CONFIG_TYPE: Shape = Shape { name: "TrafficRoutingConfigType", kind: Kind::String { min: None, max: None, pattern: None, values: &["ALL_AT_ONCE", "CANARY", "LINEAR"] }, sensitive: false };
+/// `TrafficType`.
+pub static TRAFFIC_TYPE: Shape = Shape { name: "TrafficType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingContainerArgument`.
+pub static TRAINING_CONTAINER_ARGUMENT: Shape = Shape { name: "TrainingContainerArgument", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingContainerArguments`.
+pub static TRAINING_CONTAINER_ARGUMENTS: Shape = Shape { name: "TrainingContainerArguments", kind: Kind::List { member: &TRAINING_CONTAINER_ARGUMENT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `TrainingContainerEntrypoint`.
+pub static TRAINING_CONTAINER_ENTRYPOINT: Shape = Shape { name: "TrainingContainerEntrypoint", kind: Kind::List { member: &TRAINING_CONTAINER_ENTRYPOINT_STRING, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `TrainingContainerEntrypointString`.
+pub static TRAINING_CONTAINER_ENTRYPOINT_STRING: Shape = Shape { name: "TrainingContainerEntrypointString", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingEnvironmentKey`.
+pub static TRAINING_ENVIRONMENT_KEY: Shape = Shape { name: "TrainingEnvironmentKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingEnvironmentMap`.
+pub static TRAINING_ENVIRONMENT_MAP: Shape = Shape { name: "TrainingEnvironmentMap", kind: Kind::Map { key: &TRAINING_ENVIRONMENT_KEY, value: &TRAINING_ENVIRONMENT_VALUE, min: None, max: None }, sensitive: false };
+/// `TrainingEnvironmentValue`.
+pub static TRAINING_ENVIRONMENT_VALUE: Shape = Shape { name: "TrainingEnvironmentValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingImageConfig`.
+pub static TRAINING_IMAGE_CONFIG: Shape = Shape { name: "TrainingImageConfig", kind: Kind::Structure(&[
+    Member { name: "TrainingRepositoryAccessMode", wire_name: None, location: Location::Body, shape: &TRAINING_REPOSITORY_ACCESS_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingRepositoryAuthConfig", wire_name: None, location: Location::Body, shape: &TRAINING_REPOSITORY_AUTH_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TrainingInputMode`.
+pub static TRAINING_INPUT_MODE: Shape = Shape { name: "TrainingInputMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingInstanceCount`.
+pub static TRAINING_INSTANCE_COUNT: Shape = Shape { name: "TrainingInstanceCount", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `TrainingInstanceType`.
+pub static TRAINING_INSTANCE_TYPE: Shape = Shape { name: "TrainingInstanceType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingInstanceTypes`.
+pub static TRAINING_INSTANCE_TYPES: Shape = Shape { name: "TrainingInstanceTypes", kind: Kind::List { member: &TRAINING_INSTANCE_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `TrainingJobDefinition`.
+pub static TRAINING_JOB_DEFINITION: Shape = Shape { name: "TrainingJobDefinition", kind: Kind::Structure(&[
+    Member { name: "TrainingInputMode", wire_name: None, location: Location::Body, shape: &TRAINING_INPUT_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HyperParameters", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputDataConfig", wire_name: None, location: Location::Body, shape: &INPUT_DATA_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputDataConfig", wire_name: None, location: Location::Body, shape: &OUTPUT_DATA_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceConfig", wire_name: None, location: Location::Body, shape: &RESOURCE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StoppingCondition", wire_name: None, location: Location::Body, shape: &STOPPING_CONDITION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TrainingJobEarlyStoppingType`.
+pub static TRAINING_JOB_EARLY_STOPPING_TYPE: Shape = Shape { name: "TrainingJobEarlyStoppingType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingJobName`.
+pub static TRAINING_JOB_NAME: Shape = Shape { name: "TrainingJobName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingJobSortByOptions`.
+pub static TRAINING_JOB_SORT_BY_OPTIONS: Shape = Shape { name: "TrainingJobSortByOptions", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingJobStatus`.
+pub static TRAINING_JOB_STATUS: Shape = Shape { name: "TrainingJobStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingPlanArn`.
+pub static TRAINING_PLAN_ARN: Shape = Shape { name: "TrainingPlanArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingPlanArnList`.
+pub static TRAINING_PLAN_ARN_LIST: Shape = Shape { name: "TrainingPlanArnList", kind: Kind::List { member: &TRAINING_PLAN_ARN, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `TrainingPlanName`.
+pub static TRAINING_PLAN_NAME: Shape = Shape { name: "TrainingPlanName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingPlanNameOrArn`.
+pub static TRAINING_PLAN_NAME_OR_ARN: Shape = Shape { name: "TrainingPlanNameOrArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingPlanOfferingId`.
+pub static TRAINING_PLAN_OFFERING_ID: Shape = Shape { name: "TrainingPlanOfferingId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingRepositoryAccessMode`.
+pub static TRAINING_REPOSITORY_ACCESS_MODE: Shape = Shape { name: "TrainingRepositoryAccessMode", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingRepositoryAuthConfig`.
+pub static TRAINING_REPOSITORY_AUTH_CONFIG: Shape = Shape { name: "TrainingRepositoryAuthConfig", kind: Kind::Structure(&[
+    Member { name: "TrainingRepositoryCredentialsProviderArn", wire_name: None, location: Location::Body, shape: &TRAINING_REPOSITORY_CREDENTIALS_PROVIDER_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TrainingRepositoryCredentialsProviderArn`.
+pub static TRAINING_REPOSITORY_CREDENTIALS_PROVIDER_ARN: Shape = Shape { name: "TrainingRepositoryCredentialsProviderArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrainingSpecification`.
+pub static TRAINING_SPECIFICATION: Shape = Shape { name: "TrainingSpecification", kind: Kind::Structure(&[
+    Member { name: "TrainingImage", wire_name: None, location: Location::Body, shape: &CONTAINER_IMAGE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingImageDigest", wire_name: None, location: Location::Body, shape: &IMAGE_DIGEST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedHyperParameters", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_SPECIFICATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedTrainingInstanceTypes", wire_name: None, location: Location::Body, shape: &TRAINING_INSTANCE_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportsDistributedTraining", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MetricDefinitions", wire_name: None, location: Location::Body, shape: &METRIC_DEFINITION_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrainingChannels", wire_name: None, location: Location::Body, shape: &CHANNEL_SPECIFICATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportedTuningJobObjectiveMetrics", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_JOB_OBJECTIVES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AdditionalS3DataSource", wire_name: None, location: Location::Body, shape: &ADDITIONAL_S3_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TransformAmiVersion`.
+pub static TRANSFORM_AMI_VERSION: Shape = Shape { name: "TransformAmiVersion", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TransformDataSource`.
+pub static TRANSFORM_DATA_SOURCE: Shape = Shape { name: "TransformDataSource", kind: Kind::Structure(&[
+    Member { name: "S3DataSource", wire_name: None, location: Location::Body, shape: &TRANSFORM_S3_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TransformEnvironmentKey`.
+pub static TRANSFORM_ENVIRONMENT_KEY: Shape = Shape { name: "TransformEnvironmentKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TransformEnvironmentMap`.
+pub static TRANSFORM_ENVIRONMENT_MAP: Shape = Shape { name: "TransformEnvironmentMap", kind: Kind::Map { key: &TRANSFORM_ENVIRONMENT_KEY, value: &TRANSFORM_ENVIRONMENT_VALUE, min: None, max: None }, sensitive: false };
+/// `TransformEnvironmentValue`.
+pub static TRANSFORM_ENVIRONMENT_VALUE: Shape = Shape { name: "TransformEnvironmentValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TransformInput`.
+pub static TRANSFORM_INPUT: Shape = Shape { name: "TransformInput", kind: Kind::Structure(&[
+    Member { name: "DataSource", wire_name: None, location: Location::Body, shape: &TRANSFORM_DATA_SOURCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ContentType", wire_name: None, location: Location::Body, shape: &CONTENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CompressionType", wire_name: None, location: Location::Body, shape: &COMPRESSION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SplitType", wire_name: None, location: Location::Body, shape: &SPLIT_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TransformInstanceCount`.
+pub static TRANSFORM_INSTANCE_COUNT: Shape = Shape { name: "TransformInstanceCount", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `TransformInstanceType`.
+pub static TRANSFORM_INSTANCE_TYPE: Shape = Shape { name: "TransformInstanceType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TransformInstanceTypes`.
+pub static TRANSFORM_INSTANCE_TYPES: Shape = Shape { name: "TransformInstanceTypes", kind: Kind::List { member: &TRANSFORM_INSTANCE_TYPE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `TransformJobDefinition`.
+pub static TRANSFORM_JOB_DEFINITION: Shape = Shape { name: "TransformJobDefinition", kind: Kind::Structure(&[
+    Member { name: "MaxConcurrentTransforms", wire_name: None, location: Location::Body, shape: &MAX_CONCURRENT_TRANSFORMS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxPayloadInMB", wire_name: None, location: Location::Body, shape: &MAX_PAYLOAD_IN_MB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BatchStrategy", wire_name: None, location: Location::Body, shape: &BATCH_STRATEGY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Environment", wire_name: None, location: Location::Body, shape: &TRANSFORM_ENVIRONMENT_MAP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TransformInput", wire_name: None, location: Location::Body, shape: &TRANSFORM_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TransformOutput", wire_name: None, location: Location::Body, shape: &TRANSFORM_OUTPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TransformResources", wire_name: None, location: Location::Body, shape: &TRANSFORM_RESOURCES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TransformJobName`.
+pub static TRANSFORM_JOB_NAME: Shape = Shape { name: "TransformJobName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TransformOutput`.
+pub static TRANSFORM_OUTPUT: Shape = Shape { name: "TransformOutput", kind: Kind::Structure(&[
+    Member { name: "S3OutputPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Accept", wire_name: None, location: Location::Body, shape: &ACCEPT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AssembleWith", wire_name: None, location: Location::Body, shape: &ASSEMBLY_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TransformResources`.
+pub static TRANSFORM_RESOURCES: Shape = Shape { name: "TransformResources", kind: Kind::Structure(&[
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &TRANSFORM_INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceCount", wire_name: None, location: Location::Body, shape: &TRANSFORM_INSTANCE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeKmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TransformAmiVersion", wire_name: None, location: Location::Body, shape: &TRANSFORM_AMI_VERSION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TransformS3DataSource`.
+pub static TRANSFORM_S3_DATA_SOURCE: Shape = Shape { name: "TransformS3DataSource", kind: Kind::Structure(&[
+    Member { name: "S3DataType", wire_name: None, location: Location::Body, shape: &S3_DATA_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TransformationAttributeName`.
+pub static TRANSFORMATION_ATTRIBUTE_NAME: Shape = Shape { name: "TransformationAttributeName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrialComponentArtifact`.
+pub static TRIAL_COMPONENT_ARTIFACT: Shape = Shape { name: "TrialComponentArtifact", kind: Kind::Structure(&[
+    Member { name: "MediaType", wire_name: None, location: Location::Body, shape: &MEDIA_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &TRIAL_COMPONENT_ARTIFACT_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TrialComponentArtifactValue`.
+pub static TRIAL_COMPONENT_ARTIFACT_VALUE: Shape = Shape { name: "TrialComponentArtifactValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrialComponentArtifacts`.
+pub static TRIAL_COMPONENT_ARTIFACTS: Shape = Shape { name: "TrialComponentArtifacts", kind: Kind::Map { key: &TRIAL_COMPONENT_KEY128, value: &TRIAL_COMPONENT_ARTIFACT, min: None, max: None }, sensitive: false };
+/// `TrialComponentKey128`.
+pub static TRIAL_COMPONENT_KEY128: Shape = Shape { name: "TrialComponentKey128", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrialComponentKey256`.
+pub static TRIAL_COMPONENT_KEY256: Shape = Shape { name: "TrialComponentKey256", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrialComponentKey320`.
+pub static TRIAL_COMPONENT_KEY320: Shape = Shape { name: "TrialComponentKey320", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrialComponentParameterValue`.
+pub static TRIAL_COMPONENT_PARAMETER_VALUE: Shape = Shape { name: "TrialComponentParameterValue", kind: Kind::Structure(&[
+    Member { name: "StringValue", wire_name: None, location: Location::Body, shape: &STRING_PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NumberValue", wire_name: None, location: Location::Body, shape: &DOUBLE_PARAMETER_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TrialComponentParameters`.
+pub static TRIAL_COMPONENT_PARAMETERS: Shape = Shape { name: "TrialComponentParameters", kind: Kind::Map { key: &TRIAL_COMPONENT_KEY320, value: &TRIAL_COMPONENT_PARAMETER_VALUE, min: None, max: None }, sensitive: false };
+/// `TrialComponentPrimaryStatus`.
+pub static TRIAL_COMPONENT_PRIMARY_STATUS: Shape = Shape { name: "TrialComponentPrimaryStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrialComponentStatus`.
+pub static TRIAL_COMPONENT_STATUS: Shape = Shape { name: "TrialComponentStatus", kind: Kind::Structure(&[
+    Member { name: "PrimaryStatus", wire_name: None, location: Location::Body, shape: &TRIAL_COMPONENT_PRIMARY_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Message", wire_name: None, location: Location::Body, shape: &TRIAL_COMPONENT_STATUS_MESSAGE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TrialComponentStatusMessage`.
+pub static TRIAL_COMPONENT_STATUS_MESSAGE: Shape = Shape { name: "TrialComponentStatusMessage", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TrustedIdentityPropagationSettings`.
+pub static TRUSTED_IDENTITY_PROPAGATION_SETTINGS: Shape = Shape { name: "TrustedIdentityPropagationSettings", kind: Kind::Structure(&[
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TtlDuration`.
+pub static TTL_DURATION: Shape = Shape { name: "TtlDuration", kind: Kind::Structure(&[
+    Member { name: "Unit", wire_name: None, location: Location::Body, shape: &TTL_DURATION_UNIT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &TTL_DURATION_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `TtlDurationUnit`.
+pub static TTL_DURATION_UNIT: Shape = Shape { name: "TtlDurationUnit", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TtlDurationValue`.
+pub static TTL_DURATION_VALUE: Shape = Shape { name: "TtlDurationValue", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `TuningJobCompletionCriteria`.
+pub static TUNING_JOB_COMPLETION_CRITERIA: Shape = Shape { name: "TuningJobCompletionCriteria", kind: Kind::Structure(&[
+    Member { name: "TargetObjectiveMetricValue", wire_name: None, location: Location::Body, shape: &TARGET_OBJECTIVE_METRIC_VALUE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "BestObjectiveNotImproving", wire_name: None, location: Location::Body, shape: &BEST_OBJECTIVE_NOT_IMPROVING, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ConvergenceDetected", wire_name: None, location: Location::Body, shape: &CONVERGENCE_DETECTED, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `USD`.
+pub static USD: Shape = Shape { name: "USD", kind: Kind::Structure(&[
+    Member { name: "Dollars", wire_name: None, location: Location::Body, shape: &DOLLARS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Cents", wire_name: None, location: Location::Body, shape: &CENTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TenthFractionsOfACent", wire_name: None, location: Location::Body, shape: &TENTH_FRACTIONS_OF_A_CENT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UiConfig`.
+pub static UI_CONFIG: Shape = Shape { name: "UiConfig", kind: Kind::Structure(&[
+    Member { name: "UiTemplateS3Uri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HumanTaskUiArn", wire_name: None, location: Location::Body, shape: &HUMAN_TASK_UI_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UiTemplate`.
+pub static UI_TEMPLATE: Shape = Shape { name: "UiTemplate", kind: Kind::Structure(&[
+    Member { name: "Content", wire_name: None, location: Location::Body, shape: &TEMPLATE_CONTENT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Uid`.
+pub static UID: Shape = Shape { name: "Uid", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `UnifiedStudioDomainId`.
+pub static UNIFIED_STUDIO_DOMAIN_ID: Shape = Shape { name: "UnifiedStudioDomainId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `UnifiedStudioEnvironmentId`.
+pub static UNIFIED_STUDIO_ENVIRONMENT_ID: Shape = Shape { name: "UnifiedStudioEnvironmentId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `UnifiedStudioProjectId`.
+pub static UNIFIED_STUDIO_PROJECT_ID: Shape = Shape { name: "UnifiedStudioProjectId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `UnifiedStudioSettings`.
+pub static UNIFIED_STUDIO_SETTINGS: Shape = Shape { name: "UnifiedStudioSettings", kind: Kind::Structure(&[
+    Member { name: "StudioWebPortalAccess", wire_name: None, location: Location::Body, shape: &FEATURE_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DomainAccountId", wire_name: None, location: Location::Body, shape: &ACCOUNT_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DomainRegion", wire_name: None, location: Location::Body, shape: &REGION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &UNIFIED_STUDIO_DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProjectId", wire_name: None, location: Location::Body, shape: &UNIFIED_STUDIO_PROJECT_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnvironmentId", wire_name: None, location: Location::Body, shape: &UNIFIED_STUDIO_ENVIRONMENT_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProjectS3Path", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SingleSignOnApplicationArn", wire_name: None, location: Location::Body, shape: &SINGLE_SIGN_ON_APPLICATION_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateActionRequest`.
+pub static UPDATE_ACTION_REQUEST: Shape = Shape { name: "UpdateActionRequest", kind: Kind::Structure(&[
+    Member { name: "ActionName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &EXPERIMENT_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &ACTION_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Properties", wire_name: None, location: Location::Body, shape: &LINEAGE_ENTITY_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PropertiesToRemove", wire_name: None, location: Location::Body, shape: &LIST_LINEAGE_ENTITY_PARAMETER_KEY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateAppImageConfigRequest`.
+pub static UPDATE_APP_IMAGE_CONFIG_REQUEST: Shape = Shape { name: "UpdateAppImageConfigRequest", kind: Kind::Structure(&[
+    Member { name: "AppImageConfigName", wire_name: None, location: Location::Body, shape: &APP_IMAGE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KernelGatewayImageConfig", wire_name: None, location: Location::Body, shape: &KERNEL_GATEWAY_IMAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JupyterLabAppImageConfig", wire_name: None, location: Location::Body, shape: &JUPYTER_LAB_APP_IMAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CodeEditorAppImageConfig", wire_name: None, location: Location::Body, shape: &CODE_EDITOR_APP_IMAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateArtifactRequest`.
+pub static UPDATE_ARTIFACT_REQUEST: Shape = Shape { name: "UpdateArtifactRequest", kind: Kind::Structure(&[
+    Member { name: "ArtifactArn", wire_name: None, location: Location::Body, shape: &ARTIFACT_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ArtifactName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Properties", wire_name: None, location: Location::Body, shape: &ARTIFACT_PROPERTIES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PropertiesToRemove", wire_name: None, location: Location::Body, shape: &LIST_LINEAGE_ENTITY_PARAMETER_KEY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateClusterRequest`.
+pub static UPDATE_CLUSTER_REQUEST: Shape = Shape { name: "UpdateClusterRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceGroups", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_GROUP_SPECIFICATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RestrictedInstanceGroups", wire_name: None, location: Location::Body, shape: &CLUSTER_RESTRICTED_INSTANCE_GROUP_SPECIFICATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RestrictedInstanceGroupsConfig", wire_name: None, location: Location::Body, shape: &CLUSTER_RESTRICTED_INSTANCE_GROUPS_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TieredStorageConfig", wire_name: None, location: Location::Body, shape: &CLUSTER_TIERED_STORAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeRecovery", wire_name: None, location: Location::Body, shape: &CLUSTER_NODE_RECOVERY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceGroupsToDelete", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_GROUPS_TO_DELETE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NodeProvisioningMode", wire_name: None, location: Location::Body, shape: &CLUSTER_NODE_PROVISIONING_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClusterRole", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoScaling", wire_name: None, location: Location::Body, shape: &CLUSTER_AUTO_SCALING_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Orchestrator", wire_name: None, location: Location::Body, shape: &CLUSTER_ORCHESTRATOR, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateClusterSchedulerConfigRequest`.
+pub static UPDATE_CLUSTER_SCHEDULER_CONFIG_REQUEST: Shape = Shape { name: "UpdateClusterSchedulerConfigRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterSchedulerConfigId", wire_name: None, location: Location::Body, shape: &CLUSTER_SCHEDULER_CONFIG_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TargetVersion", wire_name: None, location: Location::Body, shape: &INTEGER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SchedulerConfig", wire_name: None, location: Location::Body, shape: &SCHEDULER_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &ENTITY_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateClusterSoftwareInstanceGroupSpecification`.
+pub static UPDATE_CLUSTER_SOFTWARE_INSTANCE_GROUP_SPECIFICATION: Shape = Shape { name: "UpdateClusterSoftwareInstanceGroupSpecification", kind: Kind::Structure(&[
+    Member { name: "InstanceGroupName", wire_name: None, location: Location::Body, shape: &CLUSTER_INSTANCE_GROUP_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ImageReleaseVersion", wire_name: None, location: Location::Body, shape: &IMAGE_RELEASE_VERSION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateClusterSoftwareInstanceGroups`.
+pub static UPDATE_CLUSTER_SOFTWARE_INSTANCE_GROUPS: Shape = Shape { name: "UpdateClusterSoftwareInstanceGroups", kind: Kind::List { member: &UPDATE_CLUSTER_SOFTWARE_INSTANCE_GROUP_SPECIFICATION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `UpdateClusterSoftwareRequest`.
+pub static UPDATE_CLUSTER_SOFTWARE_REQUEST: Shape = Shape { name: "UpdateClusterSoftwareRequest", kind: Kind::Structure(&[
+    Member { name: "ClusterName", wire_name: None, location: Location::Body, shape: &CLUSTER_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceGroups", wire_name: None, location: Location::Body, shape: &UPDATE_CLUSTER_SOFTWARE_INSTANCE_GROUPS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeploymentConfig", wire_name: None, location: Location::Body, shape: &DEPLOYMENT_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ImageId", wire_name: None, location: Location::Body, shape: &IMAGE_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateCodeRepositoryInput`.
+pub static UPDATE_CODE_REPOSITORY_INPUT: Shape = Shape { name: "UpdateCodeRepositoryInput", kind: Kind::Structure(&[
+    Member { name: "CodeRepositoryName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "GitConfig", wire_name: None, location: Location::Body, shape: &GIT_CONFIG_FOR_UPDATE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateComputeQuotaRequest`.
+pub static UPDATE_COMPUTE_QUOTA_REQUEST: Shape = Shape { name: "UpdateComputeQuotaRequest", kind: Kind::Structure(&[
+    Member { name: "ComputeQuotaId", wire_name: None, location: Location::Body, shape: &COMPUTE_QUOTA_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TargetVersion", wire_name: None, location: Location::Body, shape: &INTEGER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ComputeQuotaConfig", wire_name: None, location: Location::Body, shape: &COMPUTE_QUOTA_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ComputeQuotaTarget", wire_name: None, location: Location::Body, shape: &COMPUTE_QUOTA_TARGET, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ActivationState", wire_name: None, location: Location::Body, shape: &ACTIVATION_STATE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &ENTITY_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateContextRequest`.
+pub static UPDATE_CONTEXT_REQUEST: Shape = Shape { name: "UpdateContextRequest", kind: Kind::Structure(&[
+    Member { name: "ContextName", wire_name: None, location: Location::Body, shape: &CONTEXT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &EXPERIMENT_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Properties", wire_name: None, location: Location::Body, shape: &LINEAGE_ENTITY_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PropertiesToRemove", wire_name: None, location: Location::Body, shape: &LIST_LINEAGE_ENTITY_PARAMETER_KEY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateDeviceFleetRequest`.
+pub static UPDATE_DEVICE_FLEET_REQUEST: Shape = Shape { name: "UpdateDeviceFleetRequest", kind: Kind::Structure(&[
+    Member { name: "DeviceFleetName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &DEVICE_FLEET_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputConfig", wire_name: None, location: Location::Body, shape: &EDGE_OUTPUT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableIotRoleAlias", wire_name: None, location: Location::Body, shape: &ENABLE_IOT_ROLE_ALIAS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateDevicesRequest`.
+pub static UPDATE_DEVICES_REQUEST: Shape = Shape { name: "UpdateDevicesRequest", kind: Kind::Structure(&[
+    Member { name: "DeviceFleetName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Devices", wire_name: None, location: Location::Body, shape: &DEVICES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateDomainRequest`.
+pub static UPDATE_DOMAIN_REQUEST: Shape = Shape { name: "UpdateDomainRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultUserSettings", wire_name: None, location: Location::Body, shape: &USER_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DomainSettingsForUpdate", wire_name: None, location: Location::Body, shape: &DOMAIN_SETTINGS_FOR_UPDATE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppSecurityGroupManagement", wire_name: None, location: Location::Body, shape: &APP_SECURITY_GROUP_MANAGEMENT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultSpaceSettings", wire_name: None, location: Location::Body, shape: &DEFAULT_SPACE_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SubnetIds", wire_name: None, location: Location::Body, shape: &SUBNETS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppNetworkAccessType", wire_name: None, location: Location::Body, shape: &APP_NETWORK_ACCESS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TagPropagation", wire_name: None, location: Location::Body, shape: &TAG_PROPAGATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HomeEfsFileSystemCreation", wire_name: None, location: Location::Body, shape: &HOME_EFS_FILE_SYSTEM_CREATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VpcId", wire_name: None, location: Location::Body, shape: &VPC_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UpdateEndpointInput`.
 pub static UPDATE_ENDPOINT_INPUT: Shape = Shape { name: "UpdateEndpointInput", kind: Kind::Structure(&[
     Member { name: "EndpointName", wire_name: None, location: Location::Body, shape: &ENDPOINT_NAME, required: true, idempotency_token: false, timestamp_format: None },
@@ -1076,6 +6281,28 @@ pub static UPDATE_ENDPOINT_INPUT: Shape = Shape { name: "UpdateEndpointInput", k
 /// `UpdateEndpointOutput`.
 pub static UPDATE_ENDPOINT_OUTPUT: Shape = Shape { name: "UpdateEndpointOutput", kind: Kind::Structure(&[
     Member { name: "EndpointArn", wire_name: None, location: Location::Body, shape: &ENDPOINT_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateEndpointWeightsAndCapacitiesInput`.
+pub static UPDATE_ENDPOINT_WEIGHTS_AND_CAPACITIES_INPUT: Shape = Shape { name: "UpdateEndpointWeightsAndCapacitiesInput", kind: Kind::Structure(&[
+    Member { name: "EndpointName", wire_name: None, location: Location::Body, shape: &ENDPOINT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DesiredWeightsAndCapacities", wire_name: None, location: Location::Body, shape: &DESIRED_WEIGHT_AND_CAPACITY_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateExperimentRequest`.
+pub static UPDATE_EXPERIMENT_REQUEST: Shape = Shape { name: "UpdateExperimentRequest", kind: Kind::Structure(&[
+    Member { name: "ExperimentName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisplayName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &EXPERIMENT_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateFeatureGroupRequest`.
+pub static UPDATE_FEATURE_GROUP_REQUEST: Shape = Shape { name: "UpdateFeatureGroupRequest", kind: Kind::Structure(&[
+    Member { name: "FeatureGroupName", wire_name: None, location: Location::Body, shape: &FEATURE_GROUP_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FeatureAdditions", wire_name: None, location: Location::Body, shape: &FEATURE_ADDITIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OnlineStoreConfig", wire_name: None, location: Location::Body, shape: &ONLINE_STORE_CONFIG_UPDATE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ThroughputConfig", wire_name: None, location: Location::Body, shape: &THROUGHPUT_CONFIG_UPDATE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateFeatureMetadataRequest`.
+pub static UPDATE_FEATURE_METADATA_REQUEST: Shape = Shape { name: "UpdateFeatureMetadataRequest", kind: Kind::Structure(&[
+    Member { name: "FeatureGroupName", wire_name: None, location: Location::Body, shape: &FEATURE_GROUP_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "FeatureName", wire_name: None, location: Location::Body, shape: &FEATURE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &FEATURE_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ParameterAdditions", wire_name: None, location: Location::Body, shape: &FEATURE_PARAMETER_ADDITIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ParameterRemovals", wire_name: None, location: Location::Body, shape: &FEATURE_PARAMETER_REMOVALS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `UpdateHubContentReferenceRequest`.
 pub static UPDATE_HUB_CONTENT_REFERENCE_REQUEST: Shape = Shape { name: "UpdateHubContentReferenceRequest", kind: Kind::Structure(&[
     Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },
@@ -1110,6 +6337,213 @@ pub static UPDATE_HUB_REQUEST: Shape = Shape { name: "UpdateHubRequest", kind: K
 /// `UpdateHubResponse`.
 pub static UPDATE_HUB_RESPONSE: Shape = Shape { name: "UpdateHubResponse", kind: Kind::Structure(&[
     Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &HUB_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateImageRequest`.
+pub static UPDATE_IMAGE_REQUEST: Shape = Shape { name: "UpdateImageRequest", kind: Kind::Structure(&[
+    Member { name: "DeleteProperties", wire_name: None, location: Location::Body, shape: &IMAGE_DELETE_PROPERTY_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &IMAGE_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisplayName", wire_name: None, location: Location::Body, shape: &IMAGE_DISPLAY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ImageName", wire_name: None, location: Location::Body, shape: &IMAGE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateImageVersionRequest`.
+pub static UPDATE_IMAGE_VERSION_REQUEST: Shape = Shape { name: "UpdateImageVersionRequest", kind: Kind::Structure(&[
+    Member { name: "ImageName", wire_name: None, location: Location::Body, shape: &IMAGE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Alias", wire_name: None, location: Location::Body, shape: &SAGE_MAKER_IMAGE_VERSION_ALIAS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Version", wire_name: None, location: Location::Body, shape: &IMAGE_VERSION_NUMBER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AliasesToAdd", wire_name: None, location: Location::Body, shape: &SAGE_MAKER_IMAGE_VERSION_ALIASES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AliasesToDelete", wire_name: None, location: Location::Body, shape: &SAGE_MAKER_IMAGE_VERSION_ALIASES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VendorGuidance", wire_name: None, location: Location::Body, shape: &VENDOR_GUIDANCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JobType", wire_name: None, location: Location::Body, shape: &JOB_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MLFramework", wire_name: None, location: Location::Body, shape: &ML_FRAMEWORK, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProgrammingLang", wire_name: None, location: Location::Body, shape: &PROGRAMMING_LANG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Processor", wire_name: None, location: Location::Body, shape: &PROCESSOR, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Horovod", wire_name: None, location: Location::Body, shape: &HOROVOD, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ReleaseNotes", wire_name: None, location: Location::Body, shape: &RELEASE_NOTES, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateInferenceComponentInput`.
+pub static UPDATE_INFERENCE_COMPONENT_INPUT: Shape = Shape { name: "UpdateInferenceComponentInput", kind: Kind::Structure(&[
+    Member { name: "InferenceComponentName", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Specification", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Specifications", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_SPECIFICATION_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RuntimeConfig", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_RUNTIME_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DeploymentConfig", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_DEPLOYMENT_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateInferenceComponentRuntimeConfigInput`.
+pub static UPDATE_INFERENCE_COMPONENT_RUNTIME_CONFIG_INPUT: Shape = Shape { name: "UpdateInferenceComponentRuntimeConfigInput", kind: Kind::Structure(&[
+    Member { name: "InferenceComponentName", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DesiredRuntimeConfig", wire_name: None, location: Location::Body, shape: &INFERENCE_COMPONENT_RUNTIME_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateInferenceExperimentRequest`.
+pub static UPDATE_INFERENCE_EXPERIMENT_REQUEST: Shape = Shape { name: "UpdateInferenceExperimentRequest", kind: Kind::Structure(&[
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Schedule", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_SCHEDULE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelVariants", wire_name: None, location: Location::Body, shape: &MODEL_VARIANT_CONFIG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DataStorageConfig", wire_name: None, location: Location::Body, shape: &INFERENCE_EXPERIMENT_DATA_STORAGE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ShadowModeConfig", wire_name: None, location: Location::Body, shape: &SHADOW_MODE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateMlflowAppRequest`.
+pub static UPDATE_MLFLOW_APP_REQUEST: Shape = Shape { name: "UpdateMlflowAppRequest", kind: Kind::Structure(&[
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &MLFLOW_APP_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &MLFLOW_APP_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ArtifactStoreUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelRegistrationMode", wire_name: None, location: Location::Body, shape: &MODEL_REGISTRATION_MODE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WeeklyMaintenanceWindowStart", wire_name: None, location: Location::Body, shape: &WEEKLY_MAINTENANCE_WINDOW_START, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultDomainIdList", wire_name: None, location: Location::Body, shape: &DEFAULT_DOMAIN_ID_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AccountDefaultStatus", wire_name: None, location: Location::Body, shape: &ACCOUNT_DEFAULT_STATUS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateMlflowTrackingServerRequest`.
+pub static UPDATE_MLFLOW_TRACKING_SERVER_REQUEST: Shape = Shape { name: "UpdateMlflowTrackingServerRequest", kind: Kind::Structure(&[
+    Member { name: "TrackingServerName", wire_name: None, location: Location::Body, shape: &TRACKING_SERVER_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ArtifactStoreUri", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TrackingServerSize", wire_name: None, location: Location::Body, shape: &TRACKING_SERVER_SIZE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutomaticModelRegistration", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WeeklyMaintenanceWindowStart", wire_name: None, location: Location::Body, shape: &WEEKLY_MAINTENANCE_WINDOW_START, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3BucketOwnerAccountId", wire_name: None, location: Location::Body, shape: &ACCOUNT_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3BucketOwnerVerification", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateModelCardRequest`.
+pub static UPDATE_MODEL_CARD_REQUEST: Shape = Shape { name: "UpdateModelCardRequest", kind: Kind::Structure(&[
+    Member { name: "ModelCardName", wire_name: None, location: Location::Body, shape: &MODEL_CARD_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Content", wire_name: None, location: Location::Body, shape: &MODEL_CARD_CONTENT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCardStatus", wire_name: None, location: Location::Body, shape: &MODEL_CARD_STATUS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateModelPackageInput`.
+pub static UPDATE_MODEL_PACKAGE_INPUT: Shape = Shape { name: "UpdateModelPackageInput", kind: Kind::Structure(&[
+    Member { name: "ModelPackageArn", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelApprovalStatus", wire_name: None, location: Location::Body, shape: &MODEL_APPROVAL_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelPackageRegistrationType", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_REGISTRATION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ApprovalDescription", wire_name: None, location: Location::Body, shape: &APPROVAL_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomerMetadataProperties", wire_name: None, location: Location::Body, shape: &CUSTOMER_METADATA_MAP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomerMetadataPropertiesToRemove", wire_name: None, location: Location::Body, shape: &CUSTOMER_METADATA_KEY_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AdditionalInferenceSpecificationsToAdd", wire_name: None, location: Location::Body, shape: &ADDITIONAL_INFERENCE_SPECIFICATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InferenceSpecification", wire_name: None, location: Location::Body, shape: &INFERENCE_SPECIFICATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceUri", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_SOURCE_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelCard", wire_name: None, location: Location::Body, shape: &MODEL_PACKAGE_MODEL_CARD, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelLifeCycle", wire_name: None, location: Location::Body, shape: &MODEL_LIFE_CYCLE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientToken", wire_name: None, location: Location::Body, shape: &CLIENT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateMonitoringAlertRequest`.
+pub static UPDATE_MONITORING_ALERT_REQUEST: Shape = Shape { name: "UpdateMonitoringAlertRequest", kind: Kind::Structure(&[
+    Member { name: "MonitoringScheduleName", wire_name: None, location: Location::Body, shape: &MONITORING_SCHEDULE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MonitoringAlertName", wire_name: None, location: Location::Body, shape: &MONITORING_ALERT_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DatapointsToAlert", wire_name: None, location: Location::Body, shape: &MONITORING_DATAPOINTS_TO_ALERT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EvaluationPeriod", wire_name: None, location: Location::Body, shape: &MONITORING_EVALUATION_PERIOD, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateMonitoringScheduleRequest`.
+pub static UPDATE_MONITORING_SCHEDULE_REQUEST: Shape = Shape { name: "UpdateMonitoringScheduleRequest", kind: Kind::Structure(&[
+    Member { name: "MonitoringScheduleName", wire_name: None, location: Location::Body, shape: &MONITORING_SCHEDULE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MonitoringScheduleConfig", wire_name: None, location: Location::Body, shape: &MONITORING_SCHEDULE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateNotebookInstanceInput`.
+pub static UPDATE_NOTEBOOK_INSTANCE_INPUT: Shape = Shape { name: "UpdateNotebookInstanceInput", kind: Kind::Structure(&[
+    Member { name: "NotebookInstanceName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceType", wire_name: None, location: Location::Body, shape: &INSTANCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IpAddressType", wire_name: None, location: Location::Body, shape: &IP_ADDRESS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PlatformIdentifier", wire_name: None, location: Location::Body, shape: &PLATFORM_IDENTIFIER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LifecycleConfigName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisassociateLifecycleConfig", wire_name: None, location: Location::Body, shape: &DISASSOCIATE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "VolumeSizeInGB", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_VOLUME_SIZE_IN_GB, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultCodeRepository", wire_name: None, location: Location::Body, shape: &CODE_REPOSITORY_NAME_OR_URL, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AdditionalCodeRepositories", wire_name: None, location: Location::Body, shape: &ADDITIONAL_CODE_REPOSITORY_NAMES_OR_URLS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AcceleratorTypes", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_ACCELERATOR_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisassociateAcceleratorTypes", wire_name: None, location: Location::Body, shape: &DISASSOCIATE_NOTEBOOK_INSTANCE_ACCELERATOR_TYPES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisassociateDefaultCodeRepository", wire_name: None, location: Location::Body, shape: &DISASSOCIATE_DEFAULT_CODE_REPOSITORY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisassociateAdditionalCodeRepositories", wire_name: None, location: Location::Body, shape: &DISASSOCIATE_ADDITIONAL_CODE_REPOSITORIES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RootAccess", wire_name: None, location: Location::Body, shape: &ROOT_ACCESS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InstanceMetadataServiceConfiguration", wire_name: None, location: Location::Body, shape: &INSTANCE_METADATA_SERVICE_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateNotebookInstanceLifecycleConfigInput`.
+pub static UPDATE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_INPUT: Shape = Shape { name: "UpdateNotebookInstanceLifecycleConfigInput", kind: Kind::Structure(&[
+    Member { name: "NotebookInstanceLifecycleConfigName", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OnCreate", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OnStart", wire_name: None, location: Location::Body, shape: &NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdatePartnerAppRequest`.
+pub static UPDATE_PARTNER_APP_REQUEST: Shape = Shape { name: "UpdatePartnerAppRequest", kind: Kind::Structure(&[
+    Member { name: "Arn", wire_name: None, location: Location::Body, shape: &PARTNER_APP_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaintenanceConfig", wire_name: None, location: Location::Body, shape: &PARTNER_APP_MAINTENANCE_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tier", wire_name: None, location: Location::Body, shape: &NON_EMPTY_STRING64, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ApplicationConfig", wire_name: None, location: Location::Body, shape: &PARTNER_APP_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IdcConfig", wire_name: None, location: Location::Body, shape: &IDC_CONFIG_INPUT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AuthType", wire_name: None, location: Location::Body, shape: &PARTNER_APP_AUTH_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableIamSessionBasedIdentity", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EnableAutoMinorVersionUpgrade", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AppVersion", wire_name: None, location: Location::Body, shape: &MAJOR_MINOR_VERSION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ClientToken", wire_name: None, location: Location::Body, shape: &CLIENT_TOKEN, required: false, idempotency_token: true, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdatePipelineExecutionRequest`.
+pub static UPDATE_PIPELINE_EXECUTION_REQUEST: Shape = Shape { name: "UpdatePipelineExecutionRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineExecutionArn", wire_name: None, location: Location::Body, shape: &PIPELINE_EXECUTION_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineExecutionDescription", wire_name: None, location: Location::Body, shape: &PIPELINE_EXECUTION_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineExecutionDisplayName", wire_name: None, location: Location::Body, shape: &PIPELINE_EXECUTION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ParallelismConfiguration", wire_name: None, location: Location::Body, shape: &PARALLELISM_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdatePipelineRequest`.
+pub static UPDATE_PIPELINE_REQUEST: Shape = Shape { name: "UpdatePipelineRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineName", wire_name: None, location: Location::Body, shape: &PIPELINE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineDisplayName", wire_name: None, location: Location::Body, shape: &PIPELINE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineDefinition", wire_name: None, location: Location::Body, shape: &PIPELINE_DEFINITION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineDefinitionS3Location", wire_name: None, location: Location::Body, shape: &PIPELINE_DEFINITION_S3_LOCATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineDescription", wire_name: None, location: Location::Body, shape: &PIPELINE_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ParallelismConfiguration", wire_name: None, location: Location::Body, shape: &PARALLELISM_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineVersionAliases", wire_name: None, location: Location::Body, shape: &PIPELINE_VERSION_ALIAS_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdatePipelineVersionRequest`.
+pub static UPDATE_PIPELINE_VERSION_REQUEST: Shape = Shape { name: "UpdatePipelineVersionRequest", kind: Kind::Structure(&[
+    Member { name: "PipelineArn", wire_name: None, location: Location::Body, shape: &PIPELINE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineVersionId", wire_name: None, location: Location::Body, shape: &PIPELINE_VERSION_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineVersionDisplayName", wire_name: None, location: Location::Body, shape: &PIPELINE_VERSION_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineVersionDescription", wire_name: None, location: Location::Body, shape: &PIPELINE_VERSION_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PipelineVersionAliasOperations", wire_name: None, location: Location::Body, shape: &ALIAS_OPERATIONS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateProjectInput`.
+pub static UPDATE_PROJECT_INPUT: Shape = Shape { name: "UpdateProjectInput", kind: Kind::Structure(&[
+    Member { name: "ProjectName", wire_name: None, location: Location::Body, shape: &PROJECT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProjectDescription", wire_name: None, location: Location::Body, shape: &ENTITY_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ServiceCatalogProvisioningUpdateDetails", wire_name: None, location: Location::Body, shape: &SERVICE_CATALOG_PROVISIONING_UPDATE_DETAILS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TemplateProvidersToUpdate", wire_name: None, location: Location::Body, shape: &UPDATE_TEMPLATE_PROVIDER_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateSpaceRequest`.
+pub static UPDATE_SPACE_REQUEST: Shape = Shape { name: "UpdateSpaceRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceName", wire_name: None, location: Location::Body, shape: &SPACE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceSettings", wire_name: None, location: Location::Body, shape: &SPACE_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceDisplayName", wire_name: None, location: Location::Body, shape: &NON_EMPTY_STRING64, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateTemplateProvider`.
+pub static UPDATE_TEMPLATE_PROVIDER: Shape = Shape { name: "UpdateTemplateProvider", kind: Kind::Structure(&[
+    Member { name: "CfnTemplateProvider", wire_name: None, location: Location::Body, shape: &CFN_UPDATE_TEMPLATE_PROVIDER, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateTemplateProviderList`.
+pub static UPDATE_TEMPLATE_PROVIDER_LIST: Shape = Shape { name: "UpdateTemplateProviderList", kind: Kind::List { member: &UPDATE_TEMPLATE_PROVIDER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `UpdateTrainingJobRequest`.
+pub static UPDATE_TRAINING_JOB_REQUEST: Shape = Shape { name: "UpdateTrainingJobRequest", kind: Kind::Structure(&[
+    Member { name: "TrainingJobName", wire_name: None, location: Location::Body, shape: &TRAINING_JOB_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProfilerConfig", wire_name: None, location: Location::Body, shape: &PROFILER_CONFIG_FOR_UPDATE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProfilerRuleConfigurations", wire_name: None, location: Location::Body, shape: &PROFILER_RULE_CONFIGURATIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ResourceConfig", wire_name: None, location: Location::Body, shape: &RESOURCE_CONFIG_FOR_UPDATE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RemoteDebugConfig", wire_name: None, location: Location::Body, shape: &REMOTE_DEBUG_CONFIG_FOR_UPDATE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateTrialComponentRequest`.
+pub static UPDATE_TRIAL_COMPONENT_REQUEST: Shape = Shape { name: "UpdateTrialComponentRequest", kind: Kind::Structure(&[
+    Member { name: "TrialComponentName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisplayName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &TRIAL_COMPONENT_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StartTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EndTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Parameters", wire_name: None, location: Location::Body, shape: &TRIAL_COMPONENT_PARAMETERS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ParametersToRemove", wire_name: None, location: Location::Body, shape: &LIST_TRIAL_COMPONENT_KEY256, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputArtifacts", wire_name: None, location: Location::Body, shape: &TRIAL_COMPONENT_ARTIFACTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "InputArtifactsToRemove", wire_name: None, location: Location::Body, shape: &LIST_TRIAL_COMPONENT_KEY256, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputArtifacts", wire_name: None, location: Location::Body, shape: &TRIAL_COMPONENT_ARTIFACTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OutputArtifactsToRemove", wire_name: None, location: Location::Body, shape: &LIST_TRIAL_COMPONENT_KEY256, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateTrialRequest`.
+pub static UPDATE_TRIAL_REQUEST: Shape = Shape { name: "UpdateTrialRequest", kind: Kind::Structure(&[
+    Member { name: "TrialName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DisplayName", wire_name: None, location: Location::Body, shape: &EXPERIMENT_ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateUserProfileRequest`.
+pub static UPDATE_USER_PROFILE_REQUEST: Shape = Shape { name: "UpdateUserProfileRequest", kind: Kind::Structure(&[
+    Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &DOMAIN_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserProfileName", wire_name: None, location: Location::Body, shape: &USER_PROFILE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UserSettings", wire_name: None, location: Location::Body, shape: &USER_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateWorkforceRequest`.
+pub static UPDATE_WORKFORCE_REQUEST: Shape = Shape { name: "UpdateWorkforceRequest", kind: Kind::Structure(&[
+    Member { name: "WorkforceName", wire_name: None, location: Location::Body, shape: &WORKFORCE_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceIpConfig", wire_name: None, location: Location::Body, shape: &SOURCE_IP_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "OidcConfig", wire_name: None, location: Location::Body, shape: &OIDC_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WorkforceVpcConfig", wire_name: None, location: Location::Body, shape: &WORKFORCE_VPC_CONFIG_REQUEST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "IpAddressType", wire_name: None, location: Location::Body, shape: &WORKFORCE_IP_ADDRESS_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UpdateWorkteamRequest`.
+pub static UPDATE_WORKTEAM_REQUEST: Shape = Shape { name: "UpdateWorkteamRequest", kind: Kind::Structure(&[
+    Member { name: "WorkteamName", wire_name: None, location: Location::Body, shape: &WORKTEAM_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MemberDefinitions", wire_name: None, location: Location::Body, shape: &MEMBER_DEFINITIONS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Description", wire_name: None, location: Location::Body, shape: &STRING200, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NotificationConfiguration", wire_name: None, location: Location::Body, shape: &NOTIFICATION_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WorkerAccessConfiguration", wire_name: None, location: Location::Body, shape: &WORKER_ACCESS_CONFIGURATION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `Url`.
 pub static URL: Shape = Shape { name: "Url", kind: Kind::String { min: Some(0), max: Some(1024), pattern: Some("(https|s3)://([^/]+)/?(.*)"), values: &[] }, sensitive: false };
 /// `UserContext`.
@@ -1118,6 +6552,36 @@ pub static USER_CONTEXT: Shape = Shape { name: "UserContext", kind: Kind::Struct
     Member { name: "UserProfileName", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "DomainId", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "IamIdentity", wire_name: None, location: Location::Body, shape: &IAM_IDENTITY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UserProfileName`.
+pub static USER_PROFILE_NAME: Shape = Shape { name: "UserProfileName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `UserSettings`.
+pub static USER_SETTINGS: Shape = Shape { name: "UserSettings", kind: Kind::Structure(&[
+    Member { name: "ExecutionRole", wire_name: None, location: Location::Body, shape: &ROLE_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SecurityGroups", wire_name: None, location: Location::Body, shape: &SECURITY_GROUP_IDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SharingSettings", wire_name: None, location: Location::Body, shape: &SHARING_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JupyterServerAppSettings", wire_name: None, location: Location::Body, shape: &JUPYTER_SERVER_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "KernelGatewayAppSettings", wire_name: None, location: Location::Body, shape: &KERNEL_GATEWAY_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TensorBoardAppSettings", wire_name: None, location: Location::Body, shape: &TENSOR_BOARD_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RStudioServerProAppSettings", wire_name: None, location: Location::Body, shape: &R_STUDIO_SERVER_PRO_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RSessionAppSettings", wire_name: None, location: Location::Body, shape: &R_SESSION_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CanvasAppSettings", wire_name: None, location: Location::Body, shape: &CANVAS_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CodeEditorAppSettings", wire_name: None, location: Location::Body, shape: &CODE_EDITOR_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "JupyterLabAppSettings", wire_name: None, location: Location::Body, shape: &JUPYTER_LAB_APP_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SpaceStorageSettings", wire_name: None, location: Location::Body, shape: &DEFAULT_SPACE_STORAGE_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DefaultLandingUri", wire_name: None, location: Location::Body, shape: &LANDING_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StudioWebPortal", wire_name: None, location: Location::Body, shape: &STUDIO_WEB_PORTAL, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomPosixUserConfig", wire_name: None, location: Location::Body, shape: &CUSTOM_POSIX_USER_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CustomFileSystemConfigs", wire_name: None, location: Location::Body, shape: &CUSTOM_FILE_SYSTEM_CONFIGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "StudioWebPortalSettings", wire_name: None, location: Location::Body, shape: &STUDIO_WEB_PORTAL_SETTINGS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AutoMountHomeEFS", wire_name: None, location: Location::Body, shape: &AUTO_MOUNT_HOME_EFS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `UsersPerStep`.
+pub static USERS_PER_STEP: Shape = Shape { name: "UsersPerStep", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `UtilizationPercentagePerCore`.
+pub static UTILIZATION_PERCENTAGE_PER_CORE: Shape = Shape { name: "UtilizationPercentagePerCore", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `VCpuAmount`.
+pub static V_CPU_AMOUNT: Shape = Shape { name: "VCpuAmount", kind: Kind::Float { min: None, max: None }, sensitive: false };
+/// `ValidationFraction`.
+pub static VALIDATION_FRACTION: Shape = Shape { name: "ValidationFraction", kind: Kind::Float { min: None, max: None }, sensitive: false };
 /// `VariantInstanceProvisionTimeoutInSeconds`.
 pub static VARIANT_INSTANCE_PROVISION_TIMEOUT_IN_SECONDS: Shape = Shape { name: "VariantInstanceProvisionTimeoutInSeconds", kind: Kind::Integer { min: Some(300), max: Some(3600) }, sensitive: false };
 /// `VariantName`.
@@ -1135,13 +6599,79 @@ pub static VARIANT_STATUS: Shape = Shape { name: "VariantStatus", kind: Kind::St
 pub static VARIANT_STATUS_MESSAGE: Shape = Shape { name: "VariantStatusMessage", kind: Kind::String { min: Some(0), max: Some(1024), pattern: None, values: &[] }, sensitive: false };
 /// `VariantWeight`.
 pub static VARIANT_WEIGHT: Shape = Shape { name: "VariantWeight", kind: Kind::Float { min: Some(0.0), max: None }, sensitive: false };
+/// `VectorConfig`.
+pub static VECTOR_CONFIG: Shape = Shape { name: "VectorConfig", kind: Kind::Structure(&[
+    Member { name: "Dimension", wire_name: None, location: Location::Body, shape: &DIMENSION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `VendorGuidance`.
+pub static VENDOR_GUIDANCE: Shape = Shape { name: "VendorGuidance", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `VersionAliasesList`.
+pub static VERSION_ALIASES_LIST: Shape = Shape { name: "VersionAliasesList", kind: Kind::List { member: &IMAGE_VERSION_ALIAS_PATTERN, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `VersionId`.
+pub static VERSION_ID: Shape = Shape { name: "VersionId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `VersionedArnOrName`.
 pub static VERSIONED_ARN_OR_NAME: Shape = Shape { name: "VersionedArnOrName", kind: Kind::String { min: Some(1), max: Some(176), pattern: Some("(arn:aws[a-z\\-]*:sagemaker:[a-z0-9\\-]*:[0-9]{12}:[a-z\\-]*\\/)?([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)(\\/[0-9]{1,9})?"), values: &[] }, sensitive: false };
+/// `VisibilityConditions`.
+pub static VISIBILITY_CONDITIONS: Shape = Shape { name: "VisibilityConditions", kind: Kind::Structure(&[
+    Member { name: "Key", wire_name: None, location: Location::Body, shape: &VISIBILITY_CONDITIONS_KEY, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &VISIBILITY_CONDITIONS_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `VisibilityConditionsKey`.
+pub static VISIBILITY_CONDITIONS_KEY: Shape = Shape { name: "VisibilityConditionsKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `VisibilityConditionsList`.
+pub static VISIBILITY_CONDITIONS_LIST: Shape = Shape { name: "VisibilityConditionsList", kind: Kind::List { member: &VISIBILITY_CONDITIONS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `VisibilityConditionsValue`.
+pub static VISIBILITY_CONDITIONS_VALUE: Shape = Shape { name: "VisibilityConditionsValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `VolumeId`.
+pub static VOLUME_ID: Shape = Shape { name: "VolumeId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `VolumeSizeInGB`.
+pub static VOLUME_SIZE_IN_GB: Shape = Shape { name: "VolumeSizeInGB", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `VpcConfig`.
 pub static VPC_CONFIG: Shape = Shape { name: "VpcConfig", kind: Kind::Structure(&[
     Member { name: "SecurityGroupIds", wire_name: None, location: Location::Body, shape: &VPC_SECURITY_GROUP_IDS, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Subnets", wire_name: None, location: Location::Body, shape: &SUBNETS, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `VpcId`.
+pub static VPC_ID: Shape = Shape { name: "VpcId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `VpcOnlyTrustedAccounts`.
+pub static VPC_ONLY_TRUSTED_ACCOUNTS: Shape = Shape { name: "VpcOnlyTrustedAccounts", kind: Kind::List { member: &ACCOUNT_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `VpcSecurityGroupIds`.
 pub static VPC_SECURITY_GROUP_IDS: Shape = Shape { name: "VpcSecurityGroupIds", kind: Kind::List { member: &SECURITY_GROUP_ID, member_name: None, flattened: false, min: Some(1), max: Some(5) }, sensitive: false };
 /// `WaitIntervalInSeconds`.
 pub static WAIT_INTERVAL_IN_SECONDS: Shape = Shape { name: "WaitIntervalInSeconds", kind: Kind::Integer { min: Some(0), max: Some(3600) }, sensitive: false };
+/// `WaitTimeIntervalInSeconds`.
+pub static WAIT_TIME_INTERVAL_IN_SECONDS: Shape = Shape { name: "WaitTimeIntervalInSeconds", kind: Kind::Integer { min: None, max: None }, sensitive: false };
+/// `WeeklyMaintenanceWindowStart`.
+pub static WEEKLY_MAINTENANCE_WINDOW_START: Shape = Shape { name: "WeeklyMaintenanceWindowStart", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `WeeklyScheduleTimeFormat`.
+pub static WEEKLY_SCHEDULE_TIME_FORMAT: Shape = Shape { name: "WeeklyScheduleTimeFormat", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `WorkerAccessConfiguration`.
+pub static WORKER_ACCESS_CONFIGURATION: Shape = Shape { name: "WorkerAccessConfiguration", kind: Kind::Structure(&[
+    Member { name: "S3Presign", wire_name: None, location: Location::Body, shape: &S3_PRESIGN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `WorkforceIpAddressType`.
+pub static WORKFORCE_IP_ADDRESS_TYPE: Shape = Shape { name: "WorkforceIpAddressType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `WorkforceName`.
+pub static WORKFORCE_NAME: Shape = Shape { name: "WorkforceName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `WorkforceSecurityGroupId`.
+pub static WORKFORCE_SECURITY_GROUP_ID: Shape = Shape { name: "WorkforceSecurityGroupId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `WorkforceSecurityGroupIds`.
+pub static WORKFORCE_SECURITY_GROUP_IDS: Shape = Shape { name: "WorkforceSecurityGroupIds", kind: Kind::List { member: &WORKFORCE_SECURITY_GROUP_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `WorkforceSubnetId`.
+pub static WORKFORCE_SUBNET_ID: Shape = Shape { name: "WorkforceSubnetId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `WorkforceSubnets`.
+pub static WORKFORCE_SUBNETS: Shape = Shape { name: "WorkforceSubnets", kind: Kind::List { member: &WORKFORCE_SUBNET_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `WorkforceVpcConfigRequest`.
+pub static WORKFORCE_VPC_CONFIG_REQUEST: Shape = Shape { name: "WorkforceVpcConfigRequest", kind: Kind::Structure(&[
+    Member { name: "VpcId", wire_name: None, location: Location::Body, shape: &WORKFORCE_VPC_ID, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SecurityGroupIds", wire_name: None, location: Location::Body, shape: &WORKFORCE_SECURITY_GROUP_IDS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Subnets", wire_name: None, location: Location::Body, shape: &WORKFORCE_SUBNETS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `WorkforceVpcId`.
+pub static WORKFORCE_VPC_ID: Shape = Shape { name: "WorkforceVpcId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `WorkloadSpec`.
+pub static WORKLOAD_SPEC: Shape = Shape { name: "WorkloadSpec", kind: Kind::Union(&[
+    Member { name: "Inline", wire_name: None, location: Location::Body, shape: &STRING, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `WorkspaceSettings`.
+pub static WORKSPACE_SETTINGS: Shape = Shape { name: "WorkspaceSettings", kind: Kind::Structure(&[
+    Member { name: "S3ArtifactPath", wire_name: None, location: Location::Body, shape: &S3_URI, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "S3KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `WorkteamArn`.
+pub static WORKTEAM_ARN: Shape = Shape { name: "WorkteamArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `WorkteamName`.
+pub static WORKTEAM_NAME: Shape = Shape { name: "WorkteamName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };

@@ -30,10 +30,56 @@ impl Operation for AssumeRole {
     const SPEC: &'static OperationSpec = &ASSUME_ROLE;
 }
 
-/// `AssumeRoleWithSAML`, not implemented yet.
-pub static ASSUME_ROLE_WITH_SAML: OperationSpec = OperationSpec::not_implemented("sts", "AssumeRoleWithSAML", "POST", "/", Authz::Targets(&[TargetSpec { action: "sts:AssumeRoleWithSAML", resource: "*", when: None, keys: &[] }]), Access::Write);
-/// `AssumeRoleWithWebIdentity`, not implemented yet.
-pub static ASSUME_ROLE_WITH_WEB_IDENTITY: OperationSpec = OperationSpec::not_implemented("sts", "AssumeRoleWithWebIdentity", "POST", "/", Authz::Targets(&[TargetSpec { action: "sts:AssumeRoleWithWebIdentity", resource: "*", when: None, keys: &[] }]), Access::Write);
+/// The row of [`AssumeRoleWithSAML`].
+pub static ASSUME_ROLE_WITH_SAML: OperationSpec = OperationSpec {
+    service: "sts",
+    name: "AssumeRoleWithSAML",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::ASSUME_ROLE_WITH_SAML_REQUEST),
+    output: Some(&shapes::ASSUME_ROLE_WITH_SAML_RESPONSE),
+    result_wrapper: Some("AssumeRoleWithSAMLResult"),
+    xml_namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "MalformedPolicyDocumentException", code: "MalformedPolicyDocument", status: 400, sender: true }, ErrorSpec { name: "PackedPolicyTooLargeException", code: "PackedPolicyTooLarge", status: 400, sender: true }, ErrorSpec { name: "IDPRejectedClaimException", code: "IDPRejectedClaim", status: 403, sender: true }, ErrorSpec { name: "InvalidIdentityTokenException", code: "InvalidIdentityToken", status: 400, sender: true }, ErrorSpec { name: "ExpiredTokenException", code: "ExpiredTokenException", status: 400, sender: true }, ErrorSpec { name: "RegionDisabledException", code: "RegionDisabledException", status: 403, sender: true }, ],
+    authz: Authz::Unsigned { reason: "the assertion is the credential; the handler decides with its verified claims by the role's trust policy" },
+    access: Access::Write,
+    audit: AuditKind::Management,
+};
+/// `AssumeRoleWithSAML`.
+#[derive(Debug, Clone, Copy)]
+pub struct AssumeRoleWithSAML;
+impl Operation for AssumeRoleWithSAML {
+    type Input = types::AssumeRoleWithSAMLRequest;
+    type Output = types::AssumeRoleWithSAMLResponse;
+    const SPEC: &'static OperationSpec = &ASSUME_ROLE_WITH_SAML;
+}
+
+/// The row of [`AssumeRoleWithWebIdentity`].
+pub static ASSUME_ROLE_WITH_WEB_IDENTITY: OperationSpec = OperationSpec {
+    service: "sts",
+    name: "AssumeRoleWithWebIdentity",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST),
+    output: Some(&shapes::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE),
+    result_wrapper: Some("AssumeRoleWithWebIdentityResult"),
+    xml_namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "MalformedPolicyDocumentException", code: "MalformedPolicyDocument", status: 400, sender: true }, ErrorSpec { name: "PackedPolicyTooLargeException", code: "PackedPolicyTooLarge", status: 400, sender: true }, ErrorSpec { name: "IDPRejectedClaimException", code: "IDPRejectedClaim", status: 403, sender: true }, ErrorSpec { name: "IDPCommunicationErrorException", code: "IDPCommunicationError", status: 400, sender: true }, ErrorSpec { name: "InvalidIdentityTokenException", code: "InvalidIdentityToken", status: 400, sender: true }, ErrorSpec { name: "ExpiredTokenException", code: "ExpiredTokenException", status: 400, sender: true }, ErrorSpec { name: "RegionDisabledException", code: "RegionDisabledException", status: 403, sender: true }, ],
+    authz: Authz::Unsigned { reason: "the assertion is the credential; the handler decides with its verified claims by the role's trust policy" },
+    access: Access::Write,
+    audit: AuditKind::Management,
+};
+/// `AssumeRoleWithWebIdentity`.
+#[derive(Debug, Clone, Copy)]
+pub struct AssumeRoleWithWebIdentity;
+impl Operation for AssumeRoleWithWebIdentity {
+    type Input = types::AssumeRoleWithWebIdentityRequest;
+    type Output = types::AssumeRoleWithWebIdentityResponse;
+    const SPEC: &'static OperationSpec = &ASSUME_ROLE_WITH_WEB_IDENTITY;
+}
+
 /// `AssumeRoot`, not implemented yet.
 pub static ASSUME_ROOT: OperationSpec = OperationSpec::not_implemented("sts", "AssumeRoot", "POST", "/", Authz::Targets(&[TargetSpec { action: "sts:AssumeRoot", resource: "*", when: None, keys: &[] }]), Access::Write);
 /// The row of [`DecodeAuthorizationMessage`].

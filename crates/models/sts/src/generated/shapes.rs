@@ -26,10 +26,55 @@ pub static ASSUME_ROLE_RESPONSE: Shape = Shape { name: "AssumeRoleResponse", kin
     Member { name: "SourceIdentity", wire_name: None, location: Location::Body, shape: &SOURCE_IDENTITY_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "SessionTokenUtilization", wire_name: None, location: Location::Body, shape: &SESSION_TOKEN_UTILIZATION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "SessionTokenSize", wire_name: None, location: Location::Body, shape: &SESSION_TOKEN_SIZE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AssumeRoleWithSAMLRequest`.
+pub static ASSUME_ROLE_WITH_SAML_REQUEST: Shape = Shape { name: "AssumeRoleWithSAMLRequest", kind: Kind::Structure(&[
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PrincipalArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "SAMLAssertion", wire_name: None, location: Location::Body, shape: &SAML_ASSERTION_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyArns", wire_name: None, location: Location::Body, shape: &POLICY_DESCRIPTOR_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Policy", wire_name: None, location: Location::Body, shape: &SESSION_POLICY_DOCUMENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DurationSeconds", wire_name: None, location: Location::Body, shape: &ROLE_DURATION_SECONDS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MinimumSessionTokenSize", wire_name: None, location: Location::Body, shape: &MINIMUM_SESSION_TOKEN_SIZE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AssumeRoleWithSAMLResponse`.
+pub static ASSUME_ROLE_WITH_SAML_RESPONSE: Shape = Shape { name: "AssumeRoleWithSAMLResponse", kind: Kind::Structure(&[
+    Member { name: "Credentials", wire_name: None, location: Location::Body, shape: &CREDENTIALS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AssumedRoleUser", wire_name: None, location: Location::Body, shape: &ASSUMED_ROLE_USER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PackedPolicySize", wire_name: None, location: Location::Body, shape: &NON_NEGATIVE_INTEGER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Subject", wire_name: None, location: Location::Body, shape: &SUBJECT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SubjectType", wire_name: None, location: Location::Body, shape: &SUBJECT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Issuer", wire_name: None, location: Location::Body, shape: &ISSUER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Audience", wire_name: None, location: Location::Body, shape: &AUDIENCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NameQualifier", wire_name: None, location: Location::Body, shape: &NAME_QUALIFIER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceIdentity", wire_name: None, location: Location::Body, shape: &SOURCE_IDENTITY_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionTokenUtilization", wire_name: None, location: Location::Body, shape: &SESSION_TOKEN_UTILIZATION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionTokenSize", wire_name: None, location: Location::Body, shape: &SESSION_TOKEN_SIZE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AssumeRoleWithWebIdentityRequest`.
+pub static ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST: Shape = Shape { name: "AssumeRoleWithWebIdentityRequest", kind: Kind::Structure(&[
+    Member { name: "RoleArn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "RoleSessionName", wire_name: None, location: Location::Body, shape: &ROLE_SESSION_NAME_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "WebIdentityToken", wire_name: None, location: Location::Body, shape: &CLIENT_TOKEN_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ProviderId", wire_name: None, location: Location::Body, shape: &URL_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PolicyArns", wire_name: None, location: Location::Body, shape: &POLICY_DESCRIPTOR_LIST_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Policy", wire_name: None, location: Location::Body, shape: &SESSION_POLICY_DOCUMENT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DurationSeconds", wire_name: None, location: Location::Body, shape: &ROLE_DURATION_SECONDS_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MinimumSessionTokenSize", wire_name: None, location: Location::Body, shape: &MINIMUM_SESSION_TOKEN_SIZE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `AssumeRoleWithWebIdentityResponse`.
+pub static ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE: Shape = Shape { name: "AssumeRoleWithWebIdentityResponse", kind: Kind::Structure(&[
+    Member { name: "Credentials", wire_name: None, location: Location::Body, shape: &CREDENTIALS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SubjectFromWebIdentityToken", wire_name: None, location: Location::Body, shape: &WEB_IDENTITY_SUBJECT_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AssumedRoleUser", wire_name: None, location: Location::Body, shape: &ASSUMED_ROLE_USER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "PackedPolicySize", wire_name: None, location: Location::Body, shape: &NON_NEGATIVE_INTEGER_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Provider", wire_name: None, location: Location::Body, shape: &ISSUER, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Audience", wire_name: None, location: Location::Body, shape: &AUDIENCE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SourceIdentity", wire_name: None, location: Location::Body, shape: &SOURCE_IDENTITY_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionTokenUtilization", wire_name: None, location: Location::Body, shape: &SESSION_TOKEN_UTILIZATION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SessionTokenSize", wire_name: None, location: Location::Body, shape: &SESSION_TOKEN_SIZE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `AssumedRoleUser`.
 pub static ASSUMED_ROLE_USER: Shape = Shape { name: "AssumedRoleUser", kind: Kind::Structure(&[
     Member { name: "AssumedRoleId", wire_name: None, location: Location::Body, shape: &ASSUMED_ROLE_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Audience`.
+pub static AUDIENCE: Shape = Shape { name: "Audience", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `Credentials`.
 pub static CREDENTIALS: Shape = Shape { name: "Credentials", kind: Kind::Structure(&[
     Member { name: "AccessKeyId", wire_name: None, location: Location::Body, shape: &ACCESS_KEY_ID_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -85,6 +130,10 @@ pub static GET_SESSION_TOKEN_RESPONSE: Shape = Shape { name: "GetSessionTokenRes
     Member { name: "Credentials", wire_name: None, location: Location::Body, shape: &CREDENTIALS, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "SessionTokenUtilization", wire_name: None, location: Location::Body, shape: &SESSION_TOKEN_UTILIZATION_TYPE, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "SessionTokenSize", wire_name: None, location: Location::Body, shape: &SESSION_TOKEN_SIZE_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Issuer`.
+pub static ISSUER: Shape = Shape { name: "Issuer", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `NameQualifier`.
+pub static NAME_QUALIFIER: Shape = Shape { name: "NameQualifier", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `PolicyDescriptorType`.
 pub static POLICY_DESCRIPTOR_TYPE: Shape = Shape { name: "PolicyDescriptorType", kind: Kind::Structure(&[
     Member { name: "arn", wire_name: None, location: Location::Body, shape: &ARN_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -94,6 +143,12 @@ pub static PROVIDED_CONTEXT: Shape = Shape { name: "ProvidedContext", kind: Kind
     Member { name: "ContextAssertion", wire_name: None, location: Location::Body, shape: &CONTEXT_ASSERTION_TYPE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ProvidedContextsListType`.
 pub static PROVIDED_CONTEXTS_LIST_TYPE: Shape = Shape { name: "ProvidedContextsListType", kind: Kind::List { member: &PROVIDED_CONTEXT, member_name: None, flattened: false, min: Some(1), max: Some(5) }, sensitive: false };
+/// `SAMLAssertionType`.
+pub static SAML_ASSERTION_TYPE: Shape = Shape { name: "SAMLAssertionType", kind: Kind::String { min: Some(4), max: Some(100000), pattern: None, values: &[] }, sensitive: true };
+/// `Subject`.
+pub static SUBJECT: Shape = Shape { name: "Subject", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `SubjectType`.
+pub static SUBJECT_TYPE: Shape = Shape { name: "SubjectType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `Tag`.
 pub static TAG: Shape = Shape { name: "Tag", kind: Kind::Structure(&[
     Member { name: "Key", wire_name: None, location: Location::Body, shape: &TAG_KEY_TYPE, required: true, idempotency_token: false, timestamp_format: None },
@@ -108,6 +163,8 @@ pub static ACCOUNT_TYPE: Shape = Shape { name: "accountType", kind: Kind::String
 pub static ARN_TYPE: Shape = Shape { name: "arnType", kind: Kind::String { min: Some(20), max: Some(2048), pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+"), values: &[] }, sensitive: false };
 /// `assumedRoleIdType`.
 pub static ASSUMED_ROLE_ID_TYPE: Shape = Shape { name: "assumedRoleIdType", kind: Kind::String { min: Some(2), max: Some(193), pattern: Some("[\\w+=,.@:-]*"), values: &[] }, sensitive: false };
+/// `clientTokenType`.
+pub static CLIENT_TOKEN_TYPE: Shape = Shape { name: "clientTokenType", kind: Kind::String { min: Some(4), max: Some(20000), pattern: None, values: &[] }, sensitive: true };
 /// `contextAssertionType`.
 pub static CONTEXT_ASSERTION_TYPE: Shape = Shape { name: "contextAssertionType", kind: Kind::String { min: Some(4), max: Some(2048), pattern: None, values: &[] }, sensitive: false };
 /// `dateType`.
@@ -156,7 +213,11 @@ pub static TOKEN_CODE_TYPE: Shape = Shape { name: "tokenCodeType", kind: Kind::S
 pub static TOKEN_TYPE: Shape = Shape { name: "tokenType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: true };
 /// `unrestrictedSessionPolicyDocumentType`.
 pub static UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE: Shape = Shape { name: "unrestrictedSessionPolicyDocumentType", kind: Kind::String { min: Some(1), max: None, pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"), values: &[] }, sensitive: false };
+/// `urlType`.
+pub static URL_TYPE: Shape = Shape { name: "urlType", kind: Kind::String { min: Some(4), max: Some(2048), pattern: None, values: &[] }, sensitive: false };
 /// `userIdType`.
 pub static USER_ID_TYPE: Shape = Shape { name: "userIdType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `userNameType`.
 pub static USER_NAME_TYPE: Shape = Shape { name: "userNameType", kind: Kind::String { min: Some(2), max: Some(32), pattern: Some("[\\w+=,.@-]*"), values: &[] }, sensitive: false };
+/// `webIdentitySubjectType`.
+pub static WEB_IDENTITY_SUBJECT_TYPE: Shape = Shape { name: "webIdentitySubjectType", kind: Kind::String { min: Some(6), max: Some(255), pattern: None, values: &[] }, sensitive: false };

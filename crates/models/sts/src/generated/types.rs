@@ -154,6 +154,280 @@ impl ToValue for AssumeRoleResponse {
     }
 }
 
+/// `AssumeRoleWithSAMLRequest`.
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct AssumeRoleWithSAMLRequest {
+    /// `RoleArn`.
+    #[serde(rename = "RoleArn")]
+    pub role_arn: String,
+    /// `PrincipalArn`.
+    #[serde(rename = "PrincipalArn")]
+    pub principal_arn: String,
+    /// `SAMLAssertion`.
+    #[serde(rename = "SAMLAssertion")]
+    pub saml_assertion: String,
+    /// `PolicyArns`.
+    #[serde(rename = "PolicyArns", skip_serializing_if = "Option::is_none")]
+    pub policy_arns: Option<Vec<PolicyDescriptorType>>,
+    /// `Policy`.
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// `DurationSeconds`.
+    #[serde(rename = "DurationSeconds", skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i64>,
+    /// `MinimumSessionTokenSize`.
+    #[serde(rename = "MinimumSessionTokenSize", skip_serializing_if = "Option::is_none")]
+    pub minimum_session_token_size: Option<i64>,
+}
+impl std::fmt::Debug for AssumeRoleWithSAMLRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("AssumeRoleWithSAMLRequest")
+            .field("role_arn", &self.role_arn)
+            .field("principal_arn", &self.principal_arn)
+            .field("saml_assertion", &"…")
+            .field("policy_arns", &self.policy_arns)
+            .field("policy", &self.policy)
+            .field("duration_seconds", &self.duration_seconds)
+            .field("minimum_session_token_size", &self.minimum_session_token_size)
+            .finish()
+    }
+}
+impl FromValue for AssumeRoleWithSAMLRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "AssumeRoleWithSAMLRequest")?;
+        Ok(AssumeRoleWithSAMLRequest {
+            role_arn: fields.required("RoleArn")?,
+            principal_arn: fields.required("PrincipalArn")?,
+            saml_assertion: fields.required("SAMLAssertion")?,
+            policy_arns: fields.optional("PolicyArns")?,
+            policy: fields.optional("Policy")?,
+            duration_seconds: fields.optional("DurationSeconds")?,
+            minimum_session_token_size: fields.optional("MinimumSessionTokenSize")?,
+        })
+    }
+}
+impl ToValue for AssumeRoleWithSAMLRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(7)
+            .required("RoleArn", self.role_arn)
+            .required("PrincipalArn", self.principal_arn)
+            .required("SAMLAssertion", self.saml_assertion)
+            .optional("PolicyArns", self.policy_arns)
+            .optional("Policy", self.policy)
+            .optional("DurationSeconds", self.duration_seconds)
+            .optional("MinimumSessionTokenSize", self.minimum_session_token_size)
+            .finish()
+    }
+}
+
+/// `AssumeRoleWithSAMLResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct AssumeRoleWithSAMLResponse {
+    /// `Credentials`.
+    #[serde(rename = "Credentials", skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+    /// `AssumedRoleUser`.
+    #[serde(rename = "AssumedRoleUser", skip_serializing_if = "Option::is_none")]
+    pub assumed_role_user: Option<AssumedRoleUser>,
+    /// `PackedPolicySize`.
+    #[serde(rename = "PackedPolicySize", skip_serializing_if = "Option::is_none")]
+    pub packed_policy_size: Option<i64>,
+    /// `Subject`.
+    #[serde(rename = "Subject", skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// `SubjectType`.
+    #[serde(rename = "SubjectType", skip_serializing_if = "Option::is_none")]
+    pub subject_type: Option<String>,
+    /// `Issuer`.
+    #[serde(rename = "Issuer", skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// `Audience`.
+    #[serde(rename = "Audience", skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// `NameQualifier`.
+    #[serde(rename = "NameQualifier", skip_serializing_if = "Option::is_none")]
+    pub name_qualifier: Option<String>,
+    /// `SourceIdentity`.
+    #[serde(rename = "SourceIdentity", skip_serializing_if = "Option::is_none")]
+    pub source_identity: Option<String>,
+    /// `SessionTokenUtilization`.
+    #[serde(rename = "SessionTokenUtilization", skip_serializing_if = "Option::is_none")]
+    pub session_token_utilization: Option<i64>,
+    /// `SessionTokenSize`.
+    #[serde(rename = "SessionTokenSize", skip_serializing_if = "Option::is_none")]
+    pub session_token_size: Option<i64>,
+}
+impl FromValue for AssumeRoleWithSAMLResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "AssumeRoleWithSAMLResponse")?;
+        Ok(AssumeRoleWithSAMLResponse {
+            credentials: fields.optional("Credentials")?,
+            assumed_role_user: fields.optional("AssumedRoleUser")?,
+            packed_policy_size: fields.optional("PackedPolicySize")?,
+            subject: fields.optional("Subject")?,
+            subject_type: fields.optional("SubjectType")?,
+            issuer: fields.optional("Issuer")?,
+            audience: fields.optional("Audience")?,
+            name_qualifier: fields.optional("NameQualifier")?,
+            source_identity: fields.optional("SourceIdentity")?,
+            session_token_utilization: fields.optional("SessionTokenUtilization")?,
+            session_token_size: fields.optional("SessionTokenSize")?,
+        })
+    }
+}
+impl ToValue for AssumeRoleWithSAMLResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(11)
+            .optional("Credentials", self.credentials)
+            .optional("AssumedRoleUser", self.assumed_role_user)
+            .optional("PackedPolicySize", self.packed_policy_size)
+            .optional("Subject", self.subject)
+            .optional("SubjectType", self.subject_type)
+            .optional("Issuer", self.issuer)
+            .optional("Audience", self.audience)
+            .optional("NameQualifier", self.name_qualifier)
+            .optional("SourceIdentity", self.source_identity)
+            .optional("SessionTokenUtilization", self.session_token_utilization)
+            .optional("SessionTokenSize", self.session_token_size)
+            .finish()
+    }
+}
+
+/// `AssumeRoleWithWebIdentityRequest`.
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct AssumeRoleWithWebIdentityRequest {
+    /// `RoleArn`.
+    #[serde(rename = "RoleArn")]
+    pub role_arn: String,
+    /// `RoleSessionName`.
+    #[serde(rename = "RoleSessionName")]
+    pub role_session_name: String,
+    /// `WebIdentityToken`.
+    #[serde(rename = "WebIdentityToken")]
+    pub web_identity_token: String,
+    /// `ProviderId`.
+    #[serde(rename = "ProviderId", skip_serializing_if = "Option::is_none")]
+    pub provider_id: Option<String>,
+    /// `PolicyArns`.
+    #[serde(rename = "PolicyArns", skip_serializing_if = "Option::is_none")]
+    pub policy_arns: Option<Vec<PolicyDescriptorType>>,
+    /// `Policy`.
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// `DurationSeconds`.
+    #[serde(rename = "DurationSeconds", skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i64>,
+    /// `MinimumSessionTokenSize`.
+    #[serde(rename = "MinimumSessionTokenSize", skip_serializing_if = "Option::is_none")]
+    pub minimum_session_token_size: Option<i64>,
+}
+impl std::fmt::Debug for AssumeRoleWithWebIdentityRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("AssumeRoleWithWebIdentityRequest")
+            .field("role_arn", &self.role_arn)
+            .field("role_session_name", &self.role_session_name)
+            .field("web_identity_token", &"…")
+            .field("provider_id", &self.provider_id)
+            .field("policy_arns", &self.policy_arns)
+            .field("policy", &self.policy)
+            .field("duration_seconds", &self.duration_seconds)
+            .field("minimum_session_token_size", &self.minimum_session_token_size)
+            .finish()
+    }
+}
+impl FromValue for AssumeRoleWithWebIdentityRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "AssumeRoleWithWebIdentityRequest")?;
+        Ok(AssumeRoleWithWebIdentityRequest {
+            role_arn: fields.required("RoleArn")?,
+            role_session_name: fields.required("RoleSessionName")?,
+            web_identity_token: fields.required("WebIdentityToken")?,
+            provider_id: fields.optional("ProviderId")?,
+            policy_arns: fields.optional("PolicyArns")?,
+            policy: fields.optional("Policy")?,
+            duration_seconds: fields.optional("DurationSeconds")?,
+            minimum_session_token_size: fields.optional("MinimumSessionTokenSize")?,
+        })
+    }
+}
+impl ToValue for AssumeRoleWithWebIdentityRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(8)
+            .required("RoleArn", self.role_arn)
+            .required("RoleSessionName", self.role_session_name)
+            .required("WebIdentityToken", self.web_identity_token)
+            .optional("ProviderId", self.provider_id)
+            .optional("PolicyArns", self.policy_arns)
+            .optional("Policy", self.policy)
+            .optional("DurationSeconds", self.duration_seconds)
+            .optional("MinimumSessionTokenSize", self.minimum_session_token_size)
+            .finish()
+    }
+}
+
+/// `AssumeRoleWithWebIdentityResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct AssumeRoleWithWebIdentityResponse {
+    /// `Credentials`.
+    #[serde(rename = "Credentials", skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+    /// `SubjectFromWebIdentityToken`.
+    #[serde(rename = "SubjectFromWebIdentityToken", skip_serializing_if = "Option::is_none")]
+    pub subject_from_web_identity_token: Option<String>,
+    /// `AssumedRoleUser`.
+    #[serde(rename = "AssumedRoleUser", skip_serializing_if = "Option::is_none")]
+    pub assumed_role_user: Option<AssumedRoleUser>,
+    /// `PackedPolicySize`.
+    #[serde(rename = "PackedPolicySize", skip_serializing_if = "Option::is_none")]
+    pub packed_policy_size: Option<i64>,
+    /// `Provider`.
+    #[serde(rename = "Provider", skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// `Audience`.
+    #[serde(rename = "Audience", skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// `SourceIdentity`.
+    #[serde(rename = "SourceIdentity", skip_serializing_if = "Option::is_none")]
+    pub source_identity: Option<String>,
+    /// `SessionTokenUtilization`.
+    #[serde(rename = "SessionTokenUtilization", skip_serializing_if = "Option::is_none")]
+    pub session_token_utilization: Option<i64>,
+    /// `SessionTokenSize`.
+    #[serde(rename = "SessionTokenSize", skip_serializing_if = "Option::is_none")]
+    pub session_token_size: Option<i64>,
+}
+impl FromValue for AssumeRoleWithWebIdentityResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "AssumeRoleWithWebIdentityResponse")?;
+        Ok(AssumeRoleWithWebIdentityResponse {
+            credentials: fields.optional("Credentials")?,
+            subject_from_web_identity_token: fields.optional("SubjectFromWebIdentityToken")?,
+            assumed_role_user: fields.optional("AssumedRoleUser")?,
+            packed_policy_size: fields.optional("PackedPolicySize")?,
+            provider: fields.optional("Provider")?,
+            audience: fields.optional("Audience")?,
+            source_identity: fields.optional("SourceIdentity")?,
+            session_token_utilization: fields.optional("SessionTokenUtilization")?,
+            session_token_size: fields.optional("SessionTokenSize")?,
+        })
+    }
+}
+impl ToValue for AssumeRoleWithWebIdentityResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(9)
+            .optional("Credentials", self.credentials)
+            .optional("SubjectFromWebIdentityToken", self.subject_from_web_identity_token)
+            .optional("AssumedRoleUser", self.assumed_role_user)
+            .optional("PackedPolicySize", self.packed_policy_size)
+            .optional("Provider", self.provider)
+            .optional("Audience", self.audience)
+            .optional("SourceIdentity", self.source_identity)
+            .optional("SessionTokenUtilization", self.session_token_utilization)
+            .optional("SessionTokenSize", self.session_token_size)
+            .finish()
+    }
+}
+
 /// `AssumedRoleUser`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct AssumedRoleUser {

@@ -21,7 +21,7 @@ pub(crate) use credential::CachedCredential;
 pub use gathered::Gathered;
 pub(crate) use organization::{Levels, Member, takes_control_policies};
 pub(crate) use rights::{Rights, Sources, policy_key_of};
-pub(crate) use trust::Trust;
+pub(crate) use trust::{Trust, role_key_of};
 
 use crate::Iam;
 use crate::seal::Purpose;

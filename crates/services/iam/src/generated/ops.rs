@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
-use stoa_models_iam::operations::{AddRoleToInstanceProfile, AddUserToGroup, AttachGroupPolicy, AttachRolePolicy, AttachUserPolicy, ChangePassword, CreateAccessKey, CreateAccountAlias, CreateGroup, CreateInstanceProfile, CreateLoginProfile, CreatePolicyVersion, CreateRole, CreateServiceLinkedRole, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeleteAccountAlias, DeleteAccountPasswordPolicy, DeleteGroup, DeleteGroupPolicy, DeleteInstanceProfile, DeleteLoginProfile, DeletePolicyVersion, DeleteRole, DeleteRolePermissionsBoundary, DeleteRolePolicy, DeleteServiceLinkedRole, DeleteUser, DeleteUserPermissionsBoundary, DeleteUserPolicy, DeleteVirtualMFADevice, DetachGroupPolicy, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GenerateCredentialReport, GenerateServiceLastAccessedDetails, GetAccessKeyLastUsed, GetAccountAuthorizationDetails, GetAccountPasswordPolicy, GetAccountSummary, GetContextKeysForCustomPolicy, GetContextKeysForPrincipalPolicy, GetCredentialReport, GetGroup, GetGroupPolicy, GetInstanceProfile, GetLoginProfile, GetMFADevice, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetServiceLastAccessedDetails, GetServiceLastAccessedDetailsWithEntities, GetServiceLinkedRoleDeletionStatus, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedGroupPolicies, ListAttachedRolePolicies, ListAttachedUserPolicies, ListEntitiesForPolicy, ListGroupPolicies, ListGroups, ListGroupsForUser, ListInstanceProfileTags, ListInstanceProfiles, ListInstanceProfilesForRole, ListMFADeviceTags, ListMFADevices, ListPoliciesGrantingServiceAccess, ListPolicyTags, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListUserPolicies, ListUserTags, ListUsers, ListVirtualMFADevices, PutGroupPolicy, PutRolePermissionsBoundary, PutRolePolicy, PutUserPermissionsBoundary, PutUserPolicy, RemoveRoleFromInstanceProfile, RemoveUserFromGroup, ResyncMFADevice, SetDefaultPolicyVersion, SimulateCustomPolicy, SimulatePrincipalPolicy, TagInstanceProfile, TagMFADevice, TagPolicy, TagRole, TagUser, UntagInstanceProfile, UntagMFADevice, UntagPolicy, UntagRole, UntagUser, UpdateAccessKey, UpdateAccountPasswordPolicy, UpdateAssumeRolePolicy, UpdateGroup, UpdateLoginProfile, UpdateRole, UpdateRoleDescription, UpdateUser};
+use stoa_models_iam::operations::{AddClientIDToOpenIDConnectProvider, AddRoleToInstanceProfile, AddUserToGroup, AttachGroupPolicy, AttachRolePolicy, AttachUserPolicy, ChangePassword, CreateAccessKey, CreateAccountAlias, CreateGroup, CreateInstanceProfile, CreateLoginProfile, CreateOpenIDConnectProvider, CreatePolicyVersion, CreateRole, CreateSAMLProvider, CreateServiceLinkedRole, CreateUser, CreateVirtualMFADevice, DeactivateMFADevice, DeleteAccessKey, DeleteAccountAlias, DeleteAccountPasswordPolicy, DeleteGroup, DeleteGroupPolicy, DeleteInstanceProfile, DeleteLoginProfile, DeleteOpenIDConnectProvider, DeletePolicyVersion, DeleteRole, DeleteRolePermissionsBoundary, DeleteRolePolicy, DeleteSAMLProvider, DeleteServiceLinkedRole, DeleteUser, DeleteUserPermissionsBoundary, DeleteUserPolicy, DeleteVirtualMFADevice, DetachGroupPolicy, DetachRolePolicy, DetachUserPolicy, EnableMFADevice, GenerateCredentialReport, GenerateServiceLastAccessedDetails, GetAccessKeyLastUsed, GetAccountAuthorizationDetails, GetAccountPasswordPolicy, GetAccountSummary, GetContextKeysForCustomPolicy, GetContextKeysForPrincipalPolicy, GetCredentialReport, GetGroup, GetGroupPolicy, GetInstanceProfile, GetLoginProfile, GetMFADevice, GetOpenIDConnectProvider, GetPolicy, GetPolicyVersion, GetRole, GetRolePolicy, GetSAMLProvider, GetServiceLastAccessedDetails, GetServiceLastAccessedDetailsWithEntities, GetServiceLinkedRoleDeletionStatus, GetUser, GetUserPolicy, ListAccessKeys, ListAccountAliases, ListAttachedGroupPolicies, ListAttachedRolePolicies, ListAttachedUserPolicies, ListEntitiesForPolicy, ListGroupPolicies, ListGroups, ListGroupsForUser, ListInstanceProfileTags, ListInstanceProfiles, ListInstanceProfilesForRole, ListMFADeviceTags, ListMFADevices, ListOpenIDConnectProviderTags, ListOpenIDConnectProviders, ListPoliciesGrantingServiceAccess, ListPolicyTags, ListPolicyVersions, ListRolePolicies, ListRoleTags, ListRoles, ListSAMLProviderTags, ListSAMLProviders, ListUserPolicies, ListUserTags, ListUsers, ListVirtualMFADevices, PutGroupPolicy, PutRolePermissionsBoundary, PutRolePolicy, PutUserPermissionsBoundary, PutUserPolicy, RemoveClientIDFromOpenIDConnectProvider, RemoveRoleFromInstanceProfile, RemoveUserFromGroup, ResyncMFADevice, SetDefaultPolicyVersion, SimulateCustomPolicy, SimulatePrincipalPolicy, TagInstanceProfile, TagMFADevice, TagOpenIDConnectProvider, TagPolicy, TagRole, TagSAMLProvider, TagUser, UntagInstanceProfile, UntagMFADevice, UntagOpenIDConnectProvider, UntagPolicy, UntagRole, UntagSAMLProvider, UntagUser, UpdateAccessKey, UpdateAccountPasswordPolicy, UpdateAssumeRolePolicy, UpdateGroup, UpdateLoginProfile, UpdateOpenIDConnectProviderThumbprint, UpdateRole, UpdateRoleDescription, UpdateSAMLProvider, UpdateUser};
 use stoa_models_organizations::operations::{AttachPolicy, CloseAccount, CreateAccount, CreateOrganization, CreateOrganizationalUnit, DeleteOrganizationalUnit, DeleteResourcePolicy, DeregisterDelegatedAdministrator, DescribeAccount, DescribeCreateAccountStatus, DescribeEffectivePolicy, DescribeOrganization, DescribeOrganizationalUnit, DescribePolicy, DescribeResourcePolicy, DetachPolicy, DisableAWSServiceAccess, DisablePolicyType, EnableAWSServiceAccess, EnablePolicyType, LeaveOrganization, ListAWSServiceAccessForOrganization, ListAccounts, ListAccountsForParent, ListChildren, ListCreateAccountStatus, ListDelegatedAdministrators, ListDelegatedServicesForAccount, ListOrganizationalUnitsForParent, ListParents, ListPoliciesForTarget, ListRoots, ListTagsForResource, ListTargetsForPolicy, MoveAccount, PutResourcePolicy, RegisterDelegatedAdministrator, RemoveAccountFromOrganization, TagResource, UntagResource, UpdateOrganizationalUnit, UpdatePolicy};
-use stoa_models_sts::operations::{AssumeRole, DecodeAuthorizationMessage, GetAccessKeyInfo, GetCallerIdentity, GetFederationToken, GetSessionToken};
+use stoa_models_sts::operations::{AssumeRole, AssumeRoleWithSAML, AssumeRoleWithWebIdentity, DecodeAuthorizationMessage, GetAccessKeyInfo, GetCallerIdentity, GetFederationToken, GetSessionToken};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
 pub trait IamOperations:
-    Handles<AddRoleToInstanceProfile>
+    Handles<AddClientIDToOpenIDConnectProvider>
+    + Handles<AddRoleToInstanceProfile>
     + Targets<AddRoleToInstanceProfile>
     + Handles<AddUserToGroup>
     + Targets<AddUserToGroup>
@@ -31,11 +32,14 @@ pub trait IamOperations:
     + Targets<CreateInstanceProfile>
     + Handles<CreateLoginProfile>
     + Targets<CreateLoginProfile>
+    + Handles<CreateOpenIDConnectProvider>
+    + Targets<CreateOpenIDConnectProvider>
     + Handles<stoa_models_iam::operations::CreatePolicy>
     + Targets<stoa_models_iam::operations::CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
+    + Handles<CreateSAMLProvider>
     + Handles<CreateServiceLinkedRole>
     + Targets<CreateServiceLinkedRole>
     + Handles<CreateUser>
@@ -56,6 +60,7 @@ pub trait IamOperations:
     + Targets<DeleteInstanceProfile>
     + Handles<DeleteLoginProfile>
     + Targets<DeleteLoginProfile>
+    + Handles<DeleteOpenIDConnectProvider>
     + Handles<stoa_models_iam::operations::DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
@@ -64,6 +69,7 @@ pub trait IamOperations:
     + Targets<DeleteRolePermissionsBoundary>
     + Handles<DeleteRolePolicy>
     + Targets<DeleteRolePolicy>
+    + Handles<DeleteSAMLProvider>
     + Handles<DeleteServiceLinkedRole>
     + Targets<DeleteServiceLinkedRole>
     + Handles<DeleteUser>
@@ -101,12 +107,14 @@ pub trait IamOperations:
     + Targets<GetLoginProfile>
     + Handles<GetMFADevice>
     + Targets<GetMFADevice>
+    + Handles<GetOpenIDConnectProvider>
     + Handles<GetPolicy>
     + Handles<GetPolicyVersion>
     + Handles<GetRole>
     + Targets<GetRole>
     + Handles<GetRolePolicy>
     + Targets<GetRolePolicy>
+    + Handles<GetSAMLProvider>
     + Handles<GetServiceLastAccessedDetails>
     + Handles<GetServiceLastAccessedDetailsWithEntities>
     + Handles<GetServiceLinkedRoleDeletionStatus>
@@ -138,6 +146,8 @@ pub trait IamOperations:
     + Handles<ListMFADeviceTags>
     + Handles<ListMFADevices>
     + Targets<ListMFADevices>
+    + Handles<ListOpenIDConnectProviderTags>
+    + Handles<ListOpenIDConnectProviders>
     + Handles<stoa_models_iam::operations::ListPolicies>
     + Handles<ListPoliciesGrantingServiceAccess>
     + Handles<ListPolicyTags>
@@ -147,6 +157,8 @@ pub trait IamOperations:
     + Handles<ListRoleTags>
     + Targets<ListRoleTags>
     + Handles<ListRoles>
+    + Handles<ListSAMLProviderTags>
+    + Handles<ListSAMLProviders>
     + Handles<ListUserPolicies>
     + Targets<ListUserPolicies>
     + Handles<ListUserTags>
@@ -163,6 +175,7 @@ pub trait IamOperations:
     + Targets<PutUserPermissionsBoundary>
     + Handles<PutUserPolicy>
     + Targets<PutUserPolicy>
+    + Handles<RemoveClientIDFromOpenIDConnectProvider>
     + Handles<RemoveRoleFromInstanceProfile>
     + Targets<RemoveRoleFromInstanceProfile>
     + Handles<RemoveUserFromGroup>
@@ -175,17 +188,21 @@ pub trait IamOperations:
     + Handles<TagInstanceProfile>
     + Targets<TagInstanceProfile>
     + Handles<TagMFADevice>
+    + Handles<TagOpenIDConnectProvider>
     + Handles<TagPolicy>
     + Handles<TagRole>
     + Targets<TagRole>
+    + Handles<TagSAMLProvider>
     + Handles<TagUser>
     + Targets<TagUser>
     + Handles<UntagInstanceProfile>
     + Targets<UntagInstanceProfile>
     + Handles<UntagMFADevice>
+    + Handles<UntagOpenIDConnectProvider>
     + Handles<UntagPolicy>
     + Handles<UntagRole>
     + Targets<UntagRole>
+    + Handles<UntagSAMLProvider>
     + Handles<UntagUser>
     + Targets<UntagUser>
     + Handles<UpdateAccessKey>
@@ -197,10 +214,12 @@ pub trait IamOperations:
     + Targets<UpdateGroup>
     + Handles<UpdateLoginProfile>
     + Targets<UpdateLoginProfile>
+    + Handles<UpdateOpenIDConnectProviderThumbprint>
     + Handles<UpdateRole>
     + Targets<UpdateRole>
     + Handles<UpdateRoleDescription>
     + Targets<UpdateRoleDescription>
+    + Handles<UpdateSAMLProvider>
     + Handles<UpdateUser>
     + Targets<UpdateUser>
     + Handles<AttachPolicy>
@@ -292,6 +311,8 @@ pub trait IamOperations:
     + Targets<UpdatePolicy>
     + Handles<AssumeRole>
     + Targets<AssumeRole>
+    + Handles<AssumeRoleWithSAML>
+    + Handles<AssumeRoleWithWebIdentity>
     + Handles<DecodeAuthorizationMessage>
     + Handles<GetAccessKeyInfo>
     + Handles<GetCallerIdentity>
@@ -301,7 +322,8 @@ pub trait IamOperations:
 }
 
 impl<S> IamOperations for S where S:
-    Handles<AddRoleToInstanceProfile>
+    Handles<AddClientIDToOpenIDConnectProvider>
+    + Handles<AddRoleToInstanceProfile>
     + Targets<AddRoleToInstanceProfile>
     + Handles<AddUserToGroup>
     + Targets<AddUserToGroup>
@@ -322,11 +344,14 @@ impl<S> IamOperations for S where S:
     + Targets<CreateInstanceProfile>
     + Handles<CreateLoginProfile>
     + Targets<CreateLoginProfile>
+    + Handles<CreateOpenIDConnectProvider>
+    + Targets<CreateOpenIDConnectProvider>
     + Handles<stoa_models_iam::operations::CreatePolicy>
     + Targets<stoa_models_iam::operations::CreatePolicy>
     + Handles<CreatePolicyVersion>
     + Handles<CreateRole>
     + Targets<CreateRole>
+    + Handles<CreateSAMLProvider>
     + Handles<CreateServiceLinkedRole>
     + Targets<CreateServiceLinkedRole>
     + Handles<CreateUser>
@@ -347,6 +372,7 @@ impl<S> IamOperations for S where S:
     + Targets<DeleteInstanceProfile>
     + Handles<DeleteLoginProfile>
     + Targets<DeleteLoginProfile>
+    + Handles<DeleteOpenIDConnectProvider>
     + Handles<stoa_models_iam::operations::DeletePolicy>
     + Handles<DeletePolicyVersion>
     + Handles<DeleteRole>
@@ -355,6 +381,7 @@ impl<S> IamOperations for S where S:
     + Targets<DeleteRolePermissionsBoundary>
     + Handles<DeleteRolePolicy>
     + Targets<DeleteRolePolicy>
+    + Handles<DeleteSAMLProvider>
     + Handles<DeleteServiceLinkedRole>
     + Targets<DeleteServiceLinkedRole>
     + Handles<DeleteUser>
@@ -392,12 +419,14 @@ impl<S> IamOperations for S where S:
     + Targets<GetLoginProfile>
     + Handles<GetMFADevice>
     + Targets<GetMFADevice>
+    + Handles<GetOpenIDConnectProvider>
     + Handles<GetPolicy>
     + Handles<GetPolicyVersion>
     + Handles<GetRole>
     + Targets<GetRole>
     + Handles<GetRolePolicy>
     + Targets<GetRolePolicy>
+    + Handles<GetSAMLProvider>
     + Handles<GetServiceLastAccessedDetails>
     + Handles<GetServiceLastAccessedDetailsWithEntities>
     + Handles<GetServiceLinkedRoleDeletionStatus>
@@ -429,6 +458,8 @@ impl<S> IamOperations for S where S:
     + Handles<ListMFADeviceTags>
     + Handles<ListMFADevices>
     + Targets<ListMFADevices>
+    + Handles<ListOpenIDConnectProviderTags>
+    + Handles<ListOpenIDConnectProviders>
     + Handles<stoa_models_iam::operations::ListPolicies>
     + Handles<ListPoliciesGrantingServiceAccess>
     + Handles<ListPolicyTags>
@@ -438,6 +469,8 @@ impl<S> IamOperations for S where S:
     + Handles<ListRoleTags>
     + Targets<ListRoleTags>
     + Handles<ListRoles>
+    + Handles<ListSAMLProviderTags>
+    + Handles<ListSAMLProviders>
     + Handles<ListUserPolicies>
     + Targets<ListUserPolicies>
     + Handles<ListUserTags>
@@ -454,6 +487,7 @@ impl<S> IamOperations for S where S:
     + Targets<PutUserPermissionsBoundary>
     + Handles<PutUserPolicy>
     + Targets<PutUserPolicy>
+    + Handles<RemoveClientIDFromOpenIDConnectProvider>
     + Handles<RemoveRoleFromInstanceProfile>
     + Targets<RemoveRoleFromInstanceProfile>
     + Handles<RemoveUserFromGroup>
@@ -466,17 +500,21 @@ impl<S> IamOperations for S where S:
     + Handles<TagInstanceProfile>
     + Targets<TagInstanceProfile>
     + Handles<TagMFADevice>
+    + Handles<TagOpenIDConnectProvider>
     + Handles<TagPolicy>
     + Handles<TagRole>
     + Targets<TagRole>
+    + Handles<TagSAMLProvider>
     + Handles<TagUser>
     + Targets<TagUser>
     + Handles<UntagInstanceProfile>
     + Targets<UntagInstanceProfile>
     + Handles<UntagMFADevice>
+    + Handles<UntagOpenIDConnectProvider>
     + Handles<UntagPolicy>
     + Handles<UntagRole>
     + Targets<UntagRole>
+    + Handles<UntagSAMLProvider>
     + Handles<UntagUser>
     + Targets<UntagUser>
     + Handles<UpdateAccessKey>
@@ -488,10 +526,12 @@ impl<S> IamOperations for S where S:
     + Targets<UpdateGroup>
     + Handles<UpdateLoginProfile>
     + Targets<UpdateLoginProfile>
+    + Handles<UpdateOpenIDConnectProviderThumbprint>
     + Handles<UpdateRole>
     + Targets<UpdateRole>
     + Handles<UpdateRoleDescription>
     + Targets<UpdateRoleDescription>
+    + Handles<UpdateSAMLProvider>
     + Handles<UpdateUser>
     + Targets<UpdateUser>
     + Handles<AttachPolicy>
@@ -583,6 +623,8 @@ impl<S> IamOperations for S where S:
     + Targets<UpdatePolicy>
     + Handles<AssumeRole>
     + Targets<AssumeRole>
+    + Handles<AssumeRoleWithSAML>
+    + Handles<AssumeRoleWithWebIdentity>
     + Handles<DecodeAuthorizationMessage>
     + Handles<GetAccessKeyInfo>
     + Handles<GetCallerIdentity>
@@ -594,6 +636,7 @@ impl<S> IamOperations for S where S:
 /// The routes of all of them.
 pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
     vec![
+        stoa_kernel::route::<AddClientIDToOpenIDConnectProvider, S>(service),
         stoa_kernel::route_with_targets::<AddRoleToInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<AddUserToGroup, S>(service),
         stoa_kernel::route_with_targets::<AttachGroupPolicy, S>(service),
@@ -605,9 +648,11 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<CreateGroup, S>(service),
         stoa_kernel::route_with_targets::<CreateInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<CreateLoginProfile, S>(service),
+        stoa_kernel::route_with_targets::<CreateOpenIDConnectProvider, S>(service),
         stoa_kernel::route_with_targets::<stoa_models_iam::operations::CreatePolicy, S>(service),
         stoa_kernel::route::<CreatePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<CreateRole, S>(service),
+        stoa_kernel::route::<CreateSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<CreateServiceLinkedRole, S>(service),
         stoa_kernel::route_with_targets::<CreateUser, S>(service),
         stoa_kernel::route_with_targets::<CreateVirtualMFADevice, S>(service),
@@ -619,11 +664,13 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<DeleteGroupPolicy, S>(service),
         stoa_kernel::route_with_targets::<DeleteInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<DeleteLoginProfile, S>(service),
+        stoa_kernel::route::<DeleteOpenIDConnectProvider, S>(service),
         stoa_kernel::route::<stoa_models_iam::operations::DeletePolicy, S>(service),
         stoa_kernel::route::<DeletePolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<DeleteRole, S>(service),
         stoa_kernel::route_with_targets::<DeleteRolePermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<DeleteRolePolicy, S>(service),
+        stoa_kernel::route::<DeleteSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<DeleteServiceLinkedRole, S>(service),
         stoa_kernel::route_with_targets::<DeleteUser, S>(service),
         stoa_kernel::route_with_targets::<DeleteUserPermissionsBoundary, S>(service),
@@ -647,10 +694,12 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<GetInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<GetLoginProfile, S>(service),
         stoa_kernel::route_with_targets::<GetMFADevice, S>(service),
+        stoa_kernel::route::<GetOpenIDConnectProvider, S>(service),
         stoa_kernel::route::<GetPolicy, S>(service),
         stoa_kernel::route::<GetPolicyVersion, S>(service),
         stoa_kernel::route_with_targets::<GetRole, S>(service),
         stoa_kernel::route_with_targets::<GetRolePolicy, S>(service),
+        stoa_kernel::route::<GetSAMLProvider, S>(service),
         stoa_kernel::route::<GetServiceLastAccessedDetails, S>(service),
         stoa_kernel::route::<GetServiceLastAccessedDetailsWithEntities, S>(service),
         stoa_kernel::route_with_targets::<GetServiceLinkedRoleDeletionStatus, S>(service),
@@ -670,6 +719,8 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<ListInstanceProfilesForRole, S>(service),
         stoa_kernel::route::<ListMFADeviceTags, S>(service),
         stoa_kernel::route_with_targets::<ListMFADevices, S>(service),
+        stoa_kernel::route::<ListOpenIDConnectProviderTags, S>(service),
+        stoa_kernel::route::<ListOpenIDConnectProviders, S>(service),
         stoa_kernel::route::<stoa_models_iam::operations::ListPolicies, S>(service),
         stoa_kernel::route::<ListPoliciesGrantingServiceAccess, S>(service),
         stoa_kernel::route::<ListPolicyTags, S>(service),
@@ -677,6 +728,8 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<ListRolePolicies, S>(service),
         stoa_kernel::route_with_targets::<ListRoleTags, S>(service),
         stoa_kernel::route::<ListRoles, S>(service),
+        stoa_kernel::route::<ListSAMLProviderTags, S>(service),
+        stoa_kernel::route::<ListSAMLProviders, S>(service),
         stoa_kernel::route_with_targets::<ListUserPolicies, S>(service),
         stoa_kernel::route_with_targets::<ListUserTags, S>(service),
         stoa_kernel::route::<ListUsers, S>(service),
@@ -686,6 +739,7 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<PutRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<PutUserPermissionsBoundary, S>(service),
         stoa_kernel::route_with_targets::<PutUserPolicy, S>(service),
+        stoa_kernel::route::<RemoveClientIDFromOpenIDConnectProvider, S>(service),
         stoa_kernel::route_with_targets::<RemoveRoleFromInstanceProfile, S>(service),
         stoa_kernel::route_with_targets::<RemoveUserFromGroup, S>(service),
         stoa_kernel::route_with_targets::<ResyncMFADevice, S>(service),
@@ -694,21 +748,27 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route::<SimulatePrincipalPolicy, S>(service),
         stoa_kernel::route_with_targets::<TagInstanceProfile, S>(service),
         stoa_kernel::route::<TagMFADevice, S>(service),
+        stoa_kernel::route::<TagOpenIDConnectProvider, S>(service),
         stoa_kernel::route::<TagPolicy, S>(service),
         stoa_kernel::route_with_targets::<TagRole, S>(service),
+        stoa_kernel::route::<TagSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<TagUser, S>(service),
         stoa_kernel::route_with_targets::<UntagInstanceProfile, S>(service),
         stoa_kernel::route::<UntagMFADevice, S>(service),
+        stoa_kernel::route::<UntagOpenIDConnectProvider, S>(service),
         stoa_kernel::route::<UntagPolicy, S>(service),
         stoa_kernel::route_with_targets::<UntagRole, S>(service),
+        stoa_kernel::route::<UntagSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<UntagUser, S>(service),
         stoa_kernel::route_with_targets::<UpdateAccessKey, S>(service),
         stoa_kernel::route::<UpdateAccountPasswordPolicy, S>(service),
         stoa_kernel::route_with_targets::<UpdateAssumeRolePolicy, S>(service),
         stoa_kernel::route_with_targets::<UpdateGroup, S>(service),
         stoa_kernel::route_with_targets::<UpdateLoginProfile, S>(service),
+        stoa_kernel::route::<UpdateOpenIDConnectProviderThumbprint, S>(service),
         stoa_kernel::route_with_targets::<UpdateRole, S>(service),
         stoa_kernel::route_with_targets::<UpdateRoleDescription, S>(service),
+        stoa_kernel::route::<UpdateSAMLProvider, S>(service),
         stoa_kernel::route_with_targets::<UpdateUser, S>(service),
         stoa_kernel::route_with_targets::<AttachPolicy, S>(service),
         stoa_kernel::route_with_targets::<CloseAccount, S>(service),
@@ -756,6 +816,8 @@ pub fn routes<S: IamOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<UpdateOrganizationalUnit, S>(service),
         stoa_kernel::route_with_targets::<UpdatePolicy, S>(service),
         stoa_kernel::route_with_targets::<AssumeRole, S>(service),
+        stoa_kernel::route::<AssumeRoleWithSAML, S>(service),
+        stoa_kernel::route::<AssumeRoleWithWebIdentity, S>(service),
         stoa_kernel::route::<DecodeAuthorizationMessage, S>(service),
         stoa_kernel::route::<GetAccessKeyInfo, S>(service),
         stoa_kernel::route::<GetCallerIdentity, S>(service),

@@ -1,5 +1,7 @@
 //! What a job found, by service and by who used one of them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_iam::operations as op;
 use stoa_models_iam::types::{
@@ -22,7 +24,7 @@ fn latest<'a>(uses: impl Iterator<Item = (&'a Accessor, &'a Use)>) -> Option<(&'
     uses.max_by_key(|(_, last)| last.at)
 }
 
-fn service(job: &Job, namespace: &str) -> ServiceLastAccessed {
+fn service(job: &Job, namespace: &str, allowed: &[String]) -> ServiceLastAccessed {
     let uses = job.accessors.iter().filter_map(|one| Some((one, one.used.of_service(namespace)?)));
     let total = i64::try_from(uses.clone().count()).ok();
     let last = latest(uses);
@@ -33,14 +35,14 @@ fn service(job: &Job, namespace: &str) -> ServiceLastAccessed {
         last_authenticated_entity: last.map(|(accessor, _)| accessor.arn.clone()),
         last_authenticated_region: last.map(|(_, last)| last.region.clone()),
         total_authenticated_entities: total,
-        tracked_actions_last_accessed: job.action_level.then(|| actions(job, namespace)),
+        tracked_actions_last_accessed: job.action_level.then(|| actions(job, namespace, allowed)),
     }
 }
 
-fn actions(job: &Job, namespace: &str) -> Vec<TrackedActionLastAccessed> {
-    let of_accessor = |one: &'_ Accessor| one.used.0.get(namespace).map(|actions| actions.keys().cloned().collect());
-    let names: std::collections::BTreeSet<String> =
-        job.accessors.iter().filter_map(of_accessor).flat_map(|names: Vec<String>| names).collect();
+/// The actions that are allowed, and those that were used when they still were.
+fn actions(job: &Job, namespace: &str, allowed: &[String]) -> Vec<TrackedActionLastAccessed> {
+    let used = job.accessors.iter().filter_map(|one| one.used.0.get(namespace)).flat_map(BTreeMap::keys);
+    let names: BTreeSet<String> = used.chain(allowed).cloned().collect();
     let tracked = |name: String| {
         let uses = job.accessors.iter().filter_map(|one| Some((one, one.used.0.get(namespace)?.get(&name)?)));
         let last = latest(uses);
@@ -70,7 +72,7 @@ impl Handles<op::GetServiceLastAccessedDetails> for Iam {
         input: Authorized<GetServiceLastAccessedDetailsRequest>,
     ) -> Result<GetServiceLastAccessedDetailsResponse, ApiError> {
         let job = self.job(self.account(cx), &input.job_id).await?;
-        let list = job.services.iter().map(|namespace| (namespace.clone(), service(&job, namespace))).collect();
+        let list = job.services.iter().map(|(name, allowed)| (name.clone(), service(&job, name, allowed))).collect();
         let paging = Paging {
             scope: format!("GetServiceLastAccessedDetails/{}", input.job_id),
             marker: input.marker.as_deref(),
@@ -102,7 +104,7 @@ impl Handles<op::GetServiceLastAccessedDetailsWithEntities> for Iam {
     ) -> Result<GetServiceLastAccessedDetailsWithEntitiesResponse, ApiError> {
         let job = self.job(self.account(cx), &input.job_id).await?;
         let namespace = &input.service_namespace;
-        if !job.services.contains(namespace) {
+        if !job.services.contains_key(namespace) {
             return Err(no_such_entity(format!("The service {namespace} is not in the job {}.", input.job_id)));
         }
         let details = |accessor: &Accessor| {

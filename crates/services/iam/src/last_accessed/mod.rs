@@ -6,10 +6,11 @@
 mod get;
 mod services;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
+use stoa_models_authz::actions_of;
 use stoa_models_iam::operations as op;
 use stoa_models_iam::types::{
     AccessAdvisorUsageGranularityType, GenerateServiceLastAccessedDetailsRequest,
@@ -22,7 +23,7 @@ use crate::Iam;
 use crate::authority::Sources;
 use crate::entities::{Entity, EntityKind};
 use crate::error::{no_such_policy, store_failed};
-use crate::inspect::{allows_service, named_services};
+use crate::inspect::{allows_action, allows_service, named_services, statements};
 use crate::managed;
 use crate::state::kind;
 use crate::usage::PrincipalUse;
@@ -45,8 +46,8 @@ struct Accessor {
 struct Job {
     created: Timestamp,
     action_level: bool,
-    /// Namespaces, in order.
-    services: Vec<String>,
+    /// By namespace: the actions that are allowed, where the job is about actions.
+    services: BTreeMap<String, Vec<String>>,
     /// By ARN.
     accessors: Vec<Accessor>,
 }
@@ -55,12 +56,22 @@ fn job_key(account: &AccountId, id: &str) -> Key {
     Key { kind: kind::LAST_ACCESSED, account: account.clone(), region: None, id: id.to_owned() }
 }
 
-/// The services that these documents allow something of.
-fn services_of(documents: &[String]) -> Vec<String> {
+/// The services that these documents allow something of; with the actions of each where they are asked for.
+fn services_of(documents: &[String], action_level: bool) -> BTreeMap<String, Vec<String>> {
+    let statements: Vec<_> = documents.iter().flat_map(|document| statements(document)).collect();
+    let allowed = |service: &str| {
+        let actions = actions_of(service).iter().filter(|action| allows_action(&statements, &action.full_name()));
+        actions.map(|action| action.name.to_owned()).collect()
+    };
     let mut all: BTreeSet<String> = services::known().map(str::to_owned).collect();
     all.extend(documents.iter().flat_map(|document| named_services(document)));
     all.retain(|service| documents.iter().any(|document| allows_service(document, service)));
-    all.into_iter().collect()
+    all.into_iter()
+        .map(|service| {
+            let actions = if action_level { allowed(&service) } else { Vec::new() };
+            (service, actions)
+        })
+        .collect()
 }
 
 impl Iam {
@@ -118,7 +129,7 @@ impl Iam {
             });
         }
         accessors.sort_by(|left, right| left.arn.cmp(&right.arn));
-        Ok(Job { created: self.clock.now(), action_level, services: services_of(&documents), accessors })
+        Ok(Job { created: self.clock.now(), action_level, services: services_of(&documents, action_level), accessors })
     }
 
     /// Adds the removal of jobs that are too old to be read, some at a time.

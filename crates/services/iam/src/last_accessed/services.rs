@@ -29,9 +29,10 @@ const SERVICES: &[(&str, &str)] = &[
     ("sts", "AWS Security Token Service"),
 ];
 
-/// The namespaces.
+/// The namespaces: of these and of all services whose actions are known.
 pub(super) fn known() -> impl Iterator<Item = &'static str> {
-    SERVICES.iter().map(|(namespace, _)| *namespace)
+    let named = SERVICES.iter().map(|(namespace, _)| *namespace);
+    named.chain(stoa_models_authz::services().iter().map(|service| service.prefix))
 }
 
 /// The service's name; its namespace where no name is known.

@@ -2,8 +2,11 @@
 
 mod assume_role;
 mod authorization_message;
+mod federated;
 mod federation_token;
 mod limits;
+mod saml;
+mod web_identity;
 
 use stoa_kernel::{ApiError, Authorized, Cx, Handles, PrincipalIdentity};
 use stoa_models_sts::operations as op;

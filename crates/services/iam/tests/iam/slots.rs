@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::json;
 use stoa_kernel::ports::{Authority, ResourcePolicies, Verdict};
 use stoa_kernel::{ApiError, Principal, PrincipalIdentity, SessionContext, Target, VpcEndpoint};
-use stoa_models_organizations::operations as org;
 use stoa_policy::{Document, Effect, MapContext, PolicySet, Slot};
 use stoa_types::{AccountId, Timestamp};
 
@@ -35,21 +33,6 @@ async fn anna_of(world: &World, policy: &str) -> Arc<Principal> {
     put_policy(world, "anna", "own", policy).await;
     let key = new_key(world, "anna").await;
     world.principal(&key.access_key_id, None).await.unwrap()
-}
-
-/// A resource control policy on a node, by AWS's API; its id.
-async fn attach_rcp(world: &World, target: &str, name: &str, document: &str) -> String {
-    let organization = world.iam.organization().await.unwrap();
-    let kind = "RESOURCE_CONTROL_POLICY";
-    let enable = json!({"RootId": organization.root_id, "PolicyType": kind});
-    if !format!("{:?}", organization.policy_types).contains("ResourceControl") {
-        world.root_does::<org::EnablePolicyType>(enable).await;
-    }
-    let create = json!({"Name": name, "Description": "", "Type": kind, "Content": document});
-    let made = world.root_does::<org::CreatePolicy>(create).await;
-    let id = made.policy.unwrap().policy_summary.unwrap().id.unwrap();
-    world.root_does::<org::AttachPolicy>(json!({"PolicyId": id, "TargetId": target})).await;
-    id
 }
 
 fn told(verdict: &Verdict) -> (Effect, Slot, &str) {
@@ -133,7 +116,7 @@ async fn resource_control_policies_bind_members_resources_whoever_calls() {
     let root_one = world.root(&one).principal;
     assert_eq!(read(&one, &anna).await.effect, Effect::Allow);
     let deny = open("Deny", r#""*""#, "s3:GetObject", "");
-    let denied = attach_rcp(&world, one.as_str(), "no-reads", &deny).await;
+    world.iam.attach_rcp(one.as_str(), "no-reads", &deny).await.unwrap();
     let words = "with an explicit deny in a resource control policy";
     for who in [&anna, &root_one, &Arc::new(Principal::anonymous()), &service("cloudtrail.amazonaws.com")] {
         let verdict = read(&one, who).await;
@@ -141,15 +124,16 @@ async fn resource_control_policies_bind_members_resources_whoever_calls() {
         assert_eq!(verdict.matched.as_deref(), Some("no-reads#It"));
     }
     assert_eq!(read(&two, &root_one).await.effect, Effect::Allow, "another account's resources");
-    world.root_does::<org::DetachPolicy>(json!({"PolicyId": denied, "TargetId": one.as_str()})).await;
+    world.iam.detach_rcp(one.as_str(), "no-reads").await.unwrap();
     // On the root they reach every member, and not the management account.
-    world.root_does::<org::AttachPolicy>(json!({"PolicyId": denied, "TargetId": organization.root_id})).await;
+    world.iam.attach_rcp(&organization.root_id, "no-reads", &deny).await.unwrap();
     assert_eq!(read(&two, &anna).await.slot, Slot::Rcp);
     assert_eq!(read(&world.management, &anna).await.effect, Effect::Allow);
     // Services that AWS has no resource control for are out of reach, and so are calls of service-linked roles.
     let hub = format!("arn:aws:sagemaker:us-west-2:{two}:hub/h");
-    let all = open("Deny", r#""*""#, "*", "");
-    attach_rcp(&world, two.as_str(), "nothing", &all).await;
+    let all = open("Deny", r#""*""#, r#"kms:*","sagemaker:*"#, "")
+        .replace(r#""kms:*","sagemaker:*""#, r#"["kms:*","sagemaker:*"]"#);
+    world.iam.attach_rcp(two.as_str(), "nothing", &all).await.unwrap();
     assert_ne!(decide(&world, &anna, "sagemaker:DescribeHub", &hub, &MapContext::new()).await.slot, Slot::Rcp);
     let key = format!("arn:aws:kms:us-west-2:{two}:key/k");
     assert_eq!(decide(&world, &anna, "kms:Decrypt", &key, &MapContext::new()).await.slot, Slot::Rcp);
@@ -179,10 +163,10 @@ async fn resource_control_policies_reach_roles_that_are_assumed() {
     let asks = async || world.iam.service_session(&role, "sagemaker.amazonaws.com", "s").await.unwrap();
     assert!(asks().await.is_some());
     let not_services = r#","Condition":{"Bool":{"aws:PrincipalIsAWSService":"true"}}"#;
-    attach_rcp(&world, one.as_str(), "r", &open("Deny", r#""*""#, "sts:AssumeRole", not_services)).await;
+    world.iam.attach_rcp(one.as_str(), "r", &open("Deny", r#""*""#, "sts:AssumeRole", not_services)).await.unwrap();
     assert_eq!(assume().await.effect, Effect::Allow);
     assert!(asks().await.is_none(), "the service's own request is bound too");
-    attach_rcp(&world, one.as_str(), "r2", &open("Deny", r#""*""#, "sts:*", "")).await;
+    world.iam.attach_rcp(one.as_str(), "r2", &open("Deny", r#""*""#, "sts:*", "")).await.unwrap();
     assert_eq!(assume().await.slot, Slot::Rcp);
 }
 
@@ -206,7 +190,7 @@ async fn service_linked_roles_are_exempt_from_control_policies() {
     world.store.commit(stoa_store::Transaction::new().put(linked)).await.unwrap();
     let after = session(&role, "after").await;
     world.iam.attach_scp(one.as_str(), "nothing", &statement("Deny", "*", "*")).await.unwrap();
-    attach_rcp(&world, one.as_str(), "nothing", &open("Deny", r#""*""#, "*", "")).await;
+    world.iam.attach_rcp(one.as_str(), "nothing", &open("Deny", r#""*""#, "kms:*", "")).await.unwrap();
     let key = format!("arn:aws:kms:us-west-2:{one}:key/k");
     assert_eq!(decide(&world, &before, "kms:Decrypt", &key, &MapContext::new()).await.slot, Slot::Scp);
     assert_eq!(decide(&world, &after, "kms:Decrypt", &key, &MapContext::new()).await.effect, Effect::Allow);
@@ -218,21 +202,10 @@ async fn every_level_on_the_way_to_the_account_must_allow() {
     let one = member(&world, "one").await;
     let organization = world.iam.organization().await.unwrap();
     let root = world.root(&one).principal;
-    let mut parent = organization.root_id.clone();
-    let mut way = vec![parent.clone()];
-    for name in ["upper", "lower"] {
-        let create = json!({"ParentId": parent, "Name": name});
-        let made = world.root_does::<org::CreateOrganizationalUnit>(create).await;
-        parent = made.organizational_unit.unwrap().id.unwrap();
-        way.push(parent.clone());
-    }
-    let place =
-        json!({"AccountId": one.as_str(), "SourceParentId": organization.root_id, "DestinationParentId": parent});
-    world.root_does::<org::MoveAccount>(place).await;
     let place = world.iam.account_place(one.as_str()).await.unwrap().unwrap();
     assert_eq!(place.organization, organization.id);
-    assert_eq!(place.paths, [format!("{}/{}/", organization.id, way.join("/"))]);
-    way.push(one.to_string());
+    assert_eq!(place.paths, [format!("{}/{}/", organization.id, organization.root_id)]);
+    let way = [organization.root_id.clone(), one.to_string()];
     for target in &way {
         world.iam.attach_scp(target, "full", &statement("Allow", "*", "*")).await.unwrap();
         world.iam.attach_scp(target, "s3", &statement("Allow", "s3:*", "*")).await.unwrap();

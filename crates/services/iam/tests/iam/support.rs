@@ -98,6 +98,24 @@ impl World {
         }))
     }
 
+    /// The routes, for tests that look at all of them.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// A user of the management account, as it would call.
+    pub async fn user(&self, name: &str) -> Arc<Principal> {
+        Arc::new(Principal {
+            account: self.management.clone(),
+            arn: format!("arn:aws:iam::{}:user/{name}", self.management),
+            principal_id: "AIDATEST".to_owned(),
+            identity: stoa_kernel::PrincipalIdentity::User { name: name.to_owned() },
+            access_key_id: String::new(),
+            tags: Default::default(),
+            session: None,
+        })
+    }
+
     /// The root user of the management account.
     pub fn admin(&self) -> Cx {
         self.root(&self.management)
@@ -120,7 +138,7 @@ impl World {
         let permit: Permit = match (&Op::SPEC.authz, &route.targets) {
             (_, Some(targets)) => cx.decide(&targets(cx, &input).await?).await?,
             (Authz::Targets(specs), None) => cx.decide(&bind_targets(cx, specs, &input)).await?,
-            (Authz::None { reason }, None) => cx.decide_nothing(reason),
+            (Authz::None { reason } | Authz::Unsigned { reason }, None) => cx.decide_nothing(reason),
             (Authz::Custom, None) => panic!("{} has no targets", Op::SPEC.name),
         };
         let output = (route.handler)(cx, Authorized::new(&permit, input)).await?;

@@ -93,6 +93,7 @@ impl World {
             connection,
             user_agent: "test".to_owned(),
             platform: Arc::clone(&self.platform),
+            trace: Default::default(),
         }
     }
 
@@ -216,6 +217,10 @@ impl World {
     pub async fn alias(&self, cx: &Cx, name: &str, key: &str) -> Result<(), ApiError> {
         let request = CreateAliasRequest { alias_name: name.to_owned(), target_key_id: key.to_owned() };
         self.call::<op::CreateAlias>(cx, request).await.map(drop)
+    }
+
+    pub async fn grant(&self, cx: &Cx, request: CreateGrantRequest) -> CreateGrantResponse {
+        self.call::<op::CreateGrant>(cx, request).await.unwrap()
     }
 
     pub async fn pass(&self) -> PassReport {

@@ -19,9 +19,8 @@ impl Targets<CreateModel> for Hosting {
         let name = input.str_member("ModelName").unwrap_or("*");
         let arn = cx.arn("sagemaker", &format!("model/{name}"));
         let mut create = Target::new("sagemaker:CreateModel", arn.as_str()).with_request_tags(input, "Tags");
-        if let Some(Value::Bool(isolated)) = input.member("EnableNetworkIsolation") {
-            create.keys.set("sagemaker:NetworkIsolation", isolated.to_string());
-        }
+        let isolated = matches!(input.member("EnableNetworkIsolation"), Some(Value::Bool(true)));
+        create.keys.set("sagemaker:NetworkIsolation", isolated.to_string());
         for (key, path) in [
             ("sagemaker:VpcSubnets", "VpcConfig.Subnets"),
             ("sagemaker:VpcSecurityGroupIds", "VpcConfig.SecurityGroupIds"),
@@ -40,7 +39,7 @@ impl Targets<CreateModel> for Hosting {
         create.keys.set("sagemaker:DirectGatedModelAccess", direct_gated.to_string());
         let mut targets = vec![create];
         if let Some(role) = input.str_member("ExecutionRoleArn") {
-            targets.push(Target::new("iam:PassRole", role).with_key("iam:PassedToService", "sagemaker.amazonaws.com"));
+            targets.push(Target::pass_role(role, "sagemaker.amazonaws.com", &arn));
         }
         targets.extend(tagging_targets("CreateModel", &arn, input));
         targets.extend(dependent);

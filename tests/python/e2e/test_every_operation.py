@@ -1,0 +1,632 @@
+"""Every implemented operation, one line each: without permission it is refused and tells nothing of what is there; with
+exactly the permissions that its refusals name it succeeds.
+
+The list of operations is not written here: `docs/compatibility.md` and `facts/s3/overlay.toml` have it, and an operation
+without a line fails. A line is: what must be there first (made by the account's root user), and the call's arguments.
+`$n` in them is a name of its own for each operation, `$account` the account, `$caller` the user who calls.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import struct
+import time
+import tomllib
+
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from support import IRIS, REGION, ROOT, deploy_public, endpoint_status, public_model, trust
+
+PUBLIC = f"arn:aws:sagemaker:{REGION}:aws"
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]})
+TAGS = [{"Key": "team", "Value": "one"}]
+BOUNDARY = "arn:aws:iam::aws:policy/AmazonSageMakerModelRegistryFullAccess"
+PASSWORD = "Corr3ct-horse!battery"
+DENIED = re.compile(r"not authorized to perform: (\S+) on resource: (\S+)")
+
+
+# ---- what must be there: each takes the world and a name, and may give further arguments --------------------------------
+
+
+class World:
+    """The account's root user with its clients, a user who may nothing, and what many lines share."""
+
+    def __init__(self, account):
+        self.account = account
+        for service in ("iam", "s3", "sagemaker", "sts"):
+            setattr(self, service, account.client(service))
+        self.nobody = account.new_user("nobody")
+        self.role = account.new_role()
+        self._endpoint = None
+
+    def endpoint(self):
+        """One deployed model for all lines that need one."""
+        if self._endpoint is None:
+            deploy_public(self.account, self.role, "shared")
+            assert endpoint_status(self.sagemaker, "shared")["EndpointStatus"] == "InService"
+            self._endpoint = "shared"
+        return self._endpoint
+
+    def arn(self, kind, n):
+        return f"arn:aws:iam::{self.account.id}:{kind}/{n}"
+
+
+def user(w, n):
+    w.iam.create_user(UserName=n, Tags=TAGS)
+
+
+def group(w, n):
+    w.iam.create_group(GroupName=n)
+
+
+def role(w, n):
+    w.iam.create_role(RoleName=n, AssumeRolePolicyDocument=json.dumps(trust(w.account.id)), Tags=TAGS)
+
+
+def policy(w, n):
+    w.iam.create_policy(PolicyName=n, PolicyDocument=POLICY, Tags=TAGS)
+
+
+def two_versions(w, n):
+    policy(w, n)
+    w.iam.create_policy_version(PolicyArn=w.arn("policy", n), PolicyDocument=POLICY)
+
+
+def profile(w, n):
+    w.iam.create_instance_profile(InstanceProfileName=n, Tags=TAGS)
+
+
+def key(w, n):
+    made = w.iam.create_access_key(UserName=n)["AccessKey"]
+    return {"AccessKeyId": made["AccessKeyId"]}
+
+
+def login(w, n):
+    w.iam.create_login_profile(UserName=n, Password=PASSWORD)
+
+
+def own_login(w, n):
+    w.iam.create_login_profile(UserName=f"{n}-caller", Password=PASSWORD)
+
+
+def in_group(w, n):
+    user(w, n), group(w, n)
+    w.iam.add_user_to_group(UserName=n, GroupName=n)
+
+
+def in_profile(w, n):
+    role(w, n), profile(w, n)
+    w.iam.add_role_to_instance_profile(InstanceProfileName=n, RoleName=n)
+
+
+def inline(kind):
+    def put(w, n):
+        {"user": user, "group": group, "role": role}[kind](w, n)
+        getattr(w.iam, f"put_{kind}_policy")(**{f"{kind.title()}Name": n}, PolicyName="p", PolicyDocument=POLICY)
+
+    return put
+
+
+def attached(kind):
+    def attach(w, n):
+        {"user": user, "group": group, "role": role}[kind](w, n)
+        policy(w, n)
+        getattr(w.iam, f"attach_{kind}_policy")(**{f"{kind.title()}Name": n}, PolicyArn=w.arn("policy", n))
+
+    return attach
+
+
+def bounded(kind):
+    def bound(w, n):
+        {"user": user, "role": role}[kind](w, n)
+        name = {f"{kind.title()}Name": n}
+        getattr(w.iam, f"put_{kind}_permissions_boundary")(**name, PermissionsBoundary=BOUNDARY)
+
+    return bound
+
+
+def alias(w, n):
+    w.iam.create_account_alias(AccountAlias=n)
+
+
+def password_policy(w, n):
+    w.iam.update_account_password_policy(MinimumPasswordLength=8)
+
+
+def totp(seed, step):
+    """The code of RFC 6238 at so many half minutes from now."""
+    key = base64.b32decode(seed)
+    digest = hmac.new(key, struct.pack(">Q", int(time.time()) // 30 + step), hashlib.sha1).digest()
+    at = digest[-1] & 15
+    return f"{(struct.unpack('>I', digest[at:at + 4])[0] & 0x7fffffff) % 1_000_000:06}"
+
+
+def device(w, n):
+    made = w.iam.create_virtual_mfa_device(VirtualMFADeviceName=n, Tags=TAGS)["VirtualMFADevice"]
+    w.seed = made["Base32StringSeed"]
+
+
+def codes(w, n):
+    user(w, n), device(w, n)
+    return {"AuthenticationCode1": totp(w.seed, -1), "AuthenticationCode2": totp(w.seed, 0)}
+
+
+def enabled(w, n):
+    found = codes(w, n)
+    w.iam.enable_mfa_device(UserName=n, SerialNumber=w.arn("mfa", n), **found)
+
+
+def resync(w, n):
+    enabled(w, n)
+    return {"AuthenticationCode1": totp(w.seed, 0), "AuthenticationCode2": totp(w.seed, 1)}
+
+
+def credential_report(w, n):
+    w.iam.generate_credential_report()
+
+
+def last_accessed(w, n):
+    user(w, n)
+    return {"JobId": w.iam.generate_service_last_accessed_details(Arn=w.arn("user", n))["JobId"]}
+
+
+def linked(service):
+    return lambda w, n: {"RoleName": w.iam.create_service_linked_role(AWSServiceName=service)["Role"]["RoleName"]}
+
+
+def unlinked(service):
+    def delete(w, n):
+        return {"DeletionTaskId": w.iam.delete_service_linked_role(**linked(service)(w, n))["DeletionTaskId"]}
+
+    return delete
+
+
+def refusal(w, n):
+    """An encoded refusal of somebody of this account."""
+    with pytest.raises(ClientError) as caught:
+        w.nobody.client("sagemaker").list_hubs()
+    headers = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+    return {"EncodedMessage": headers["x-stoa-authorization-message"]}
+
+
+def bucket(w, n):
+    w.s3.create_bucket(Bucket=n, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+
+def object_(w, n):
+    bucket(w, n)
+    w.s3.put_object(Bucket=n, Key="k", Body=b"x", Tagging="team=one")
+
+
+def upload(w, n):
+    bucket(w, n)
+    return {"UploadId": w.s3.create_multipart_upload(Bucket=n, Key="k")["UploadId"]}
+
+
+def uploaded(w, n):
+    made = upload(w, n)
+    part = w.s3.upload_part(Bucket=n, Key="k", PartNumber=1, Body=b"x", **made)
+    return {**made, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}}
+
+
+def copied_part(w, n):
+    object_(w, n)
+    return {"UploadId": w.s3.create_multipart_upload(Bucket=n, Key="k")["UploadId"]}
+
+
+def bucket_policy(w, n):
+    bucket(w, n)
+    w.s3.put_bucket_policy(Bucket=n, Policy=own_policy(n, w.account.id))
+
+
+def own_policy(n, account):
+    entry = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{n}/*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [entry]})
+
+
+def access_block(w, n):
+    bucket(w, n)
+    w.s3.put_public_access_block(Bucket=n, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+
+
+def bucket_tags(w, n):
+    bucket(w, n)
+    w.s3.put_bucket_tagging(Bucket=n, Tagging={"TagSet": TAGS})
+
+
+def hub(w, n):
+    w.sagemaker.create_hub(HubName=n, HubDescription="d", Tags=TAGS)
+
+
+def reference(w, n):
+    hub(w, n)
+    w.sagemaker.create_hub_content_reference(HubName=n, SageMakerPublicHubContentArn=f"{PUBLIC}:hub-content/SageMakerPublicHub/Model/{IRIS}")
+
+
+def own_document(w, n):
+    hub(w, n)
+    return {"HubContentDocument": public_model(w.sagemaker, IRIS)["HubContentDocument"]}
+
+
+def content(w, n):
+    w.sagemaker.import_hub_content(
+        HubName=n, HubContentName="own", HubContentType="Model", HubContentVersion="1.0.0", DocumentSchemaVersion="2.3.0",
+        **own_document(w, n),
+    )
+
+
+def model(w, n):
+    document = public_model(w.sagemaker, IRIS)["document"]
+    w.sagemaker.create_model(ModelName=n, ExecutionRoleArn=w.role, PrimaryContainer=container(document))
+
+
+def container(document):
+    source = {"S3Uri": document["HostingArtifactUri"], "S3DataType": "S3Prefix", "CompressionType": "None"}
+    return {"Image": document["HostingEcrUri"], "ModelDataSource": {"S3DataSource": source}}
+
+
+def new_model(w, n):
+    return {"PrimaryContainer": container(public_model(w.sagemaker, IRIS)["document"]), "ExecutionRoleArn": w.role}
+
+
+def variants(n):
+    return [{"VariantName": "a", "ModelName": n, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}]
+
+
+def endpoint_config(w, n):
+    model(w, n)
+    w.sagemaker.create_endpoint_config(EndpointConfigName=n, ProductionVariants=variants(n))
+
+
+def endpoint(w, n):
+    endpoint_config(w, n)
+    w.sagemaker.create_endpoint(EndpointName=n, EndpointConfigName=n)
+    endpoint_status(w.sagemaker, n)
+
+
+def deployed(w, n):
+    return {"EndpointName": w.endpoint()}
+
+
+# ---- the table ------------------------------------------------------------------------------------------------------------
+
+MFA = "arn:aws:iam::$account:mfa/$n"
+ARN = "arn:aws:iam::$account:"
+CONTENT = {"HubName": "$n", "HubContentType": "ModelReference", "HubContentName": IRIS}
+OWN = {"HubName": "$n", "HubContentType": "Model", "HubContentName": "own"}
+HUB_ARN = f"arn:aws:sagemaker:{REGION}:$account:hub/$n"
+BLOCK = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
+REFERENCE = f"{PUBLIC}:hub-content/SageMakerPublicHub/Model/{IRIS}"
+IRIS_BODY = json.dumps({"instances": [{"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}]}).encode()
+
+
+def case(*setups, **arguments):
+    return list(setups), arguments
+
+
+CASES = {
+    "iam:AddRoleToInstanceProfile": case(role, profile, InstanceProfileName="$n", RoleName="$n"),
+    "iam:AddUserToGroup": case(user, group, UserName="$n", GroupName="$n"),
+    "iam:AttachGroupPolicy": case(group, policy, GroupName="$n", PolicyArn=ARN + "policy/$n"),
+    "iam:AttachRolePolicy": case(role, policy, RoleName="$n", PolicyArn=ARN + "policy/$n"),
+    "iam:AttachUserPolicy": case(user, policy, UserName="$n", PolicyArn=ARN + "policy/$n"),
+    "iam:ChangePassword": case(own_login, OldPassword=PASSWORD, NewPassword=PASSWORD + "2"),
+    "iam:CreateAccessKey": case(user, UserName="$n"),
+    "iam:CreateAccountAlias": case(AccountAlias="$n"),
+    "iam:CreateGroup": case(GroupName="$n", Path="/a/"),
+    "iam:CreateInstanceProfile": case(InstanceProfileName="$n", Tags=TAGS),
+    "iam:CreateLoginProfile": case(user, UserName="$n", Password=PASSWORD),
+    "iam:CreatePolicy": case(PolicyName="$n", PolicyDocument=POLICY, Tags=TAGS),
+    "iam:CreatePolicyVersion": case(policy, PolicyArn=ARN + "policy/$n", PolicyDocument=POLICY, SetAsDefault=True),
+    "iam:CreateRole": case(RoleName="$n", AssumeRolePolicyDocument=json.dumps(trust("111122223333")), Tags=TAGS),
+    "iam:CreateServiceLinkedRole": case(AWSServiceName="sagemaker.amazonaws.com"),
+    "iam:CreateUser": case(UserName="$n", Path="/a/", Tags=TAGS, PermissionsBoundary=BOUNDARY),
+    "iam:CreateVirtualMFADevice": case(VirtualMFADeviceName="$n", Tags=TAGS),
+    "iam:DeactivateMFADevice": case(enabled, UserName="$n", SerialNumber=MFA),
+    "iam:DeleteAccessKey": case(user, key, UserName="$n", AccessKeyId="AKIAABCDEFGHIJKLMNOP"),
+    "iam:DeleteAccountAlias": case(alias, AccountAlias="$n"),
+    "iam:DeleteAccountPasswordPolicy": case(password_policy),
+    "iam:DeleteGroup": case(group, GroupName="$n"),
+    "iam:DeleteGroupPolicy": case(inline("group"), GroupName="$n", PolicyName="p"),
+    "iam:DeleteInstanceProfile": case(profile, InstanceProfileName="$n"),
+    "iam:DeleteLoginProfile": case(user, login, UserName="$n"),
+    "iam:DeletePolicy": case(policy, PolicyArn=ARN + "policy/$n"),
+    "iam:DeletePolicyVersion": case(two_versions, PolicyArn=ARN + "policy/$n", VersionId="v2"),
+    "iam:DeleteRole": case(role, RoleName="$n"),
+    "iam:DeleteRolePermissionsBoundary": case(bounded("role"), RoleName="$n"),
+    "iam:DeleteRolePolicy": case(inline("role"), RoleName="$n", PolicyName="p"),
+    "iam:DeleteServiceLinkedRole": case(linked("hyperpod.sagemaker.amazonaws.com"), RoleName="AWSServiceRoleForNothing"),
+    "iam:DeleteUser": case(user, UserName="$n"),
+    "iam:DeleteUserPermissionsBoundary": case(bounded("user"), UserName="$n"),
+    "iam:DeleteUserPolicy": case(inline("user"), UserName="$n", PolicyName="p"),
+    "iam:DeleteVirtualMFADevice": case(device, SerialNumber=MFA),
+    "iam:DetachGroupPolicy": case(attached("group"), GroupName="$n", PolicyArn=ARN + "policy/$n"),
+    "iam:DetachRolePolicy": case(attached("role"), RoleName="$n", PolicyArn=ARN + "policy/$n"),
+    "iam:DetachUserPolicy": case(attached("user"), UserName="$n", PolicyArn=ARN + "policy/$n"),
+    "iam:EnableMFADevice": case(codes, UserName="$n", SerialNumber=MFA, AuthenticationCode1="000000", AuthenticationCode2="000001"),
+    "iam:GenerateCredentialReport": case(),
+    "iam:GenerateServiceLastAccessedDetails": case(user, Arn=ARN + "user/$n"),
+    "iam:GetAccessKeyLastUsed": case(user, key, AccessKeyId="AKIAABCDEFGHIJKLMNOP"),
+    "iam:GetAccountAuthorizationDetails": case(),
+    "iam:GetAccountPasswordPolicy": case(password_policy),
+    "iam:GetAccountSummary": case(),
+    "iam:GetContextKeysForCustomPolicy": case(PolicyInputList=[POLICY]),
+    "iam:GetContextKeysForPrincipalPolicy": case(user, PolicySourceArn=ARN + "user/$n"),
+    "iam:GetCredentialReport": case(credential_report),
+    "iam:GetGroup": case(group, GroupName="$n"),
+    "iam:GetGroupPolicy": case(inline("group"), GroupName="$n", PolicyName="p"),
+    "iam:GetInstanceProfile": case(profile, InstanceProfileName="$n"),
+    "iam:GetLoginProfile": case(user, login, UserName="$n"),
+    "iam:GetMFADevice": case(enabled, UserName="$n", SerialNumber=MFA),
+    "iam:GetPolicy": case(policy, PolicyArn=ARN + "policy/$n"),
+    "iam:GetPolicyVersion": case(policy, PolicyArn=ARN + "policy/$n", VersionId="v1"),
+    "iam:GetRole": case(role, RoleName="$n"),
+    "iam:GetRolePolicy": case(inline("role"), RoleName="$n", PolicyName="p"),
+    "iam:GetServiceLastAccessedDetails": case(last_accessed, JobId="$n-$n-$n-$n-$n-$n-$n-$n-$n"),
+    "iam:GetServiceLastAccessedDetailsWithEntities": case(last_accessed, JobId="$n-$n-$n-$n-$n-$n-$n-$n-$n", ServiceNamespace="s3"),
+    "iam:GetServiceLinkedRoleDeletionStatus": case(unlinked("sagemaker.application-autoscaling.amazonaws.com"), DeletionTaskId="task/none"),
+    "iam:GetUser": case(user, UserName="$n"),
+    "iam:GetUserPolicy": case(inline("user"), UserName="$n", PolicyName="p"),
+    "iam:ListAccessKeys": case(user, UserName="$n"),
+    "iam:ListAccountAliases": case(),
+    "iam:ListAttachedGroupPolicies": case(attached("group"), GroupName="$n"),
+    "iam:ListAttachedRolePolicies": case(attached("role"), RoleName="$n"),
+    "iam:ListAttachedUserPolicies": case(attached("user"), UserName="$n"),
+    "iam:ListEntitiesForPolicy": case(policy, PolicyArn=ARN + "policy/$n"),
+    "iam:ListGroupPolicies": case(inline("group"), GroupName="$n"),
+    "iam:ListGroups": case(),
+    "iam:ListGroupsForUser": case(in_group, UserName="$n"),
+    "iam:ListInstanceProfileTags": case(profile, InstanceProfileName="$n"),
+    "iam:ListInstanceProfiles": case(),
+    "iam:ListInstanceProfilesForRole": case(in_profile, RoleName="$n"),
+    "iam:ListMFADeviceTags": case(device, SerialNumber=MFA),
+    "iam:ListMFADevices": case(enabled, UserName="$n"),
+    "iam:ListPolicies": case(),
+    "iam:ListPoliciesGrantingServiceAccess": case(user, Arn=ARN + "user/$n", ServiceNamespaces=["s3"]),
+    "iam:ListPolicyTags": case(policy, PolicyArn=ARN + "policy/$n"),
+    "iam:ListPolicyVersions": case(policy, PolicyArn=ARN + "policy/$n"),
+    "iam:ListRolePolicies": case(inline("role"), RoleName="$n"),
+    "iam:ListRoleTags": case(role, RoleName="$n"),
+    "iam:ListRoles": case(),
+    "iam:ListUserPolicies": case(inline("user"), UserName="$n"),
+    "iam:ListUserTags": case(user, UserName="$n"),
+    "iam:ListUsers": case(),
+    "iam:ListVirtualMFADevices": case(),
+    "iam:PutGroupPolicy": case(group, GroupName="$n", PolicyName="p", PolicyDocument=POLICY),
+    "iam:PutRolePermissionsBoundary": case(role, RoleName="$n", PermissionsBoundary=BOUNDARY),
+    "iam:PutRolePolicy": case(role, RoleName="$n", PolicyName="p", PolicyDocument=POLICY),
+    "iam:PutUserPermissionsBoundary": case(user, UserName="$n", PermissionsBoundary=BOUNDARY),
+    "iam:PutUserPolicy": case(user, UserName="$n", PolicyName="p", PolicyDocument=POLICY),
+    "iam:RemoveRoleFromInstanceProfile": case(in_profile, InstanceProfileName="$n", RoleName="$n"),
+    "iam:RemoveUserFromGroup": case(in_group, UserName="$n", GroupName="$n"),
+    "iam:ResyncMFADevice": case(resync, UserName="$n", SerialNumber=MFA, AuthenticationCode1="000000", AuthenticationCode2="000001"),
+    "iam:SetDefaultPolicyVersion": case(two_versions, PolicyArn=ARN + "policy/$n", VersionId="v2"),
+    "iam:SimulateCustomPolicy": case(PolicyInputList=[POLICY], ActionNames=["s3:GetObject"]),
+    "iam:SimulatePrincipalPolicy": case(user, PolicySourceArn=ARN + "user/$n", ActionNames=["s3:GetObject"]),
+    "iam:TagInstanceProfile": case(profile, InstanceProfileName="$n", Tags=TAGS),
+    "iam:TagMFADevice": case(device, SerialNumber=MFA, Tags=TAGS),
+    "iam:TagPolicy": case(policy, PolicyArn=ARN + "policy/$n", Tags=TAGS),
+    "iam:TagRole": case(role, RoleName="$n", Tags=TAGS),
+    "iam:TagUser": case(user, UserName="$n", Tags=TAGS),
+    "iam:UntagInstanceProfile": case(profile, InstanceProfileName="$n", TagKeys=["team"]),
+    "iam:UntagMFADevice": case(device, SerialNumber=MFA, TagKeys=["team"]),
+    "iam:UntagPolicy": case(policy, PolicyArn=ARN + "policy/$n", TagKeys=["team"]),
+    "iam:UntagRole": case(role, RoleName="$n", TagKeys=["team"]),
+    "iam:UntagUser": case(user, UserName="$n", TagKeys=["team"]),
+    "iam:UpdateAccessKey": case(user, key, UserName="$n", AccessKeyId="AKIAABCDEFGHIJKLMNOP", Status="Inactive"),
+    "iam:UpdateAccountPasswordPolicy": case(MinimumPasswordLength=8),
+    "iam:UpdateAssumeRolePolicy": case(role, RoleName="$n", PolicyDocument=json.dumps(trust("111122223333"))),
+    "iam:UpdateGroup": case(group, GroupName="$n", NewGroupName="$n-new", NewPath="/b/"),
+    "iam:UpdateLoginProfile": case(user, login, UserName="$n", Password=PASSWORD + "3"),
+    "iam:UpdateRole": case(role, RoleName="$n", Description="d"),
+    "iam:UpdateRoleDescription": case(role, RoleName="$n", Description="d"),
+    "iam:UpdateUser": case(user, UserName="$n", NewUserName="$n-new"),
+    "s3:AbortMultipartUpload": case(upload, Bucket="$n", Key="k", UploadId="u"),
+    "s3:CompleteMultipartUpload": case(uploaded, Bucket="$n", Key="k", UploadId="u", MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": "e"}]}),
+    "s3:CopyObject": case(object_, Bucket="$n", Key="copy", CopySource="$n/k"),
+    "s3:CreateBucket": case(Bucket="$n", CreateBucketConfiguration={"LocationConstraint": REGION}),
+    "s3:CreateMultipartUpload": case(bucket, Bucket="$n", Key="k", Tagging="team=one"),
+    "s3:DeleteBucket": case(bucket, Bucket="$n"),
+    "s3:DeleteBucketPolicy": case(bucket_policy, Bucket="$n"),
+    "s3:DeleteBucketTagging": case(bucket_tags, Bucket="$n"),
+    "s3:DeleteObject": case(object_, Bucket="$n", Key="k"),
+    "s3:DeleteObjectTagging": case(object_, Bucket="$n", Key="k"),
+    "s3:DeletePublicAccessBlock": case(access_block, Bucket="$n"),
+    "s3:GetBucketAcl": case(bucket, Bucket="$n"),
+    "s3:GetBucketLocation": case(bucket, Bucket="$n"),
+    "s3:GetBucketOwnershipControls": case(bucket, Bucket="$n"),
+    "s3:GetBucketPolicy": case(bucket_policy, Bucket="$n"),
+    "s3:GetBucketPolicyStatus": case(bucket_policy, Bucket="$n"),
+    "s3:GetBucketTagging": case(bucket_tags, Bucket="$n"),
+    "s3:GetBucketVersioning": case(bucket, Bucket="$n"),
+    "s3:GetObject": case(object_, Bucket="$n", Key="k"),
+    "s3:GetObjectAcl": case(object_, Bucket="$n", Key="k"),
+    "s3:GetObjectAttributes": case(object_, Bucket="$n", Key="k", ObjectAttributes=["ETag"]),
+    "s3:GetObjectTagging": case(object_, Bucket="$n", Key="k"),
+    "s3:GetPublicAccessBlock": case(access_block, Bucket="$n"),
+    "s3:ListBuckets": case(),
+    "s3:ListMultipartUploads": case(bucket, Bucket="$n"),
+    "s3:ListObjects": case(bucket, Bucket="$n"),
+    "s3:ListObjectsV2": case(bucket, Bucket="$n", Prefix="a"),
+    "s3:ListParts": case(upload, Bucket="$n", Key="k", UploadId="u"),
+    "s3:PutBucketPolicy": case(bucket, Bucket="$n", Policy=own_policy("$n", "$account")),
+    "s3:PutBucketTagging": case(bucket, Bucket="$n", Tagging={"TagSet": TAGS}),
+    "s3:PutObject": case(bucket, Bucket="$n", Key="k", Body=b"x", Tagging="team=one"),
+    "s3:PutObjectTagging": case(object_, Bucket="$n", Key="k", Tagging={"TagSet": TAGS}),
+    "s3:PutPublicAccessBlock": case(bucket, Bucket="$n", PublicAccessBlockConfiguration=BLOCK),
+    "s3:UploadPart": case(upload, Bucket="$n", Key="k", PartNumber=1, Body=b"x", UploadId="u"),
+    "s3:UploadPartCopy": case(copied_part, Bucket="$n", Key="copy", PartNumber=1, CopySource="$n/k", UploadId="u"),
+    "sagemaker:AddTags": case(hub, ResourceArn=HUB_ARN, Tags=TAGS),
+    "sagemaker:CreateEndpoint": case(endpoint_config, EndpointName="$n", EndpointConfigName="$n", Tags=TAGS),
+    "sagemaker:CreateEndpointConfig": case(model, EndpointConfigName="$n", ProductionVariants=variants("$n"), Tags=TAGS),
+    "sagemaker:CreateHub": case(HubName="$n", HubDescription="d", Tags=TAGS),
+    "sagemaker:CreateHubContentPresignedUrls": case(reference, **CONTENT),
+    "sagemaker:CreateHubContentReference": case(hub, HubName="$n", SageMakerPublicHubContentArn=REFERENCE, Tags=TAGS),
+    "sagemaker:CreateModel": case(new_model, ModelName="$n", Tags=TAGS),
+    "sagemaker:DeleteEndpoint": case(endpoint, EndpointName="$n"),
+    "sagemaker:DeleteEndpointConfig": case(endpoint_config, EndpointConfigName="$n"),
+    "sagemaker:DeleteHub": case(hub, HubName="$n"),
+    "sagemaker:DeleteHubContent": case(content, **OWN, HubContentVersion="1.0.0"),
+    "sagemaker:DeleteHubContentReference": case(reference, **CONTENT),
+    "sagemaker:DeleteModel": case(model, ModelName="$n"),
+    "sagemaker:DeleteTags": case(hub, ResourceArn=HUB_ARN, TagKeys=["team"]),
+    "sagemaker:DescribeEndpoint": case(deployed, EndpointName="$n"),
+    "sagemaker:DescribeEndpointConfig": case(endpoint_config, EndpointConfigName="$n"),
+    "sagemaker:DescribeHub": case(hub, HubName="$n"),
+    "sagemaker:DescribeHubContent": case(content, **OWN),
+    "sagemaker:DescribeModel": case(model, ModelName="$n"),
+    "sagemaker:ImportHubContent": case(own_document, **OWN, DocumentSchemaVersion="2.3.0", HubContentDocument="{}", Tags=TAGS),
+    "sagemaker:ListEndpointConfigs": case(),
+    "sagemaker:ListEndpoints": case(),
+    "sagemaker:ListHubContentVersions": case(content, **OWN),
+    "sagemaker:ListHubContents": case(hub, HubName="$n", HubContentType="Model"),
+    "sagemaker:ListHubs": case(),
+    "sagemaker:ListModels": case(),
+    "sagemaker:ListTags": case(hub, ResourceArn=HUB_ARN),
+    "sagemaker:UpdateEndpoint": case(endpoint, EndpointName="$n", EndpointConfigName="$n"),
+    "sagemaker:UpdateHub": case(hub, HubName="$n", HubDescription="e"),
+    "sagemaker:UpdateHubContent": case(content, **OWN, HubContentVersion="1.0.0", HubContentDescription="e"),
+    "sagemaker:UpdateHubContentReference": case(reference, **CONTENT, MinVersion="1.0.0"),
+    "sagemaker-runtime:InvokeEndpoint": case(deployed, EndpointName="$n", Body=IRIS_BODY, ContentType="application/json"),
+    "sts:AssumeRole": case(role, RoleArn=ARN + "role/$n", RoleSessionName="s"),
+    "sts:DecodeAuthorizationMessage": case(refusal, EncodedMessage="none"),
+    "sts:GetAccessKeyInfo": case(AccessKeyId="AKIAABCDEFGHIJKLMNOP"),
+    "sts:GetFederationToken": case(Name="$n", Tags=TAGS),
+}
+
+# Nobody needs a permission for these, as AWS documents: they succeed without any.
+OPEN = {
+    "sts:GetCallerIdentity": {},
+    "sts:GetSessionToken": {},
+}
+
+# Not in the table, each with the reason.
+EXEMPT = {
+    "s3:HeadBucket": "a HEAD has no body: no refusal says what is missing (see test_heads)",
+    "s3:HeadObject": "a HEAD has no body: no refusal says what is missing (see test_heads)",
+    "s3:DeleteObjects": "each key is decided and answered by itself (test_s3)",
+}
+
+
+def implemented():
+    """Every implemented operation as `service:Name`, from the generated pages."""
+    found, service = [], None
+    for line in (ROOT / "docs" / "compatibility.md").read_text().splitlines():
+        if heading := re.match(r"## .*\(`([\w-]+)`, ", line):
+            service = heading.group(1)
+        elif service and (row := re.match(r"\| (\w+) \| (Read|Write|List|Tagging|PermissionsManagement) \|", line)):
+            found.append(f"{service}:{row.group(1)}")
+    served = tomllib.loads((ROOT / "facts" / "s3" / "overlay.toml").read_text())["served"]
+    return found + [f"s3:{name}" for name in served]
+
+
+IMPLEMENTED = implemented()
+
+
+def test_every_implemented_operation_has_a_line():
+    known = set(CASES) | set(OPEN) | set(EXEMPT)
+    missing = sorted(set(IMPLEMENTED) - known)
+    assert not missing, f"add a line to CASES for each of: {', '.join(missing)}"
+    gone = sorted(known - set(IMPLEMENTED))
+    assert not gone, f"not implemented: {', '.join(gone)}"
+    assert len(IMPLEMENTED) > 150
+
+
+@pytest.fixture(scope="module")
+def world(server):
+    return World(server.new_account("every-operation"))
+
+
+def filled(value, **names):
+    """The arguments with `$name`s filled in."""
+    if isinstance(value, str):
+        for name, text in names.items():
+            value = value.replace(f"${name}", text)
+        return value
+    if isinstance(value, dict):
+        return {key: filled(inner, **names) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [filled(inner, **names) for inner in value]
+    return value
+
+
+def call(who, operation, arguments):
+    service, name = operation.split(":")
+    return getattr(who.client(service), xform_name(name))(**arguments)
+
+
+def refusal_of(who, operation, arguments):
+    """Code, status and message of a call that must be refused."""
+    with pytest.raises(ClientError) as caught:
+        call(who, operation, arguments)
+    answer = caught.value.response
+    error = answer["Error"]
+    assert error["Code"] in ("AccessDenied", "AccessDeniedException"), f"{operation}: {error}"
+    return error["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], error["Message"]
+
+
+@pytest.mark.parametrize("operation", sorted(CASES))
+def test_operation(world, operation):
+    setups, arguments = CASES[operation]
+    n = "op-" + operation.replace(":", "-").lower()
+    n = n if len(n) <= 40 else n[:30] + hashlib.sha256(n.encode()).hexdigest()[:8]
+    caller = world.account.new_user(f"{n}-caller")
+    arguments = filled(arguments, n=n, account=world.account.id, caller=f"{n}-caller")
+
+    # Refused, and the same whether the resource is there or not.
+    before = refusal_of(world.nobody, operation, arguments)
+    found = {}
+    for setup in setups:
+        found.update(setup(world, n) or {})
+    exact = {**arguments, **found}
+    after = refusal_of(world.nobody, operation, arguments)
+    if not operation.startswith("s3:"):
+        # S3 answers NoSuchBucket for a bucket that is nowhere; AWS does so too.
+        assert before == after, "the refusal tells what is there"
+    refusal_of(world.nobody, operation, exact)
+
+    # Allowed by exactly what the refusals name.
+    granted = []
+    for _ in range(12):
+        try:
+            call(caller, operation, exact)
+            break
+        except ClientError as error:
+            told = error.response["Error"]
+            assert told["Code"] in ("AccessDenied", "AccessDeniedException"), f"with {granted}: {told}"
+            wanted = DENIED.search(told["Message"])
+            assert wanted, told
+            assert wanted.groups() not in granted, f"{wanted.groups()} is not enough: {told}"
+            granted.append(wanted.groups())
+            statements = [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in granted]
+            document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+            world.iam.put_user_policy(UserName=f"{n}-caller", PolicyName="exact", PolicyDocument=document)
+    else:
+        pytest.fail(f"still refused with {granted}")
+    assert granted, "it needed no permission at all"
+
+
+@pytest.mark.parametrize("operation", sorted(OPEN))
+def test_open_operation(world, operation):
+    call(world.nobody, operation, OPEN[operation])
+
+
+def test_heads(world):
+    """HEAD of bucket and object: 403 without permission, 200 with it."""
+    n = "op-s3-heads"
+    object_(world, n)
+    for arguments, action, resource in (
+        ({"Bucket": n}, "s3:ListBucket", f"arn:aws:s3:::{n}"),
+        ({"Bucket": n, "Key": "k"}, "s3:GetObject", f"arn:aws:s3:::{n}/k"),
+    ):
+        name = "head_object" if "Key" in arguments else "head_bucket"
+        with pytest.raises(ClientError) as caught:
+            getattr(world.nobody.client("s3"), name)(**arguments)
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+        allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]}
+        reader = world.account.new_user(f"{n}-{name.replace('_', '-')}", allowed)
+        getattr(reader.client("s3"), name)(**arguments)
