@@ -207,6 +207,43 @@ impl Pattern {
         all.is_some_and(|values| self.run(subject, &values, &mut || ()))
     }
 
+    /// The key of a variable that the context does not know, where there is one.
+    pub fn unknown_variable<'a>(&'a self, context: &dyn Context) -> Option<&'a str> {
+        self.variables().iter().map(|variable| &*variable.key).find(|key| context.is_unknown(key))
+    }
+
+    /// Whether `subject` may match: a variable that the context does not know is taken for any text.
+    pub fn matches_loosely(&self, subject: &str, context: &dyn Context) -> bool {
+        let mut code = Vec::with_capacity(self.code.len());
+        let mut after_star = false;
+        for part in self.parts() {
+            let any = match part {
+                Part::Lit(text) | Part::Escaped(text) => {
+                    push_literal(&mut code, text);
+                    false
+                }
+                Part::One => {
+                    code.push(ONE);
+                    false
+                }
+                Part::Star => true,
+                Part::Var(at) => match self.variable(at) {
+                    Some(variable) if context.is_unknown(&variable.key) => true,
+                    variable => {
+                        let Some(value) = variable.and_then(|known| known.resolve(context)) else { return false };
+                        push_literal(&mut code, value.as_bytes());
+                        false
+                    }
+                },
+            };
+            if any && !after_star {
+                code.push(STAR);
+            }
+            after_star = any;
+        }
+        Pattern { code: code.into(), variables: None, least: 0 }.run(subject.as_bytes(), &[], &mut || ())
+    }
+
     /// How many steps a match takes, for tests of the bound.
     #[cfg(test)]
     pub fn steps(&self, subject: &str) -> (bool, usize) {
@@ -299,6 +336,15 @@ fn next_place<'a>(code: &[u8], rest: &'a [u8]) -> Option<&'a [u8]> {
         return rest.get(memchr::memchr(*first, rest)?..);
     }
     Some(rest)
+}
+
+/// Appends the code of a literal text.
+fn push_literal(code: &mut Vec<u8>, text: &[u8]) {
+    for piece in text.chunks(MAX_LIT) {
+        code.push(LIT);
+        code.extend(u16::try_from(piece.len()).unwrap_or(u16::MAX).to_le_bytes());
+        code.extend_from_slice(piece);
+    }
 }
 
 /// The text of a literal, and the code after it.
@@ -418,12 +464,9 @@ impl Parser<'_> {
     }
 
     fn flush(&mut self, end: usize) {
-        for piece in self.text.as_bytes().get(self.lit..end).unwrap_or(&[]).chunks(MAX_LIT) {
-            self.code.push(LIT);
-            self.code.extend(u16::try_from(piece.len()).unwrap_or(u16::MAX).to_le_bytes());
-            self.code.extend_from_slice(piece);
-            self.least = self.least.saturating_add(piece.len() as u32);
-        }
+        let text = self.text.as_bytes().get(self.lit..end).unwrap_or(&[]);
+        push_literal(&mut self.code, text);
+        self.least = self.least.saturating_add(text.len() as u32);
     }
 
     /// Reads `${...}` at `at`; the position after it.

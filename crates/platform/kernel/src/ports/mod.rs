@@ -7,7 +7,9 @@ mod buckets;
 mod data_keys;
 mod hub_access;
 mod issuer_keys;
+mod hub_contents;
 mod objects;
+mod policy_insight;
 mod presign;
 mod resolve_image;
 mod resource_policies;
@@ -24,7 +26,12 @@ pub use buckets::{
 pub use data_keys::{DataKey, DataKeyCall, DataKeys};
 pub use hub_access::{HubAccess, ModelAccessRequest};
 pub use issuer_keys::{IssuerKeys, IssuerKeysError};
+pub use hub_contents::{HubContentName, HubContents};
 pub use objects::{ObjectEntry, ObjectSource};
+pub use policy_insight::{
+    AccessQuestion, Candidate, OpenCondition, OrganizationAccount, PastPrincipal, PastTarget, PolicyInsight, Rehearsal,
+    Rehearsed, StatementPlace, Subject, SubjectAccess, Subjects,
+};
 pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};
 pub use resolve_image::{ImageCommand, ResolveImage};
 pub use resource_policies::ResourcePolicies;
