@@ -6,8 +6,8 @@ mod bucket_settings;
 mod buckets;
 mod data_keys;
 mod hub_access;
-mod issuer_keys;
 mod hub_contents;
+mod issuer_keys;
 mod objects;
 mod policy_insight;
 mod presign;
@@ -25,8 +25,8 @@ pub use buckets::{
 };
 pub use data_keys::{DataKey, DataKeyCall, DataKeys};
 pub use hub_access::{HubAccess, ModelAccessRequest};
-pub use issuer_keys::{IssuerKeys, IssuerKeysError};
 pub use hub_contents::{HubContentName, HubContents};
+pub use issuer_keys::{IssuerKeys, IssuerKeysError};
 pub use objects::{ObjectEntry, ObjectSource};
 pub use policy_insight::{
     AccessQuestion, Candidate, OpenCondition, OrganizationAccount, PastPrincipal, PastTarget, PolicyInsight, Rehearsal,
