@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use crate::decide::{has_own_policies, scp_applies, unnamed_in};
+use crate::decide::{has_own_policies, limits, unnamed_in};
 use crate::glob::Pattern;
 use crate::keys::Prepared;
 use crate::statement::{Grant, Resources, Statement, Unnamed};
@@ -117,7 +117,8 @@ pub fn possible<'a>(slots: &Slots<'a>, request: &Request<'_>) -> Possibility<'a>
 
 /// The conditions over unknown keys of every Deny that may match, and of the Allows that may match where none surely does.
 fn deciding<'a>(slots: &Slots<'a>, request: &Request<'_>) -> Vec<DecidingCondition<'a>> {
-    let prepared = Prepared::new(request);
+    let (scp, rcp, bounded) = limits(slots, request);
+    let prepared = Prepared::new(request, bounded);
     let own = has_own_policies(request.principal.kind());
     let mut found = Vec::new();
     let mut add = |slot: Slot, sets: &[&'a PolicySet], applies: bool| {
@@ -127,8 +128,8 @@ fn deciding<'a>(slots: &Slots<'a>, request: &Request<'_>) -> Vec<DecidingConditi
             groups.into_iter().for_each(|group| look(slot, group, &prepared, &mut found));
         }
     };
-    add(Slot::Scp, slots.scp, scp_applies(slots, request));
-    add(Slot::Rcp, slots.rcp, true);
+    add(Slot::Scp, slots.scp, scp);
+    add(Slot::Rcp, slots.rcp, rcp);
     add(Slot::Endpoint, slots.endpoint.as_slice(), true);
     add(Slot::Resource, slots.resource.as_slice(), true);
     add(Slot::Trust, slots.trust.as_slice(), true);
@@ -188,7 +189,7 @@ impl Statement {
         if least == Certainty::No {
             return (Certainty::No, None);
         }
-        let Some(grant) = self.principals.reach(prepared.request.principal, self.deny, unnamed) else {
+        let Some(grant) = self.principals.reach(prepared, self.deny, unnamed) else {
             return (Certainty::No, None);
         };
         for condition in &self.conditions {
