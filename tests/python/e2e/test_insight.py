@@ -116,8 +116,7 @@ def test_policies_that_have_changed_since_are_said_to_have(server, account):
     assert (explained["Decision"], explained["DecisionNow"], explained["Changed"]) == ("Denied", "Allowed", True)
     assert explained["Targets"][0]["Now"]["Matched"]["PolicyName"] == "later"
     assert "POLICIES HAVE CHANGED SINCE" in server.command("explain", request).stdout
-    for name in ("later",):
-        iam.delete_user_policy(UserName="bo", PolicyName=name)
+    iam.delete_user_policy(UserName="bo", PolicyName="later")
     iam.delete_access_key(UserName="bo", AccessKeyId=bo.key)
     iam.delete_user(UserName="bo")
     explained = stoa(account).explain_decision(RequestId=request)
@@ -281,8 +280,7 @@ def test_the_access_matrix_shows_who_may_use_which_model(server, account):
     assert not any(name == "none" for name, _ in rows)
     assert rows[(f"arn:aws:iam::{account.id}:root", IRIS)] == (yes, yes, yes, yes)
     # The hub's own operations agree.
-    viewer = account.assume(account.new_role("Viewer", allow("sagemaker:DescribeHubContent")))
-    client = viewer.client("sagemaker")
+    client = account.new_user("watcher", allow("sagemaker:DescribeHubContent")).client("sagemaker")
     client.describe_hub_content(HubName="team", HubContentType="ModelReference", HubContentName=IRIS)
     denied_call(lambda: client.create_hub_content_presigned_urls(
         HubName="team", HubContentType="ModelReference", HubContentName=IRIS
@@ -380,8 +378,9 @@ def test_drift_is_told_apart_from_the_candidates_doing(account):
 
 def test_sessions_of_a_role_count_together_and_keep_their_keys(account):
     role = account.new_role("Worker", allow("sagemaker:List*"))
+    caller = account.new_user("caller", allow("sts:AssumeRole"))
     for name in ("one", "two"):
-        account.assume(role, session=name).client("sagemaker").list_hubs()
+        caller.assume(role, session=name).client("sagemaker").list_hubs()
     only_one = deny("sagemaker:ListHubs", Condition={"StringLike": {"aws:userid": "*:one"}})
     answer = replay(account, only_one, "identity", Targets=[role])
     (change,) = answer["Changes"]
@@ -473,7 +472,7 @@ def test_lint_on_save_warns_and_never_blocks(server, account):
     assert "unknown-action" in warnings_of(iam.put_role_policy(RoleName="R", PolicyName="p", PolicyDocument=typo))
     iam.update_assume_role_policy(RoleName="R", PolicyDocument=trusting)
     session = account.new_user("caller", allow("sts:AssumeRole")).client("sts").assume_role(
-        RoleArn=role["Role"]["Arn"], RoleSessionName="s", Policy=typo
+        RoleArn=role["Role"]["Arn"], RoleSessionName="session", Policy=typo
     )
     assert "unknown-action" in warnings_of(session)
     (record,) = server.records("--request-id", request_id(saved))

@@ -228,10 +228,10 @@ pub(crate) struct Word {
 /// A request with everything that the index needs, computed once for all slots.
 pub(crate) struct Prepared<'a> {
     pub request: &'a Request<'a>,
-    /// Whether a permissions boundary is attached to the principal, which `NotPrincipal` of a Deny never spares.
-    pub bounded: bool,
     /// Set when some keys are unknown.
     pub lean: Option<Lean>,
+    /// Whether a permissions boundary is attached to the principal, which `NotPrincipal` of a Deny never spares.
+    pub bounded: bool,
     action: [u8; INLINE_ACTION],
     action_len: usize,
     long_action: Option<String>,
@@ -248,8 +248,8 @@ impl<'a> Prepared<'a> {
     pub fn new(request: &'a Request<'a>, bounded: bool) -> Prepared<'a> {
         let mut made = Prepared {
             request,
-            bounded,
             lean: request.context.lean(),
+            bounded,
             action: [0; INLINE_ACTION],
             action_len: 0,
             long_action: None,

@@ -57,7 +57,8 @@ impl RecordedTarget {
         let principal = match text(json, "principalArn") {
             Some(arn) => {
                 words::add_missing(&mut target.keys, &keys(json.get("global")));
-                PastPrincipal { arn: arn.to_owned(), id: None }
+                // Or the caller itself, as a service asks in its name.
+                PastPrincipal { arn: arn.to_owned(), id: own.id.clone().filter(|_| arn == own.arn) }
             }
             None => {
                 words::add_missing(&mut target.keys, global);
@@ -107,3 +108,7 @@ fn place(text: &str) -> StatementPlace {
         Err(_) => StatementPlace { policy: policy.to_owned(), sid: Some(statement.to_owned()), index: 0 },
     }
 }
+
+#[cfg(test)]
+#[path = "recorded/tests.rs"]
+mod tests;

@@ -148,3 +148,49 @@ fn listed(groups: BTreeMap<Key, Group>, by_candidate: bool) -> Vec<ReplayChange>
     listed.sort_by_key(|change| std::cmp::Reverse(change.count));
     listed
 }
+
+#[cfg(test)]
+mod tests {
+    //! Groups are bounded, examples are the newest.
+
+    use stoa_policy::{Effect, Slot};
+
+    use super::*;
+
+    fn judged() -> Rehearsed {
+        let (now, then) = (Effect::Allow, Effect::ExplicitDeny);
+        Rehearsed { in_scope: true, now, then, slot: Slot::Scp, matched: None }
+    }
+
+    #[test]
+    fn changes_are_counted_by_principal_action_and_direction() {
+        let (mut tally, judged) = (Tally::new(2), judged());
+        for (number, (principal, to)) in
+            [("a", false), ("b", false), ("a", false), ("a", true), ("a", false)].iter().enumerate()
+        {
+            let request_id = format!("r{number}");
+            let (action, judged) = ("s3:GetObject", &judged);
+            tally.changed(Change { principal, request_id: &request_id, action, from: !to, to: *to, judged });
+        }
+        let answer = tally.answer();
+        assert_eq!((answer.newly_denied, answer.newly_allowed), (4, 1));
+        let first = &answer.changes[0];
+        assert_eq!((first.principal_arn.as_str(), first.count, first.to), ("a", 3, Decision::Denied));
+        assert_eq!(first.example_request_ids, ["r2", "r4"], "the newest");
+        assert_eq!(first.reason.as_deref(), Some("with an explicit deny in a service control policy"));
+        assert!(!answer.truncated);
+    }
+
+    #[test]
+    fn beyond_the_bound_changes_are_only_counted() {
+        let (mut tally, judged) = (Tally::new(1), judged());
+        for number in 0..MOST_GROUPS + 5 {
+            let principal = format!("p{number}");
+            let (request_id, action) = ("r", "s3:GetObject");
+            tally.drifted(Change { principal: &principal, request_id, action, from: true, to: false, judged: &judged });
+        }
+        let answer = tally.answer();
+        assert_eq!((answer.drift.len(), answer.drifted), (MOST_GROUPS, MOST_GROUPS as i64 + 5));
+        assert!(answer.truncated && answer.notes.len() == 1);
+    }
+}

@@ -80,15 +80,15 @@ fn report(answer: &ReplayPolicyResponse) -> String {
     for (count, what) in counts {
         out.push_str(&format!("{count:>8}  {what}\n"));
     }
-    section(&mut out, "changed by the candidate", &answer.changes);
-    section(&mut out, "drift: changed by policies since", &answer.drift);
+    section(&mut out, "changed by the candidate", "WOULD BE", &answer.changes);
+    section(&mut out, "drift: changed by policies since", "IS NOW", &answer.drift);
     for note in &answer.notes {
         out.push_str(&format!("\nnote: {note}\n"));
     }
     out
 }
 
-fn section(out: &mut String, title: &str, changes: &[ReplayChange]) {
+fn section(out: &mut String, title: &str, outcome: &str, changes: &[ReplayChange]) {
     if changes.is_empty() {
         return;
     }
@@ -112,6 +112,6 @@ fn section(out: &mut String, title: &str, changes: &[ReplayChange]) {
         ]
     };
     let rows: Vec<Vec<String>> = changes.iter().map(row).collect();
-    let head = ["COUNT", "NOW", "PRINCIPAL", "ACTION", "BY", "REQUESTS"];
+    let head = ["COUNT", outcome, "PRINCIPAL", "ACTION", "BY", "REQUESTS"];
     out.push_str(&format!("\n{title}\n{}", table(&head, &rows)));
 }
