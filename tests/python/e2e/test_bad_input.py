@@ -281,8 +281,8 @@ def test_a_modelled_operation_that_is_not_implemented_is_named(account):
     sm = account.client("sagemaker", parameter_validation=False)
     with refused("UnknownOperationException", "CreateTrainingJob", "not implemented"):
         sm.create_training_job(TrainingJobName="t")
-    with refused("InvalidAction", "CreateGroup", "not implemented"):
-        account.client("iam").create_group(GroupName="g")
+    with refused("InvalidAction", "ListServerCertificates", "not implemented"):
+        account.client("iam").list_server_certificates()
 
 
 def test_a_service_that_is_not_served(account):

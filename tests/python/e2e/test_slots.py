@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from botocore.exceptions import ClientError
 
 from conftest import keep_or_remove, new_server
 from support import REGION, allow, clean_environment, policy, refused, statement, wait_for
@@ -209,6 +210,51 @@ def test_members_of_the_organization_are_known_by_their_keys(server, account):
     assert one.client("sagemaker").describe_hub(HubName="org")["HubName"] == "org"
     with refused("AccessDeniedException"):
         two.client("sagemaker").describe_hub(HubName="org")
+
+
+def told_of(call, name):
+    """What the refusal of a call says, with the name of the resource taken out."""
+    with pytest.raises(ClientError) as error:
+        call()
+    told = error.value.response["Error"]
+    return told["Code"], told.get("Message", "").replace(name, "NAME")
+
+
+def test_what_a_caller_may_not_see_does_not_exist_for_it(server, account):
+    role = account.new_role("There")
+    sagemaker, iam, s3 = account.clients("sagemaker", "iam", "s3")
+    sagemaker.create_hub(HubName="there", HubDescription="d")
+    iam.create_user(UserName="there")
+    iam.create_policy(PolicyName="there", PolicyDocument=json.dumps(allow("s3:*")))
+    bucket = f"there-{account.id}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key="there", Body=b"")
+    nobody = account.new_user("nobody")
+    sagemaker, runtime, iam, sts, s3 = nobody.clients("sagemaker", "sagemaker-runtime", "iam", "sts", "s3")
+    content = {"HubContentType": "Model", "HubContentName": "c"}
+    calls = {
+        "describe_hub": lambda name: sagemaker.describe_hub(HubName=name),
+        "delete_hub": lambda name: sagemaker.delete_hub(HubName=name),
+        "update_hub": lambda name: sagemaker.update_hub(HubName=name, HubDescription="x"),
+        "list_hub_contents": lambda name: sagemaker.list_hub_contents(HubName=name, HubContentType="Model"),
+        "describe_hub_content": lambda name: sagemaker.describe_hub_content(HubName=name, **content),
+        "list_tags": lambda name: sagemaker.list_tags(ResourceArn=account.arn(f"hub/{name}")),
+        "add_tags": lambda name: sagemaker.add_tags(ResourceArn=account.arn(f"hub/{name}"), Tags=[]),
+        "describe_endpoint_config": lambda name: sagemaker.describe_endpoint_config(EndpointConfigName=name),
+        "invoke_endpoint": lambda name: runtime.invoke_endpoint(EndpointName=name, Body=b""),
+        "get_user": lambda name: iam.get_user(UserName=name),
+        "delete_user": lambda name: iam.delete_user(UserName=name),
+        "get_policy": lambda name: iam.get_policy(PolicyArn=f"arn:aws:iam::{account.id}:policy/{name}"),
+        "get_role": lambda name: iam.get_role(RoleName=name),
+        "assume_role": lambda name: sts.assume_role(RoleArn=role.replace("There", name), RoleSessionName="s1"),
+        "get_object": lambda name: s3.get_object(Bucket=bucket, Key=name),
+        "delete_object": lambda name: s3.delete_object(Bucket=bucket, Key=name),
+    }
+    for operation, call in calls.items():
+        there = "There" if operation in ("get_role", "assume_role") else "there"
+        one, other = told_of(lambda: call(there), there), told_of(lambda: call("absent"), "absent")
+        assert one == other, operation
+        assert one[0].startswith("AccessDenied"), (operation, one)
 
 
 def test_a_policy_is_read_again_on_hangup_and_a_bad_one_is_not_taken(server, account):

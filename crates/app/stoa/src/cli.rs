@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{account, audit, catalog, doctor, env, keys, policy};
+use crate::commands::{access_matrix, account, audit, catalog, doctor, env, explain, keys, policy, who_can};
 use crate::serve;
 
 /// What every command returns: its exit status, or an error for the person at the terminal.
@@ -34,6 +34,12 @@ enum Command {
     /// Policies.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Says why a call was decided as it was, and what would allow it.
+    Explain(explain::ExplainArgs),
+    /// Lists who may do something, and why.
+    WhoCan(who_can::WhoCanArgs),
+    /// Prints who may see, download, deploy and train which model of a hub.
+    AccessMatrix(access_matrix::AccessMatrixArgs),
     /// The audit journal.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -79,6 +85,9 @@ pub fn run() -> Outcome {
         Command::Account(command) => account::run(&command),
         Command::Catalog(command) => catalog::run(&command),
         Command::Policy(command) => policy::run(&command),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::WhoCan(arguments) => who_can::run(&arguments),
+        Command::AccessMatrix(arguments) => access_matrix::run(&arguments),
         Command::Audit(command) => audit::run(&command),
         Command::Keys(command) => keys::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),

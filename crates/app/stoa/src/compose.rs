@@ -12,7 +12,8 @@ use stoa_audit_journal::SegmentJournal;
 use stoa_blob::BlobStore;
 use stoa_blob_fs::FsBlobs;
 use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig};
-use stoa_iam::Iam;
+use stoa_iam::{Iam, IamInsight};
+use stoa_insight::{Insight, InsightParts, linting};
 use stoa_kernel::ports::{Authority, ObjectSource};
 use stoa_kernel::{Platform, Registry, VpcEndpoint};
 use stoa_kms::{KeyReconciler, Kms, KmsParts};
@@ -52,6 +53,7 @@ pub struct Stoa {
     pub s3: S3Service,
     pub certificates: Arc<CertificateAuthority>,
     pub iam: Arc<Iam>,
+    pub insight: Arc<Insight>,
     pub catalog: Arc<Catalog>,
     pub journal: Arc<dyn Journal>,
     pub runtime: Arc<dyn Runtime>,
@@ -96,10 +98,19 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let derived: Arc<dyn ObjectSource> = Arc::clone(&hubs) as Arc<dyn ObjectSource>;
     let objects =
         Arc::new(S3Objects::new(Arc::clone(&base.store), Arc::clone(&base.blobs), vec![Arc::clone(&derived)]));
-    let sources = CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]);
+    let sources: Arc<dyn ObjectSource> =
+        Arc::new(CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]));
     let runtime = runtime(data_dir)?;
-    let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::new(sources), Arc::clone(&runtime));
+    let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::clone(&sources), Arc::clone(&runtime));
     let (kms, keys) = kms(&base);
+    let insight = Arc::new(Insight::new(InsightParts {
+        policies: Arc::new(IamInsight(Arc::clone(&iam))),
+        hubs: Arc::clone(&hubs) as _,
+        buckets: sources,
+        tags: Arc::clone(&platform.tags),
+        journal: Arc::clone(&journal),
+        tokens: base.tokens.clone(),
+    }));
     iam.set_resource_policies(vec![Arc::clone(&objects) as _, Arc::clone(&kms) as _]);
     iam.set_account_data(vec![
         Arc::clone(&hosting) as _,
@@ -109,7 +120,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     ]);
     iam.set_issuer_keys(Arc::new(OidcKeys::new(config.oidc_keys.clone(), Arc::clone(&base.clock))));
     iam.resume_deletions().await?;
-    let registry = registry(&iam, &hubs, &hosting, &kms)?;
+    let registry = registry(&iam, &hubs, &hosting, &kms, &insight)?;
     let s3 = s3_service(config, &platform, &journal, objects, &base)?;
     let gateway_config = GatewayConfig {
         allow_tunnel: config.allow_tunnel.clone(),
@@ -130,6 +141,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         s3,
         certificates: Arc::new(certificates),
         iam,
+        insight,
         catalog,
         journal,
         runtime,
@@ -246,6 +258,7 @@ fn registry(
     hubs: &Arc<Hubs>,
     hosting: &Arc<Hosting>,
     kms: &Arc<Kms>,
+    insight: &Arc<Insight>,
 ) -> Result<Registry, Box<dyn Error>> {
     let mut services = vec![
         &stoa_models_sagemaker::SERVICE,
@@ -254,11 +267,13 @@ fn registry(
         &stoa_models_sts::SERVICE,
         &stoa_models_organizations::SERVICE,
         &stoa_models_kms::SERVICE,
+        &stoa_models_stoa::SERVICE,
     ];
     services.extend(stoa_models_others::SERVICES);
     let registry = Registry::new(services)
-        .with_routes(stoa_iam::routes(iam))
-        .with_routes(stoa_kms::routes(kms))
+        .with_routes(linting(stoa_iam::routes(iam)))
+        .with_routes(linting(stoa_kms::routes(kms)))
+        .with_routes(stoa_insight::routes(insight))
         .with_routes(stoa_sagemaker_hub::routes(hubs))
         .with_routes(stoa_sagemaker_hosting::routes(hosting));
     match registry.missing() {

@@ -104,6 +104,7 @@ fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskG
     });
     let parts = AdminParts {
         iam: Arc::clone(&stoa.iam),
+        insight: Arc::clone(&stoa.insight),
         catalog: Arc::clone(&stoa.catalog),
         journal: Arc::clone(&stoa.journal),
         clock: Arc::clone(&stoa.clock),

@@ -4,6 +4,7 @@
 //! operator over an absent key holds; `ForAllValues` over an absent key holds, `ForAnyValue` does not; `IfExists` makes
 //! any of them hold. A value of the request that is not of the operator's type matches nothing.
 
+mod certainty;
 use std::fmt;
 
 use crate::glob::{Pattern, Syntax};

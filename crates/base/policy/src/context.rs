@@ -3,6 +3,8 @@
 //! INVARIANT: the engine only ever asks for lower-case keys, so an implementation may keep its keys in lower case and
 //! compare bytes. An empty list of values counts as absent, as AWS says of a null data set. Nothing is kept across calls.
 
+use crate::Lean;
+
 /// The value or values of one condition key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Values<'a> {
@@ -70,6 +72,16 @@ impl<'a> Values<'a> {
 pub trait Context {
     /// The values of a key, `None` when the request does not have it. `key` is in lower case (ASCII).
     fn get(&self, key: &str) -> Option<Values<'_>>;
+
+    /// Whether the key may have any value, or none: nobody knows. Only [`crate::possible`] asks. `key` is in lower case.
+    fn is_unknown(&self, _key: &str) -> bool {
+        false
+    }
+
+    /// What statements over unknown keys are taken for; none where every key is known, as in every real request.
+    fn lean(&self) -> Option<Lean> {
+        None
+    }
 }
 
 /// A context without any key.

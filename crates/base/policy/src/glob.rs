@@ -1,10 +1,12 @@
 //! Patterns of the policy language: literal text, `*`, `?`, and policy variables, parsed once into one small piece of code
 //! and matched without allocation (up to four variables).
 //!
-//! INVARIANT: matching restarts only at the last `*`, and a subject shorter than the pattern's literal text is refused
-//! at once, so a match takes at most `subject × subject` steps however long the pattern; nothing recurses. A variable's
-//! value is literal text, whatever it contains. A variable that the request cannot resolve and that has no default
-//! matches nothing.
+//! INVARIANT: nothing recurses. Matching restarts only at the last `*`, and a subject shorter than the pattern's literal
+//! text is refused at once. A match that takes more steps than a few times the subject's length is done again by sets of
+//! positions (`glob/table.rs`), 64 at a time, so that no pattern takes long. A variable's value is literal text, whatever
+//! it contains. A variable that the request cannot resolve and that has no default matches nothing.
+
+mod table;
 
 use std::borrow::Cow;
 
@@ -75,6 +77,11 @@ impl Pattern {
         let Parser { code, variables, least, .. } = parser;
         let variables = (!variables.is_empty()).then(|| Box::new(variables));
         Ok(Pattern { code: code.into(), variables, least })
+    }
+
+    /// About how long the text is.
+    pub fn size(&self) -> usize {
+        self.code.len()
     }
 
     /// The pieces in order.
@@ -200,6 +207,43 @@ impl Pattern {
         all.is_some_and(|values| self.run(subject, &values, &mut || ()))
     }
 
+    /// The key of a variable that the context does not know, where there is one.
+    pub fn unknown_variable<'a>(&'a self, context: &dyn Context) -> Option<&'a str> {
+        self.variables().iter().map(|variable| &*variable.key).find(|key| context.is_unknown(key))
+    }
+
+    /// Whether `subject` may match: a variable that the context does not know is taken for any text.
+    pub fn matches_loosely(&self, subject: &str, context: &dyn Context) -> bool {
+        let mut code = Vec::with_capacity(self.code.len());
+        let mut after_star = false;
+        for part in self.parts() {
+            let any = match part {
+                Part::Lit(text) | Part::Escaped(text) => {
+                    push_literal(&mut code, text);
+                    false
+                }
+                Part::One => {
+                    code.push(ONE);
+                    false
+                }
+                Part::Star => true,
+                Part::Var(at) => match self.variable(at) {
+                    Some(variable) if context.is_unknown(&variable.key) => true,
+                    variable => {
+                        let Some(value) = variable.and_then(|known| known.resolve(context)) else { return false };
+                        push_literal(&mut code, value.as_bytes());
+                        false
+                    }
+                },
+            };
+            if any && !after_star {
+                code.push(STAR);
+            }
+            after_star = any;
+        }
+        Pattern { code: code.into(), variables: None, least: 0 }.run(subject.as_bytes(), &[], &mut || ())
+    }
+
     /// How many steps a match takes, for tests of the bound.
     #[cfg(test)]
     pub fn steps(&self, subject: &str) -> (bool, usize) {
@@ -214,10 +258,15 @@ impl Pattern {
             return false;
         }
         let (mut code, mut rest) = (&*self.code, bytes);
+        let mut steps_left = 256 + 8 * bytes.len();
         // The code after the last `*` seen, and the subject from where it was last tried.
         let mut retry: Option<(&[u8], &[u8])> = None;
         loop {
             tick();
+            steps_left -= 1;
+            if steps_left == 0 {
+                return table::matches(self.parts(), bytes, values);
+            }
             let after = match code.split_first() {
                 None if rest.is_empty() => return true,
                 None => None,
@@ -287,6 +336,15 @@ fn next_place<'a>(code: &[u8], rest: &'a [u8]) -> Option<&'a [u8]> {
         return rest.get(memchr::memchr(*first, rest)?..);
     }
     Some(rest)
+}
+
+/// Appends the code of a literal text.
+fn push_literal(code: &mut Vec<u8>, text: &[u8]) {
+    for piece in text.chunks(MAX_LIT) {
+        code.push(LIT);
+        code.extend(u16::try_from(piece.len()).unwrap_or(u16::MAX).to_le_bytes());
+        code.extend_from_slice(piece);
+    }
 }
 
 /// The text of a literal, and the code after it.
@@ -406,12 +464,9 @@ impl Parser<'_> {
     }
 
     fn flush(&mut self, end: usize) {
-        for piece in self.text.as_bytes().get(self.lit..end).unwrap_or(&[]).chunks(MAX_LIT) {
-            self.code.push(LIT);
-            self.code.extend(u16::try_from(piece.len()).unwrap_or(u16::MAX).to_le_bytes());
-            self.code.extend_from_slice(piece);
-            self.least = self.least.saturating_add(piece.len() as u32);
-        }
+        let text = self.text.as_bytes().get(self.lit..end).unwrap_or(&[]);
+        push_literal(&mut self.code, text);
+        self.least = self.least.saturating_add(text.len() as u32);
     }
 
     /// Reads `${...}` at `at`; the position after it.
@@ -560,8 +615,25 @@ mod tests {
             let subject = "ab".repeat(2000) + &"a".repeat(2000);
             let parsed = Pattern::parse(&pattern, ALL).unwrap();
             let (_, steps) = parsed.steps(&subject);
-            let bound = (subject.len() + 1) * (parsed.parts().count() + 1);
-            assert!(steps <= bound, "{steps} steps for {pattern}");
+            assert!(steps <= 256 + 8 * subject.len(), "{steps} steps for {pattern}");
+        }
+    }
+
+    #[test]
+    fn what_takes_long_is_decided_by_the_table() {
+        let (hill, tail) = ("a?".repeat(500), "a".repeat(3000));
+        for (pattern, subject, want) in [
+            (format!("*{hill}b"), tail.clone(), false),
+            (format!("*{hill}b*"), tail.clone(), false),
+            (format!("*{hill}b*"), format!("{tail}b{tail}"), true),
+            (format!("*{hill}b?*"), format!("{tail}b"), false),
+            (format!("x*{hill}é*?"), format!("x{}é{tail}", "é".repeat(2000)), false),
+            (format!("x*{hill}é*?"), format!("x{}éa", "aé".repeat(2000)), true),
+            (format!("*{hill}${{aws:username}}"), format!("{tail}jo*"), true),
+            (format!("*{hill}${{aws:username}}"), format!("{tail}joe"), false),
+        ] {
+            let parsed = Pattern::parse(&pattern, ALL).unwrap();
+            assert_eq!(parsed.matches(&subject, &MapContext::new().with("aws:username", "jo*")), want, "{pattern}");
         }
     }
 }

@@ -92,6 +92,30 @@ impl PolicySet {
         PolicySet::of(policies, entries)
     }
 
+    /// The same policies with one more, or with one in the place of another; none when there is no policy to replace.
+    pub fn with(&self, name: Arc<str>, document: &Document, replaces: Option<&str>) -> Option<PolicySet> {
+        let replaced = self.policies.iter().position(|policy| replaces == Some(&**policy));
+        if replaces.is_some() && replaced.is_none() {
+            return None;
+        }
+        let mut policies = self.policies.to_vec();
+        let place = match replaced.and_then(|at| policies.get_mut(at).map(|old| (at, old))) {
+            Some((at, old)) => {
+                *old = name;
+                at
+            }
+            None => {
+                policies.push(name);
+                policies.len() - 1
+            }
+        };
+        let policy = u32::try_from(place).unwrap_or(u32::MAX);
+        let kept = self.entries.iter().filter(|entry| entry.policy != policy);
+        let kept = kept.map(|entry| Entry { statement: Arc::clone(&entry.statement), policy: entry.policy });
+        let new = document.statements.iter().map(|statement| Entry { statement: Arc::clone(statement), policy });
+        Some(PolicySet::of(policies, kept.chain(new).collect()))
+    }
+
     /// How many statements it holds.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -118,12 +142,19 @@ impl PolicySet {
     /// Calls `found` with every statement that may match, some more than once, until it returns false.
     pub(crate) fn candidates(&self, prepared: &Prepared<'_>, mut found: impl FnMut(u32, &Statement) -> bool) {
         let mut going = true;
+        let filed = &self.filed;
+        // Statements that are filed under values of a key that is not known may match whatever it holds.
+        let unknown = |(key, _): &(Box<str>, u32)| prepared.request.context.is_unknown(key);
+        if prepared.lean.is_some() && filed.keys.iter().any(unknown) {
+            let all = self.entries.iter().enumerate();
+            all.take_while(|(id, entry)| found(*id as u32, &entry.statement)).for_each(drop);
+            return;
+        }
         let mut offer = |posting: &Posting| {
             if going && let Some(statement) = self.statement(posting.id) {
                 going = found(posting.id, statement);
             }
         };
-        let filed = &self.filed;
         filed.everywhere.visit(prepared, &mut offer);
         if !filed.words.is_empty() {
             for word in prepared.words() {

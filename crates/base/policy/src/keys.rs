@@ -14,7 +14,7 @@ use std::cell::OnceCell;
 
 use crate::glob::{Part, Pattern};
 use crate::statement::Named;
-use crate::{PrincipalRef, Request};
+use crate::{Lean, PrincipalRef, Request};
 
 /// Beginnings of action names longer than this are indexed by this much of them.
 pub(crate) const MAX_PREFIX: usize = 63;
@@ -230,6 +230,8 @@ pub(crate) struct Prepared<'a> {
     pub request: &'a Request<'a>,
     /// Whether a permissions boundary is attached to the principal, which `NotPrincipal` of a Deny never spares.
     pub bounded: bool,
+    /// Set when some keys are unknown.
+    pub lean: Option<Lean>,
     action: [u8; INLINE_ACTION],
     action_len: usize,
     long_action: Option<String>,
@@ -247,6 +249,7 @@ impl<'a> Prepared<'a> {
         let mut made = Prepared {
             request,
             bounded,
+            lean: request.context.lean(),
             action: [0; INLINE_ACTION],
             action_len: 0,
             long_action: None,

@@ -2,8 +2,8 @@
 //! statements that can never matter.
 //!
 //! Pure: facts about services come from a [`Catalog`] that the caller builds. Findings are advice and block nothing. The
-//! work is bounded: rules that compare statements with each other stop at [`MOST_COMPARED`] statements, and findings at
-//! [`MOST_FINDINGS`].
+//! work is bounded: rules that compare statements with each other stop at [`MOST_COMPARED`] statements, texts at [`MOST_TEXTS`] and
+//! findings at [`MOST_FINDINGS`].
 
 mod actions;
 mod catalog;
@@ -29,6 +29,8 @@ use read::Policy;
 const MOST_COMPARED: usize = 400;
 /// Findings that are returned at most.
 const MOST_FINDINGS: usize = 500;
+/// Texts (actions, resources, values) that are looked at in a document: many times what AWS's sizes allow.
+const MOST_TEXTS: usize = 10_000;
 
 /// What a policy is used as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +89,7 @@ pub fn lint_set(documents: &[(&str, Subject)], catalog: &Catalog) -> Vec<Finding
     let mut policies = Vec::with_capacity(documents.len());
     for (document, (text, subject)) in documents.iter().enumerate() {
         report.document = document;
-        match Policy::read(text, *subject) {
+        match Policy::read(text, *subject, MOST_TEXTS) {
             Ok(policy) => {
                 one(&policy, catalog, &mut report);
                 policies.push((document, policy));
@@ -103,7 +105,7 @@ pub fn lint_set(documents: &[(&str, Subject)], catalog: &Catalog) -> Vec<Finding
 fn one(policy: &Policy, catalog: &Catalog, report: &mut Report) {
     endpoints::check_document(policy, report);
     for statement in &policy.statements {
-        if report.found.len() >= MOST_FINDINGS {
+        if report.is_full() {
             return;
         }
         actions::check(policy, statement, catalog, report);
@@ -121,8 +123,12 @@ struct Report {
 }
 
 impl Report {
+    fn is_full(&self) -> bool {
+        self.found.len() >= MOST_FINDINGS
+    }
+
     fn add(&mut self, code: Code, sid: Option<&str>, path: &str, message: String) {
-        if self.found.len() < MOST_FINDINGS {
+        if !self.is_full() {
             self.found.push(Finding {
                 code,
                 severity: code.severity(),

@@ -8,6 +8,7 @@ use crate::action::Actions;
 use crate::condition::Condition;
 use crate::glob::Pattern;
 use crate::keys::Prepared;
+use crate::possible;
 use crate::principal::{PrincipalKind, PrincipalRef, last_part};
 
 /// A parsed statement.
@@ -185,6 +186,9 @@ fn spared(named: &[Named], principal: &PrincipalRef) -> bool {
 impl Statement {
     /// How the statement matches the request, if it does.
     pub fn matches(&self, prepared: &Prepared<'_>, unnamed: Unnamed) -> Option<Grant> {
+        if let Some(lean) = prepared.lean {
+            return possible::matches(self, prepared, unnamed, lean);
+        }
         if !self.actions.cover(prepared.action()) || !self.resources.cover(prepared) {
             return None;
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use stoa_audit::{AuditError, AuditQuery, AuditRecord, Journal};
+use stoa_audit::{AuditError, AuditQuery, AuditRecord, Journal, Visit};
 
 use crate::disk::{self, Disk, Folder, Segment};
 use crate::frame;
@@ -118,6 +118,12 @@ impl Journal for SegmentJournal {
     async fn query(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, AuditError> {
         let (reader, query) = (self.reader.clone(), query.clone());
         let read = tokio::task::spawn_blocking(move || reader.query(&query)).await;
+        read.map_err(|error| AuditError(Box::new(error)))?
+    }
+
+    async fn scan(&self, query: &AuditQuery, visit: Visit) -> Result<(), AuditError> {
+        let (reader, query) = (self.reader.clone(), query.clone());
+        let read = tokio::task::spawn_blocking(move || reader.scan(&query, visit)).await;
         read.map_err(|error| AuditError(Box::new(error)))?
     }
 }

@@ -9,6 +9,7 @@ mod frame;
 mod journal;
 mod reader;
 mod recovery;
+mod scan;
 mod writer;
 
 #[cfg(test)]

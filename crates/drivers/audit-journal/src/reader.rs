@@ -8,10 +8,16 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use memchr::memmem;
-use stoa_audit::{AuditError, AuditQuery, AuditRecord, Phase};
+use serde::Deserialize;
+use stoa_audit::{AuditError, AuditQuery, AuditRecord, Phase, Visit};
+use stoa_types::Timestamp;
 
 use crate::disk::{segment_path, segments};
 use crate::frame::Frames;
+use crate::scan::scan;
+
+/// A call takes less than so many seconds.
+pub(crate) const LONGEST_CALL: i64 = 15 * 60;
 
 /// Reads a journal's folder.
 #[derive(Debug, Clone)]
@@ -41,9 +47,14 @@ impl JournalReader {
         self.find(query).map_err(|error| AuditError(Box::new(error)))
     }
 
+    /// Passes the records that match to `visit`, oldest first, until it breaks off. Blocks.
+    pub fn scan(&self, query: &AuditQuery, visit: Visit) -> Result<(), AuditError> {
+        scan(&self.folder, query, visit).map_err(|error| AuditError(Box::new(error)))
+    }
+
     fn find(&self, query: &AuditQuery) -> io::Result<Vec<AuditRecord>> {
         let mut found = Found::default();
-        for number in segments(&self.folder)?.into_iter().rev() {
+        for number in segments_since(&self.folder, query)?.into_iter().rev() {
             let enough = query.limit.is_some_and(|limit| found.records.len() >= limit);
             if enough && found.incomplete == 0 {
                 break;
@@ -71,9 +82,7 @@ impl JournalReader {
 
 /// The records of a segment, oldest first, but those that surely do not match.
 fn lines(path: &Path, query: &AuditQuery) -> io::Result<Vec<AuditRecord>> {
-    let wanted = |text: &Option<String>| text.clone().filter(|text| text.bytes().all(plain)).map(String::into_bytes);
-    let needles: Vec<Vec<u8>> =
-        [&query.request_id, &query.event_name, &query.event_source].into_iter().filter_map(wanted).collect();
+    let needles = needles(query);
     let mut frames = Frames::new(BufReader::with_capacity(1 << 18, File::open(path)?))?;
     let mut records = Vec::new();
     while let Some(line) = frames.next_record()? {
@@ -89,6 +98,36 @@ fn lines(path: &Path, query: &AuditQuery) -> io::Result<Vec<AuditRecord>> {
         tracing::debug!(file = %path.display(), at = frames.end, "an audit segment ends in a frame that is not whole");
     }
     Ok(records)
+}
+
+/// Texts that a line must contain, whatever else: found without reading it as JSON.
+pub(crate) fn needles(query: &AuditQuery) -> Vec<Vec<u8>> {
+    let wanted = |text: &Option<String>| text.clone().filter(|text| text.bytes().all(plain)).map(String::into_bytes);
+    [&query.request_id, &query.event_name, &query.event_source].into_iter().filter_map(wanted).collect()
+}
+
+/// The segments that may hold something from the first moment on that is asked for, oldest first. Nothing was written
+/// into a segment after the first record of the next one, whose call began shortly before.
+pub(crate) fn segments_since(folder: &Path, query: &AuditQuery) -> io::Result<Vec<u64>> {
+    let mut numbers = segments(folder)?;
+    let Some(since) = query.since else { return Ok(numbers) };
+    let older =
+        |number: &u64| begins_at(folder, *number).is_some_and(|time| time.seconds() + LONGEST_CALL < since.seconds());
+    let first = numbers.iter().rposition(older).unwrap_or(0);
+    Ok(numbers.split_off(first))
+}
+
+/// When the first call of a segment began.
+fn begins_at(folder: &Path, number: u64) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Moment {
+        event_time: String,
+    }
+    let file = File::open(segment_path(folder, number)).ok()?;
+    let mut frames = Frames::new(BufReader::new(file)).ok()?;
+    let moment: Moment = serde_json::from_slice(frames.next_record().ok()??).ok()?;
+    Timestamp::parse_iso8601(&moment.event_time).ok()
 }
 
 /// Characters that JSON writes as they are.

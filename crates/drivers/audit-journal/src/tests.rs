@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -406,4 +407,85 @@ async fn how_fast_appending_is() {
         let rate = (count * callers) as f64 / start.elapsed().as_secs_f64();
         println!("{callers} callers: {rate:.0} records a second");
     }
+}
+
+async fn scanned(journal: &SegmentJournal, query: &AuditQuery, most: usize) -> Vec<AuditRecord> {
+    let found = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let into = Arc::clone(&found);
+    let visit = move |record: AuditRecord| {
+        let mut found = into.lock().unwrap();
+        found.push(record);
+        if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    journal.scan(query, Box::new(visit)).await.unwrap();
+    Arc::try_unwrap(found).unwrap().into_inner().unwrap()
+}
+
+#[tokio::test]
+async fn a_scan_finds_what_a_query_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = SegmentJournal::open(folder.path(), SMALL).unwrap();
+    let begin = Timestamp::parse_iso8601("2026-11-21T00:00:00Z").unwrap();
+    for hour in 0..60 {
+        let at = begin.plus_millis(hour * 3_600_000).iso8601();
+        for phase in [Phase::Begin, Phase::Complete, Phase::Complete] {
+            let mut record = record(&format!("r{hour}"), phase);
+            record.event_time.clone_from(&at);
+            journal.append(record.encode().unwrap()).await.unwrap();
+        }
+    }
+    let mut running = record("running", Phase::Begin);
+    running.event_time = begin.plus_millis(60 * 3_600_000).iso8601();
+    journal.append(running.encode().unwrap()).await.unwrap();
+    assert!(segments(folder.path()).unwrap().len() > 5);
+    let queries = [
+        AuditQuery::default(),
+        AuditQuery { since: Some(begin.plus_millis(30 * 3_600_000)), ..AuditQuery::default() },
+        AuditQuery { until: Some(begin.plus_millis(30 * 3_600_000)), ..AuditQuery::default() },
+        AuditQuery { since: Some(begin.plus_millis(200 * 3_600_000)), ..AuditQuery::default() },
+        AuditQuery { request_id: Some("r7".to_owned()), ..AuditQuery::default() },
+        AuditQuery { request_id: Some("none".to_owned()), ..AuditQuery::default() },
+    ];
+    for query in queries {
+        let mut queried = journal.query(&query).await.unwrap();
+        let mut found = scanned(&journal, &query, usize::MAX).await;
+        queried.sort_by(|left, right| left.request_id.cmp(&right.request_id));
+        found.sort_by(|left, right| left.request_id.cmp(&right.request_id));
+        assert_eq!(found, queried, "{query:?}");
+    }
+    let first = scanned(&journal, &AuditQuery::default(), 3).await;
+    assert_eq!(ids(&first), ["r0", "r1", "r2"], "oldest first, and no more than asked for");
+    assert_eq!(first[0].request_parameters, json!({"hubName": "r0"}), "merged");
+}
+
+/// Not a test of truth but a measurement: `cargo test -p stoa-audit-journal --release -- --ignored measure --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn measure_search_in_100_000_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Arc::new(SegmentJournal::open(folder.path(), Settings::default()).unwrap());
+    let padding = "x".repeat(700);
+    for batch in 0..100 {
+        let mut waiting = Vec::new();
+        for number in 0..1000 {
+            let mut record = record(&format!("request-{:06}", batch * 1000 + number), Phase::Complete);
+            record.read_only = true;
+            record.additional_event_data = json!({"stoaDecision": {"global": {"aws:useragent": padding}}});
+            let (journal, line) = (Arc::clone(&journal), record.encode().unwrap());
+            waiting.push(tokio::spawn(async move { journal.append(line).await.unwrap() }));
+        }
+        for one in waiting {
+            one.await.unwrap();
+        }
+    }
+    let files = segments(folder.path()).unwrap().len();
+    for id in ["request-099999", "request-050000", "request-000000", "request-unknown"] {
+        let query = AuditQuery { request_id: Some(id.to_owned()), limit: Some(1), ..AuditQuery::default() };
+        let began = std::time::Instant::now();
+        let found = journal.query(&query).await.unwrap().len();
+        println!("{id}: {found} found in {:?} ({files} segments)", began.elapsed());
+    }
+    let began = std::time::Instant::now();
+    let found = scanned(&journal, &AuditQuery::default(), usize::MAX).await.len();
+    println!("scan: {found} records in {:?}", began.elapsed());
 }

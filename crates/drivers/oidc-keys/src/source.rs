@@ -40,6 +40,8 @@ pub struct Settings {
 
 struct Held {
     at: Timestamp,
+    /// When it was last asked for because of an unknown key.
+    refreshed: Option<Timestamp>,
     set: Arc<[u8]>,
 }
 
@@ -66,17 +68,19 @@ impl OidcKeys {
     fn held(&self, key: &(String, Vec<String>), fresh: bool) -> Option<Arc<[u8]>> {
         let held = self.held.lock();
         let found = held.get(key)?;
-        let age = self.clock.now().millis().saturating_sub(found.at.millis());
-        let limit = if fresh { FRESH_MILLIS } else { HELD_MILLIS };
+        let (since, limit) = if fresh { (found.refreshed?, FRESH_MILLIS) } else { (found.at, HELD_MILLIS) };
+        let age = self.clock.now().millis().saturating_sub(since.millis());
         (0..limit).contains(&age).then(|| Arc::clone(&found.set))
     }
 
-    fn hold(&self, key: (String, Vec<String>), set: &Arc<[u8]>) {
+    fn hold(&self, key: (String, Vec<String>), set: &Arc<[u8]>, fresh: bool) {
         let mut held = self.held.lock();
         if held.len() >= MOST_HELD {
             held.clear();
         }
-        held.insert(key, Held { at: self.clock.now(), set: Arc::clone(set) });
+        let at = self.clock.now();
+        let refreshed = if fresh { Some(at) } else { held.get(&key).and_then(|old| old.refreshed) };
+        held.insert(key, Held { at, refreshed, set: Arc::clone(set) });
     }
 
     async fn fetch(&self, issuer: &str, thumbprints: &[String]) -> Result<Vec<u8>, IssuerKeysError> {
@@ -116,7 +120,7 @@ impl IssuerKeys for OidcKeys {
             return Ok(set);
         }
         let set: Arc<[u8]> = self.fetch(issuer, thumbprints).await?.into();
-        self.hold(key, &set);
+        self.hold(key, &set, fresh);
         Ok(set)
     }
 

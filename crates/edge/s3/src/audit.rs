@@ -105,6 +105,13 @@ fn session(principal: &Principal) -> Option<Json> {
         PrincipalIdentity::User { name } => ("IAMUser", principal.arn.as_str(), name.as_str()),
         _ => (principal.type_name(), principal.arn.as_str(), ""),
     };
+    let mut attributes = json!({
+        "creationDate": session.issued_at.iso8601(),
+        "mfaAuthenticated": session.mfa_authenticated_at.is_some().to_string(),
+    });
+    if let (Some(identity), Json::Object(members)) = (&session.source_identity, &mut attributes) {
+        members.insert("sourceIdentity".to_owned(), Json::String(identity.clone()));
+    }
     Some(json!({
         "sessionIssuer": {
             "type": kind,
@@ -113,9 +120,6 @@ fn session(principal: &Principal) -> Option<Json> {
             "accountId": principal.account.as_str(),
             "userName": name,
         },
-        "attributes": {
-            "creationDate": session.issued_at.iso8601(),
-            "mfaAuthenticated": session.mfa_authenticated_at.is_some().to_string(),
-        },
+        "attributes": attributes,
     }))
 }

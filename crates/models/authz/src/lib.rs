@@ -4,12 +4,12 @@
 //! The facts are one generated text, parsed once, when first asked for. Names of actions and keys are found in any
 //! case, as policies write them. Pure: nothing here can fail at run time, and a test reads every line.
 
-mod catalog;
 mod declared;
+mod lint;
 mod table;
 
-pub use catalog::catalog;
 pub use declared::{Declared, hand_written};
+pub use lint::lint_catalog;
 pub use table::{Access, Action, ActionResource, Key, KeyType, Resource, Service, ValueType};
 
 use table::Table;

@@ -14,6 +14,7 @@ pub use query::AuditQuery;
 pub use record::{AuditRecord, ErrorInfo, Phase, UserIdentity};
 
 use std::error::Error;
+use std::ops::ControlFlow;
 
 use async_trait::async_trait;
 
@@ -21,6 +22,9 @@ use async_trait::async_trait;
 #[derive(Debug, thiserror::Error)]
 #[error("the audit journal cannot take records")]
 pub struct AuditError(#[source] pub Box<dyn Error + Send + Sync>);
+
+/// Takes records one after the other.
+pub type Visit = Box<dyn FnMut(AuditRecord) -> ControlFlow<()> + Send>;
 
 /// An append-only journal of calls.
 #[async_trait]
@@ -30,4 +34,10 @@ pub trait Journal: Send + Sync {
     async fn append(&self, line: Vec<u8>) -> Result<(), AuditError>;
     /// Reads records back, as complete CloudTrail records (begin and end merged).
     async fn query(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, AuditError>;
+    /// Passes every record that matches to `visit`, oldest first and merged, until it breaks off; the query's limit
+    /// does not count. Whatever the size of the journal, only the calls in flight at one moment are held in memory.
+    /// `visit` may block: it is called where that is allowed. A journal need not be able to do this.
+    async fn scan(&self, _query: &AuditQuery, _visit: Visit) -> Result<(), AuditError> {
+        Err(AuditError("this journal cannot be scanned".into()))
+    }
 }

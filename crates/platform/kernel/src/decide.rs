@@ -54,7 +54,7 @@ impl Cx {
     ) -> Result<Verdict, ApiError> {
         let principal = Principal::service(service, self.principal.account.clone());
         let mut keys = Cx::service_keys(&principal, &self.region, self.now);
-        let account = source_arn.splitn(6, ':').nth(4).unwrap_or_default();
+        let account = source_arn.split(':').nth(4).unwrap_or_default();
         let place = self.place_of(account, self.places().await?).await?;
         Cx::source_keys(&mut keys, source_arn, place.as_deref());
         self.decide_with(&principal, target, &keys, true).await

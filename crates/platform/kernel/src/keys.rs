@@ -63,7 +63,7 @@ impl Context for Seen<'_> {
 /// The account that owns the target's resource: what the target says, or else the account in the ARN.
 pub(crate) fn resource_account(target: &Target) -> Option<&str> {
     let said = target.keys.get("aws:resourceaccount").and_then(|values| values.single());
-    said.or_else(|| target.resource.splitn(6, ':').nth(4).filter(|account| !account.is_empty() && *account != "*"))
+    said.or_else(|| target.resource.split(':').nth(4).filter(|account| !account.is_empty() && *account != "*"))
 }
 
 impl Cx {
@@ -88,7 +88,7 @@ impl Cx {
     /// The keys that say on whose behalf a service principal asks: what it works for, whose that is, and where.
     pub(crate) fn source_keys(keys: &mut MapContext, source_arn: &str, place: Option<&AccountPlace>) {
         keys.set("aws:SourceArn", source_arn);
-        if let Some(account) = source_arn.splitn(6, ':').nth(4).filter(|account| !account.is_empty()) {
+        if let Some(account) = source_arn.split(':').nth(4).filter(|account| !account.is_empty()) {
             keys.set("aws:SourceAccount", account);
         }
         if let Some(place) = place {

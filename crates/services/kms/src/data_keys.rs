@@ -82,12 +82,10 @@ impl Kms {
             call.context.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         context_keys(&mut target, &pairs);
         target.keys.set("kms:ViaService", format!("{}.{}.amazonaws.com", call.service, cx.region));
-        target.keys.set("aws:ViaAWSService", "true");
-        target.keys.set_many("aws:CalledVia", [format!("{}.amazonaws.com", call.service)]);
         let wanted = Wanted::with_context(action, call.context);
         let access = self.access_of(&found.key).await?;
         let fits = access.grants.iter().filter(|grant| fitting(grant, &wanted)).map(|grant| grant.id.clone());
         target.keys.set_many(GRANTS, fits.collect::<Vec<String>>());
-        cx.authorize(&target).await
+        cx.authorize_via(&[&format!("{}.amazonaws.com", call.service)], &target).await
     }
 }

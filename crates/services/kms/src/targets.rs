@@ -49,7 +49,6 @@ impl Kms {
         let mut target = Target::new(action, found.record().arn.clone());
         record_keys(&mut target, found.record());
         target.keys.set("kms:CallerAccount", cx.principal.account.as_str());
-        target.keys.set("aws:ResourceAccount", found.name.account.as_str());
         if let Some(alias) = &found.alias {
             target.keys.set("kms:RequestAlias", alias.as_str());
         }

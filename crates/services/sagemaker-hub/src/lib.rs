@@ -5,6 +5,7 @@ mod account_data;
 mod buckets;
 mod catalog;
 mod content;
+mod contents_port;
 mod document;
 #[rustfmt::skip]
 mod generated;

@@ -31,6 +31,11 @@ impl HubName {
                 name: text.to_owned(),
             });
         }
+        HubName::parse_arn(text)
+    }
+
+    /// The hub with this ARN.
+    pub fn parse_arn(text: &str) -> Option<HubName> {
         let arn: Arn = text.parse().ok()?;
         let name = arn.resource().strip_prefix("hub/").filter(|name| is_name(name))?;
         HubName::of_arn(&arn, name)

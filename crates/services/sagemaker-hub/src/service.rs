@@ -142,7 +142,7 @@ pub(crate) fn key_in(hub: &HubName, kind: &'static str, id: String) -> Key {
     Key { kind, account: hub.account.clone(), region: Some(hub.region.clone()), id }
 }
 
-fn no_such_hub(hub: &HubName) -> ApiError {
+pub(crate) fn no_such_hub(hub: &HubName) -> ApiError {
     ApiError::resource_not_found(format!(
         "hub {} does not exist in account {} and region {}; ListHubs names those that do",
         hub.name, hub.account, hub.region

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use stoa_models_stoa::types::{
+    ExplainDecisionRequest, GetAccessMatrixRequest, ListPrincipalsWithAccessRequest, ReplayPolicyRequest,
+};
 
 /// A command. The event name in the audit journal is the variant's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +28,14 @@ pub enum AdminCommand {
     },
     /// Lists the public hub's models.
     ListCatalog {},
+    /// Why a call of the past was decided as it was.
+    ExplainDecision(ExplainDecisionRequest),
+    /// Who may do something.
+    ListPrincipalsWithAccess(ListPrincipalsWithAccessRequest),
+    /// Who may use which model of a hub.
+    GetAccessMatrix(GetAccessMatrixRequest),
+    /// What a draft policy would have changed.
+    ReplayPolicy(ReplayPolicyRequest),
 }
 
 impl AdminCommand {
@@ -35,6 +46,10 @@ impl AdminCommand {
             AdminCommand::DeleteAccount { .. } => ("DeleteAccount", false),
             AdminCommand::ImportCatalog { .. } => ("ImportCatalog", false),
             AdminCommand::ListCatalog {} => ("ListCatalog", true),
+            AdminCommand::ExplainDecision(_) => ("ExplainDecision", true),
+            AdminCommand::ListPrincipalsWithAccess(_) => ("ListPrincipalsWithAccess", true),
+            AdminCommand::GetAccessMatrix(_) => ("GetAccessMatrix", true),
+            AdminCommand::ReplayPolicy(_) => ("ReplayPolicy", true),
         }
     }
 }

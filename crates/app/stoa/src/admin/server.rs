@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stoa_audit::{AuditRecord, ErrorInfo, Journal, Phase, UserIdentity};
 use stoa_iam::Iam;
+use stoa_insight::{Insight, Viewer};
 use stoa_kernel::ApiError;
 use stoa_sagemaker_hub::Catalog;
 use stoa_types::{AccountId, Clock, IdSource, uuid_v4};
@@ -27,6 +28,7 @@ const LONGEST: u64 = 64 * 1024;
 #[derive(Clone)]
 pub struct AdminParts {
     pub iam: Arc<Iam>,
+    pub insight: Arc<Insight>,
     pub catalog: Arc<Catalog>,
     pub journal: Arc<dyn Journal>,
     pub clock: Arc<dyn Clock>,
@@ -144,7 +146,23 @@ async fn act(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiErr
         }
         AdminCommand::ImportCatalog { path } => import(parts, path).await,
         AdminCommand::ListCatalog {} => list(parts).await,
+        AdminCommand::ExplainDecision(input) => json(parts.insight.explain_decision(&viewer(parts)?, input).await?),
+        AdminCommand::ListPrincipalsWithAccess(input) => {
+            json(parts.insight.list_principals_with_access(&viewer(parts)?, input).await?)
+        }
+        AdminCommand::GetAccessMatrix(input) => json(parts.insight.get_access_matrix(&viewer(parts)?, input).await?),
+        AdminCommand::ReplayPolicy(input) => json(parts.insight.replay_policy(&viewer(parts)?, input).await?),
     }
+}
+
+/// The local administrator asks as the management account does.
+fn viewer(parts: &AdminParts) -> Result<Viewer, ApiError> {
+    let region = parts.region.parse().map_err(|error| ApiError::validation(format!("{error}")))?;
+    Ok(Viewer { account: parts.management_account.clone(), region })
+}
+
+fn json(answer: impl serde::Serialize) -> Result<Value, ApiError> {
+    serde_json::to_value(answer).map_err(ApiError::internal)
 }
 
 async fn import(parts: &AdminParts, path: &std::path::Path) -> Result<Value, ApiError> {

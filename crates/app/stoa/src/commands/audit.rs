@@ -101,7 +101,7 @@ fn query(arguments: &QueryArgs) -> Result<AuditQuery, String> {
     })
 }
 
-fn point_in_time(text: &str) -> Result<Timestamp, String> {
+pub fn point_in_time(text: &str) -> Result<Timestamp, String> {
     let wrong = || format!("`{text}` is neither a time such as 2026-11-21T00:00:00Z nor an age such as 30d, 12h or 5m");
     if let Ok(time) = Timestamp::parse_iso8601(text) {
         return Ok(time);

@@ -1,9 +1,13 @@
 //! The commands, one file each. Those that need the server find it through the data folder.
 
+pub mod access_matrix;
 pub mod account;
 pub mod audit;
 pub mod catalog;
 pub mod doctor;
 pub mod env;
+pub mod explain;
 pub mod keys;
 pub mod policy;
+mod report;
+pub mod who_can;

@@ -8,6 +8,9 @@ use super::{Code, Report};
 
 pub(super) fn check(policy: &Policy, statement: &Read, catalog: &Catalog, report: &mut Report) {
     for test in &statement.conditions {
+        if report.is_full() {
+            return;
+        }
         for value in &test.values {
             old_variable(policy, statement, value, report);
         }

@@ -118,12 +118,11 @@ pub(super) fn covers(outer: &Pattern, inner: &Pattern) -> bool {
     if outer.is_any() || outer == inner {
         return true;
     }
-    let text = inner.text();
-    if outer.has_variables() || outer.parts().any(|part| part == Part::One) || text.len() > 4 * MOST {
+    if inner.size() > 4 * MOST || outer.has_variables() || outer.parts().any(|part| part == Part::One) {
         return false;
     }
     // Wildcards and variables of the inner pattern stand as characters that only a `*` of the outer one can match.
-    let mut stands = Vec::with_capacity(text.len());
+    let mut stands = Vec::with_capacity(inner.size());
     for part in inner.parts() {
         match part {
             Part::Lit(text) | Part::Escaped(text) => stands.extend_from_slice(text),

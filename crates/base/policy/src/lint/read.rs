@@ -89,7 +89,7 @@ impl Read {
 }
 
 impl Policy {
-    pub fn read(text: &str, subject: Subject) -> Result<Policy, PolicyError> {
+    pub fn read(text: &str, subject: Subject, most: usize) -> Result<Policy, PolicyError> {
         let document = Document::parse(text)?;
         let json = parse::json(text)?;
         let Json::Object(members) = &json else { return Err(PolicyError::new("a policy must be a JSON object", "$")) };
@@ -100,7 +100,26 @@ impl Policy {
         };
         let statements = list.iter().zip(document.statements.iter());
         let statements = statements.enumerate().map(|(at, (json, parsed))| statement(at, json, Arc::clone(parsed)));
-        Ok(Policy { subject, variables: document.variables, statements: statements.collect() })
+        let mut policy = Policy { subject, variables: document.variables, statements: statements.collect() };
+        policy.keep(most);
+        Ok(policy)
+    }
+}
+
+impl Policy {
+    /// Drops texts beyond a number: rules take time for each.
+    fn keep(&mut self, most: usize) {
+        let mut left = most;
+        for statement in &mut self.statements {
+            statement.conditions.truncate(left);
+            for texts in [&mut statement.actions, &mut statement.resources]
+                .into_iter()
+                .chain(statement.conditions.iter_mut().map(|test| &mut test.values))
+            {
+                texts.truncate(left);
+                left -= texts.len();
+            }
+        }
     }
 }
 

@@ -39,7 +39,12 @@ pub(super) struct World<'a> {
     sets: BTreeMap<Slot, Vec<Held<'a>>>,
     session: bool,
     changed: MapContext,
+    /// Statements that may still be compiled again.
+    budget: usize,
 }
+
+/// Statements that are compiled again at most for one suggestion: some ten milliseconds' worth.
+const BUDGET: usize = 20_000;
 
 impl<'a> World<'a> {
     pub fn new(slots: &Slots<'a>, request: &'a Request<'a>) -> World<'a> {
@@ -55,7 +60,7 @@ impl<'a> World<'a> {
         put(Slot::Rcp, slots.rcp);
         put(Slot::Endpoint, slots.endpoint.as_slice());
         put(Slot::Trust, slots.trust.as_slice());
-        World { request, sets, session: slots.session.is_some(), changed: MapContext::new() }
+        World { request, sets, session: slots.session.is_some(), changed: MapContext::new(), budget: BUDGET }
     }
 
     /// The sets of a slot, in order.
@@ -108,6 +113,7 @@ impl<'a> World<'a> {
             }
             Change::AddStatement { slot, level, statement } => {
                 let statement = parse(statement)?;
+                self.spend(*slot, *level)?;
                 let sets = self.sets.entry(*slot).or_default();
                 let name = Arc::from("suggested");
                 match sets.get_mut(*level) {
@@ -131,6 +137,13 @@ impl<'a> World<'a> {
         Some(())
     }
 
+    /// `None` once the budget is used up.
+    fn spend(&mut self, slot: Slot, level: usize) -> Option<()> {
+        let statements = self.sets.get(&slot).and_then(|sets| sets.get(level)).map_or(0, |held| held.set().len());
+        self.budget = self.budget.checked_sub(statements + 1)?;
+        Some(())
+    }
+
     fn edit(
         &mut self,
         slot: Slot,
@@ -139,6 +152,7 @@ impl<'a> World<'a> {
         index: usize,
         edit: impl FnOnce(&Statement) -> Option<Arc<Statement>>,
     ) -> Option<()> {
+        self.spend(slot, level)?;
         let bounded = self.is_bounded();
         let held = self.sets.get_mut(&slot)?.get_mut(level)?;
         let set = held.set();

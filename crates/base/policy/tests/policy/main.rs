@@ -1,9 +1,15 @@
 //! The scenario tests of the crate, one binary: case files, comparison with the naive evaluator, composition, wording.
 
 #[cfg(test)]
+mod applying;
+#[cfg(test)]
+mod bounded;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod composition;
+#[cfg(test)]
+mod driving;
 #[cfg(test)]
 mod explaining;
 #[cfg(test)]
@@ -14,6 +20,7 @@ mod linting;
 mod malformed;
 #[cfg(test)]
 mod naive;
+mod possible;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

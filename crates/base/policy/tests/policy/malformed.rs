@@ -191,7 +191,11 @@ fn value_ok(test: &str, text: &str, new: bool) -> bool {
         "date" => text.parse::<f64>().is_ok() || text.starts_with("20") && text.ends_with('Z'),
         "bool" => boolean || new && text.contains("${") && variables_ok(text, new),
         "null" => boolean,
-        "base64" => text.len() % 4 != 1 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '='),
+        "base64" => {
+            let body = text.trim_end_matches('=');
+            let letters = body.chars().all(|c| c.is_ascii_alphanumeric() || "+/-_".contains(c));
+            letters && body.len() % 4 != 1 && text.len() - body.len() <= 2
+        }
         "ip" => {
             let (address, length) = text.split_once('/').unwrap_or((text, "0"));
             let most = if address.contains(':') { 128 } else { 32 };

@@ -83,6 +83,26 @@ async fn query_services() {
 }
 
 #[tokio::test]
+async fn an_operation_whose_assertion_is_its_credential_needs_no_signature() {
+    let world = World::start().await;
+    let answer = Call { signed: false, ..Call::query("AssumeRoleWithWebIdentity") }.send(&world).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.text().contains("<Arn>*</Arn>"), "nobody calls: {}", answer.text());
+    let record = world.journal.last();
+    let identity = &record.user_identity;
+    assert_eq!((&*identity.kind, &*identity.principal_id), ("WebIdentityUser", "provider:client:anna"));
+    assert_eq!(
+        (identity.user_name.as_deref(), identity.identity_provider.as_deref()),
+        (Some("anna"), Some("provider"))
+    );
+    assert!(identity.arn.is_empty() && identity.access_key_id.is_empty());
+    assert_eq!(record.recipient_account_id, "111122223333");
+    // A signature that is there must hold all the same.
+    let wrong = Call { secret: "wrong", ..Call::query("AssumeRoleWithWebIdentity") }.send(&world).await;
+    assert!(wrong.text().contains("<Code>SignatureDoesNotMatch</Code>"), "{}", wrong.text());
+}
+
+#[tokio::test]
 async fn regions_that_are_not_served_are_refused() {
     let config = stoa_gateway::GatewayConfig {
         regions: vec!["us-west-2".parse().unwrap()],

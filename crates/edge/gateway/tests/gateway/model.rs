@@ -144,6 +144,21 @@ pub static ASSUME: OperationSpec = OperationSpec {
     access: Access::Read,
     audit: AuditKind::Management,
 };
+pub static ASSUME_WEB: OperationSpec = OperationSpec {
+    service: "sts",
+    name: "AssumeRoleWithWebIdentity",
+    implemented: true,
+    http: RPC,
+    success_status: 200,
+    xml_namespace: "",
+    input: Some(&EMPTY),
+    output: Some(&IDENTITY_OUT),
+    result_wrapper: Some("AssumeRoleWithWebIdentityResult"),
+    errors: &[],
+    authz: Authz::Unsigned { reason: "the assertion is the credential" },
+    access: Access::Write,
+    audit: AuditKind::Management,
+};
 pub static LIST_METRICS: OperationSpec = OperationSpec {
     service: "cloudwatch",
     name: "ListMetrics",
@@ -194,7 +209,7 @@ pub static SAGEMAKER: ServiceSpec = ServiceSpec {
 };
 pub static RUNTIME: ServiceSpec =
     service("sagemaker-runtime", "sagemaker", "AmazonSageMakerRuntime", &[ProtocolName::RestJson1], &[&INVOKE]);
-pub static STS: ServiceSpec = service("sts", "sts", "", &[ProtocolName::AwsQuery], &[&ASSUME, &IDENTITY]);
+pub static STS: ServiceSpec = service("sts", "sts", "", &[ProtocolName::AwsQuery], &[&ASSUME, &ASSUME_WEB, &IDENTITY]);
 pub static CLOUDWATCH: ServiceSpec = service(
     "cloudwatch",
     "monitoring",

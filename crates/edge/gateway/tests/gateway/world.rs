@@ -14,7 +14,8 @@ use stoa_audit::{AuditError, AuditQuery, AuditRecord, Journal};
 use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig, Limits, ResponseBody, S3Call, S3Front, Server};
 use stoa_kernel::ports::{Authority, Credential, ResourceTags, Verdict};
 use stoa_kernel::{
-    ApiError, Authorized, Cx, Platform, Principal, PrincipalIdentity, Registry, Route, SessionContext, VpcEndpoint,
+    ApiError, Authorized, Cx, FederatedCaller, Platform, Principal, PrincipalIdentity, Registry, Route, SessionContext,
+    VpcEndpoint,
 };
 use stoa_policy::{Context, Effect, Slot};
 use stoa_schema::{OperationSpec, Value};
@@ -236,6 +237,16 @@ fn registry(handlers: &Arc<Handlers>) -> Registry {
         route(&model::IDENTITY, who),
         route(&model::ASSUME, |_, _| {
             Box::pin(async { Err(ApiError::new("RegionDisabledException", 400, "sts is not active here")) })
+        }),
+        route(&model::ASSUME_WEB, |cx, input| {
+            cx.note_federated_caller(FederatedCaller {
+                kind: "WebIdentityUser",
+                principal_id: "provider:client:anna".to_owned(),
+                user_name: "anna".to_owned(),
+                identity_provider: "provider".to_owned(),
+                account: "111122223333".parse().unwrap(),
+            });
+            who(cx, input)
         }),
         route(&model::LIST_METRICS, who),
     ];

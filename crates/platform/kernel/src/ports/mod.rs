@@ -6,8 +6,10 @@ mod bucket_settings;
 mod buckets;
 mod data_keys;
 mod hub_access;
+mod hub_contents;
 mod issuer_keys;
 mod objects;
+mod policy_insight;
 mod presign;
 mod resolve_image;
 mod resource_policies;
@@ -23,8 +25,13 @@ pub use buckets::{
 };
 pub use data_keys::{DataKey, DataKeyCall, DataKeys};
 pub use hub_access::{HubAccess, ModelAccessRequest};
+pub use hub_contents::{HubContentName, HubContents};
 pub use issuer_keys::{IssuerKeys, IssuerKeysError};
 pub use objects::{ObjectEntry, ObjectSource};
+pub use policy_insight::{
+    AccessQuestion, Candidate, OpenCondition, OrganizationAccount, PastPrincipal, PastTarget, PolicyInsight, Rehearsal,
+    Rehearsed, StatementPlace, Subject, SubjectAccess, Subjects,
+};
 pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};
 pub use resolve_image::{ImageCommand, ResolveImage};
 pub use resource_policies::ResourcePolicies;

@@ -187,7 +187,8 @@ pub(super) fn said_account(context: &dyn Context) -> Option<&str> {
 
 /// Whether an action leaves the public hub, the JumpStart buckets and AWS's managed policies as they are.
 fn reads_public(action: &str) -> bool {
-    const NAMES: [&str; 3] = ["CreateHubContentPresignedUrls", "CreateHubContentReference", "DeployHubModel"];
+    const NAMES: [&str; 4] =
+        ["CreateHubContentPresignedUrls", "CreateHubContentReference", "DeployHubModel", "TrainHubModel"];
     const VERBS: [&str; 5] = ["Describe", "List", "Get", "Head", "Search"];
     let name = action.split_once(':').map_or(action, |(_, name)| name);
     let begins = |verb: &&str| name.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb));

@@ -19,7 +19,7 @@ use stoa_types::AccountId;
 
 pub(crate) use credential::CachedCredential;
 pub use gathered::Gathered;
-pub(crate) use organization::Member;
+pub(crate) use organization::{Levels, Member, takes_control_policies};
 pub(crate) use rights::{Rights, Sources, policy_key_of};
 pub(crate) use trust::{Trust, role_key_of};
 

@@ -13,6 +13,7 @@ use stoa_types::AccountId;
 use super::gathered::said_account;
 use super::rights::parse;
 use crate::Iam;
+use crate::organizations::Level;
 use crate::state::PolicyType;
 
 /// The services whose resources AWS subjects to resource control policies.
@@ -59,7 +60,7 @@ impl Iam {
         Ok(Some(member))
     }
 
-    pub(super) async fn place_of_account(&self, account: &str) -> Result<Option<Arc<AccountPlace>>, ApiError> {
+    pub(crate) async fn place_of_account(&self, account: &str) -> Result<Option<Arc<AccountPlace>>, ApiError> {
         Ok(self.member(account).await?.map(|member| Arc::clone(&member.place)))
     }
 
@@ -70,8 +71,7 @@ impl Iam {
         resource: &str,
         context: &(dyn Context + Sync),
     ) -> Result<Levels, ApiError> {
-        let service = action.split(':').next().unwrap_or_default();
-        if !RCP_SERVICES.iter().any(|known| service.eq_ignore_ascii_case(known)) {
+        if !takes_control_policies(action) {
             return Ok(Levels::default());
         }
         let owner = said_account(context).or_else(|| resource.split(':').nth(4)).filter(|owner| !owner.is_empty());
@@ -84,13 +84,42 @@ impl Iam {
     pub(super) async fn compile_levels(&self, kind: PolicyType, account: &AccountId) -> Result<Levels, ApiError> {
         let mut levels = Vec::new();
         for level in self.effective_policies(account, kind).await?.iter() {
-            let mut documents: Vec<(Arc<str>, Document)> = Vec::with_capacity(level.policies.len());
-            for policy in &level.policies {
-                documents.push((Arc::from(&*policy.name), parse(&policy.document)?));
-            }
-            let named = documents.iter().map(|(name, document)| (Arc::clone(name), document));
-            levels.push(Arc::new(PolicySet::compile(named)));
+            levels.push(compile_level(level)?);
         }
         Ok(levels.into())
     }
+
+    /// Every node on the way from the root to an account, with its policies of this type; without any where the type is
+    /// not enabled, and every node then stands for AWS's default. Empty when policies of this type limit nobody there.
+    pub(crate) async fn levels_of(
+        &self,
+        kind: PolicyType,
+        account: &str,
+    ) -> Result<Vec<(String, Option<Arc<PolicySet>>)>, ApiError> {
+        let Ok(id) = account.parse::<AccountId>() else { return Ok(Vec::new()) };
+        let Some(place) = self.place_of(&id).await? else { return Ok(Vec::new()) };
+        if place.management_account == id {
+            return Ok(Vec::new());
+        }
+        let effective = self.effective_policies(&id, kind).await?;
+        if effective.is_empty() {
+            return Ok(place.targets.iter().map(|target| (target.clone(), None)).collect());
+        }
+        effective.iter().map(|level| Ok((level.target.clone(), Some(compile_level(level)?)))).collect()
+    }
+}
+
+fn compile_level(level: &Level) -> Result<Arc<PolicySet>, ApiError> {
+    let mut documents: Vec<(Arc<str>, Document)> = Vec::with_capacity(level.policies.len());
+    for policy in &level.policies {
+        documents.push((Arc::from(&*policy.name), parse(&policy.document)?));
+    }
+    let named = documents.iter().map(|(name, document)| (Arc::clone(name), document));
+    Ok(Arc::new(PolicySet::compile(named)))
+}
+
+/// Whether resource control policies bear on the action's service.
+pub(crate) fn takes_control_policies(action: &str) -> bool {
+    let service = action.split(':').next().unwrap_or_default();
+    RCP_SERVICES.iter().any(|known| service.eq_ignore_ascii_case(known))
 }

@@ -230,7 +230,7 @@ impl Handles<op::ListVirtualMFADevices> for Iam {
         input: Authorized<ListVirtualMFADevicesRequest>,
     ) -> Result<ListVirtualMFADevicesResponse, ApiError> {
         let account = self.account(cx);
-        let status = input.assignment_status.clone().unwrap_or(AssignmentStatusType::Any);
+        let status = input.assignment_status.unwrap_or(AssignmentStatusType::Any);
         let paging = Paging {
             scope: format!("ListVirtualMFADevices/{}", status.as_str()),
             marker: input.marker.as_deref(),

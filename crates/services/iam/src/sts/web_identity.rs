@@ -59,8 +59,11 @@ fn tag_value(value: &Value) -> Result<String, ApiError> {
     }
 }
 
+/// Session tags, and which of them are transitive.
+type Tagged = (Vec<(String, String)>, Vec<String>);
+
 /// Tags and transitive keys, from the nested claim or from flat ones.
-fn tags(claims: &Map<String, Value>) -> Result<(Vec<(String, String)>, Vec<String>), ApiError> {
+fn tags(claims: &Map<String, Value>) -> Result<Tagged, ApiError> {
     let mut tags = Vec::new();
     let mut transitive = Vec::new();
     if let Some(nested) = claims.get(TAGS) {

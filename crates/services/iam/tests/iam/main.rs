@@ -8,6 +8,7 @@ mod decisions;
 mod federation_token;
 mod groups;
 mod idp;
+mod insight;
 mod instance_profiles;
 mod keys;
 mod last_accessed;

@@ -14,10 +14,6 @@ fn grant(key: &KeyMetadata, grantee: &Cx, operations: &[GrantOperation]) -> Crea
     }
 }
 
-async fn made(world: &World, cx: &Cx, request: CreateGrantRequest) -> CreateGrantResponse {
-    world.call::<op::CreateGrant>(cx, request).await.unwrap()
-}
-
 #[tokio::test]
 async fn a_grant_allows_its_operations_at_once_until_it_is_revoked() {
     let world = world().await;
@@ -26,7 +22,7 @@ async fn a_grant_allows_its_operations_at_once_until_it_is_revoked() {
     let user = world.user(&admin, "grantee", "").await;
     let stranger = world.user(&admin, "stranger", "").await;
     refused(world.encrypt(&user, &key.key_id, &[]).await, "AccessDeniedException", "");
-    let given = made(&world, &admin, grant(&key, &user, &[GrantOperation::Encrypt, GrantOperation::DescribeKey])).await;
+    let given = world.grant(&admin, grant(&key, &user, &[GrantOperation::Encrypt, GrantOperation::DescribeKey])).await;
     let blob = world.encrypt(&user, &key.key_id, &[("a", "1")]).await.unwrap();
     world.describe(&user, &key.key_id).await.unwrap();
     refused(world.decrypt(&user, &blob, &[("a", "1")]).await, "AccessDeniedException", "");
@@ -53,7 +49,7 @@ async fn constraints_hold_and_a_deny_wins() {
         }),
         ..grant(&key, &user, &[GrantOperation::Encrypt])
     };
-    made(&world, &admin, request).await;
+    world.grant(&admin, request).await;
     // A constraint is text, never a policy variable.
     world.encrypt(&user, &key.key_id, &[("team", "${aws:username}"), ("x", "y")]).await.unwrap();
     for context in [&[][..], &[("team", "grantee")], &[("Team", "${aws:username}")]] {
@@ -61,7 +57,7 @@ async fn constraints_hold_and_a_deny_wins() {
     }
     let denied = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"kms:Encrypt","Resource":"*"}]}"#;
     let denied = world.user(&admin, "denied", denied).await;
-    made(&world, &admin, grant(&key, &denied, &[GrantOperation::Encrypt])).await;
+    world.grant(&admin, grant(&key, &denied, &[GrantOperation::Encrypt])).await;
     refused(world.encrypt(&denied, &key.key_id, &[]).await, "AccessDeniedException", "explicit deny");
 }
 
@@ -75,17 +71,17 @@ async fn a_name_makes_a_grant_idempotent_with_a_new_token() {
         name: Some("n".to_owned()),
         ..grant(&key, &user, &[GrantOperation::Encrypt, GrantOperation::Decrypt])
     };
-    let one = made(&world, &admin, request.clone()).await;
+    let one = world.grant(&admin, request.clone()).await;
     let turned =
         CreateGrantRequest { operations: vec![GrantOperation::Decrypt, GrantOperation::Encrypt], ..request.clone() };
-    let two = made(&world, &admin, turned).await;
+    let two = world.grant(&admin, turned).await;
     assert_eq!(one.grant_id, two.grant_id);
     assert_ne!(one.grant_token, two.grant_token);
     let other = CreateGrantRequest { operations: vec![GrantOperation::Encrypt], ..request };
-    assert_ne!(made(&world, &admin, other).await.grant_id, one.grant_id);
+    assert_ne!(world.grant(&admin, other).await.grant_id, one.grant_id);
     let unnamed = grant(&key, &user, &[GrantOperation::Encrypt]);
-    let first = made(&world, &admin, unnamed.clone()).await;
-    assert_ne!(made(&world, &admin, unnamed).await.grant_id, first.grant_id);
+    let first = world.grant(&admin, unnamed.clone()).await;
+    assert_ne!(world.grant(&admin, unnamed).await.grant_id, first.grant_id);
 }
 
 #[tokio::test]
@@ -99,7 +95,7 @@ async fn grants_are_retired_by_whom_they_name_and_by_token() {
         retiring_principal: Some(retiring.principal.arn.clone()),
         ..grant(&key, &user, &[GrantOperation::Encrypt])
     };
-    let (one, two) = (made(&world, &admin, request.clone()).await, made(&world, &admin, request).await);
+    let (one, two) = (world.grant(&admin, request.clone()).await, world.grant(&admin, request).await);
     let list =
         ListRetirableGrantsRequest { retiring_principal: Some(retiring.principal.arn.clone()), ..Default::default() };
     let listed = world.call::<op::ListRetirableGrants>(&admin, list.clone()).await.unwrap().grants.unwrap();
@@ -113,8 +109,8 @@ async fn grants_are_retired_by_whom_they_name_and_by_token() {
     refused(world.call::<op::RetireGrant>(&admin, by_id).await, "NotFoundException", "Grant ID");
     refused(world.encrypt(&user, &key.key_id, &[]).await, "AccessDeniedException", "");
     // A grantee retires its own grant where that is among its operations, and no other grant.
-    let with = made(&world, &admin, grant(&key, &user, &[GrantOperation::Encrypt, GrantOperation::RetireGrant])).await;
-    let without = made(&world, &admin, grant(&key, &user, &[GrantOperation::Encrypt])).await;
+    let with = world.grant(&admin, grant(&key, &user, &[GrantOperation::Encrypt, GrantOperation::RetireGrant])).await;
+    let without = world.grant(&admin, grant(&key, &user, &[GrantOperation::Encrypt])).await;
     let retire = |grant: &CreateGrantResponse| RetireGrantRequest {
         key_id: key.arn.clone(),
         grant_id: grant.grant_id.clone(),
@@ -130,7 +126,7 @@ async fn tokens_must_be_genuine() {
     let admin = world.admin();
     let key = world.key(&admin).await;
     let user = world.user(&admin, "grantee", "").await;
-    let given = made(&world, &admin, grant(&key, &user, &[GrantOperation::Encrypt])).await;
+    let given = world.grant(&admin, grant(&key, &user, &[GrantOperation::Encrypt])).await;
     let token = given.grant_token.unwrap();
     let encrypt = |token: &str| EncryptRequest {
         key_id: key.key_id.clone(),
@@ -153,10 +149,10 @@ async fn a_grantee_passes_on_no_more_than_it_has() {
     let admin = world.admin();
     let key = world.key(&admin).await;
     let (first, second) = (world.user(&admin, "first", "").await, world.user(&admin, "second", "").await);
-    made(&world, &admin, grant(&key, &first, &[GrantOperation::Encrypt, GrantOperation::CreateGrant])).await;
+    world.grant(&admin, grant(&key, &first, &[GrantOperation::Encrypt, GrantOperation::CreateGrant])).await;
     let more = grant(&key, &second, &[GrantOperation::Decrypt]);
     refused(world.call::<op::CreateGrant>(&first, more).await, "AccessDeniedException", "kms:CreateGrant");
-    made(&world, &first, grant(&key, &second, &[GrantOperation::Encrypt])).await;
+    world.grant(&first, grant(&key, &second, &[GrantOperation::Encrypt])).await;
     world.encrypt(&second, &key.key_id, &[]).await.unwrap();
 }
 
@@ -178,7 +174,7 @@ async fn grants_have_condition_keys_and_rules() {
         constraints: Some(GrantConstraints { encryption_context_equals: pairs(&[("a", "1")]), ..Default::default() }),
         ..grant(&key, &grantee, &[GrantOperation::Encrypt])
     };
-    made(&world, &maker, good.clone()).await;
+    world.grant(&maker, good.clone()).await;
     let bad = [
         CreateGrantRequest { operations: vec![GrantOperation::GenerateDataKey], ..good.clone() },
         CreateGrantRequest { grantee_principal: Some(maker.principal.arn.clone()), ..good.clone() },

@@ -1,5 +1,7 @@
 //! Scenario tests of KMS, with the real authority and without the wire.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod aliases;
 mod ciphertexts;
 mod decisions;

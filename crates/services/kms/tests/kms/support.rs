@@ -93,6 +93,7 @@ impl World {
             connection,
             user_agent: "test".to_owned(),
             platform: Arc::clone(&self.platform),
+            trace: Default::default(),
         }
     }
 
@@ -153,7 +154,7 @@ impl World {
         let permit: Permit = match (&Op::SPEC.authz, &route.targets) {
             (_, Some(targets)) => cx.decide(&targets(cx, &input).await?).await?,
             (Authz::Targets(specs), None) => cx.decide(&bind_targets(cx, specs, &input)).await?,
-            (Authz::None { reason }, None) => cx.decide_nothing(reason),
+            (Authz::None { reason } | Authz::Unsigned { reason }, None) => cx.decide_nothing(reason),
             (Authz::Custom, None) => panic!("{} has no targets", Op::SPEC.name),
         };
         if let Some(shape) = Op::SPEC.input {
@@ -216,6 +217,10 @@ impl World {
     pub async fn alias(&self, cx: &Cx, name: &str, key: &str) -> Result<(), ApiError> {
         let request = CreateAliasRequest { alias_name: name.to_owned(), target_key_id: key.to_owned() };
         self.call::<op::CreateAlias>(cx, request).await.map(drop)
+    }
+
+    pub async fn grant(&self, cx: &Cx, request: CreateGrantRequest) -> CreateGrantResponse {
+        self.call::<op::CreateGrant>(cx, request).await.unwrap()
     }
 
     pub async fn pass(&self) -> PassReport {

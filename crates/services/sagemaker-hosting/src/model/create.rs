@@ -39,7 +39,7 @@ impl Targets<CreateModel> for Hosting {
         create.keys.set("sagemaker:DirectGatedModelAccess", direct_gated.to_string());
         let mut targets = vec![create];
         if let Some(role) = input.str_member("ExecutionRoleArn") {
-            targets.push(Target::new("iam:PassRole", role).with_key("iam:PassedToService", "sagemaker.amazonaws.com"));
+            targets.push(Target::pass_role(role, "sagemaker.amazonaws.com", &arn));
         }
         targets.extend(tagging_targets("CreateModel", &arn, input));
         targets.extend(dependent);
