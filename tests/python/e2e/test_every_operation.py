@@ -807,6 +807,7 @@ OPEN = {
 TELLING = {
     "iam:DeleteServiceLinkedRole": "the path of a role, which is part of its ARN",
     "iam:GetAccessKeyLastUsed": "the user who owns the key",
+    "iam:GetServiceLinkedRoleDeletionStatus": "the role, which is in the task's id",
 }
 
 # Allowed, yet here it cannot succeed: what AWS answers instead.
