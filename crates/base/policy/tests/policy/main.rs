@@ -20,6 +20,7 @@ mod linting;
 mod malformed;
 #[cfg(test)]
 mod naive;
+#[cfg(test)]
 mod possible;
 #[cfg(test)]
 mod properties;

@@ -13,7 +13,7 @@ pub fn is_policy(document: &Value) -> bool {
     let known = |name: &String| ["Version", "Id", "Statement"].contains(&name.as_str());
     let version = members.get("Version");
     let new = version == Some(&json!("2012-10-17"));
-    if !members.keys().all(known) || !new && !matches!(version, None) && version != Some(&json!("2008-10-17")) {
+    if !members.keys().all(known) || !new && version.is_some() && version != Some(&json!("2008-10-17")) {
         return false;
     }
     if members.get("Id").is_some_and(|id| !id.is_string()) {
