@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# fuzz/run.sh TARGET [SECONDS]: builds a target with coverage counters, on the stable toolchain, and fuzzes it.
+# fuzz/run.sh TARGET [SECONDS]: builds a target with coverage counters, on the stable toolchain, and fuzzes it; with 0
+# seconds it only builds.
 set -euo pipefail
 cd "$(dirname "$0")"
 target=$1
@@ -10,6 +11,7 @@ export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-co
 -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Clink-dead-code"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}
 cargo build --release --target "$(rustc -vV | sed -n 's/^host: //p')" --bin "$target"
+[ "$seconds" != 0 ] || exit 0
 mkdir -p "$CARGO_TARGET_DIR/found/$target"
 exec "$CARGO_TARGET_DIR/$(rustc -vV | sed -n 's/^host: //p')/release/$target" \
   -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -dict=policy.dict \

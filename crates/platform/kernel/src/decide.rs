@@ -204,10 +204,14 @@ impl Cx {
 
     fn refused(&self, target: &Target, verdict: &Verdict) -> ApiError {
         let reason = verdict.reason.as_deref().unwrap_or("because no policy allows it");
-        let message = format!(
-            "User: {} is not authorized to perform: {} on resource: {} {reason}",
+        let mut message = format!(
+            "User: {} is not authorized to perform: {} on resource: {}",
             self.principal.arn, target.action, target.resource
         );
+        // As AWS: the reason would tell whether a role is there and whom it trusts.
+        if !matches!(&*target.action, "sts:AssumeRole" | "sts:TagSession" | "sts:SetSourceIdentity") {
+            message = format!("{message} {reason}");
+        }
         let own = self.trace.own_action().filter(|own| !own.eq_ignore_ascii_case(&target.action));
         ApiError::access_denied(message).with_refusal(Refusal {
             action: target.action.to_string(),

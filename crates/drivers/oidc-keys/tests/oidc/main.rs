@@ -93,7 +93,7 @@ async fn a_server_is_believed_by_its_own_or_its_authoritys_thumbprint() {
     let issuer = issuer("127.0.0.1", honest).await;
     let keys = keys(BTreeMap::new(), true);
     for pin in [&issuer.leaf, &issuer.authority] {
-        assert_eq!(&*keys.key_set(&issuer.url, &[pin.clone()], false).await.unwrap(), br#"{"keys":[]}"#);
+        assert_eq!(&*keys.key_set(&issuer.url, std::slice::from_ref(pin), false).await.unwrap(), br#"{"keys":[]}"#);
     }
     assert!(refusal(&keys, &issuer.url, &[]).await.contains("certificate"));
     assert!(refusal(&keys, &issuer.url, &["ab".repeat(20)]).await.contains("certificate"));
@@ -105,7 +105,7 @@ async fn a_pin_is_no_leave_for_another_name() {
     let issuer = issuer("login.example.com", honest).await;
     let keys = keys(BTreeMap::new(), true);
     for pin in [&issuer.leaf, &issuer.authority] {
-        assert!(refusal(&keys, &issuer.url, &[pin.clone()]).await.contains("certificate"));
+        assert!(refusal(&keys, &issuer.url, std::slice::from_ref(pin)).await.contains("certificate"));
     }
 }
 
@@ -124,7 +124,7 @@ async fn odd_answers_are_not_taken() {
     ];
     for (answers, words) in cases {
         let issuer = issuer("127.0.0.1", answers).await;
-        let error = refusal(&keys(BTreeMap::new(), true), &issuer.url, &[issuer.leaf.clone()]).await;
+        let error = refusal(&keys(BTreeMap::new(), true), &issuer.url, std::slice::from_ref(&issuer.leaf)).await;
         assert!(error.contains(words), "{error} lacks {words}");
     }
     assert!(refusal(&keys(BTreeMap::new(), true), "https://127.0.0.1:1", &[]).await.contains("refused"));
@@ -168,7 +168,7 @@ async fn pinned_keys_need_no_issuer() {
     std::fs::remove_file(&file).unwrap();
     let gone = read().await.unwrap_err().to_string();
     assert!(gone.contains("cannot be read") && !gone.contains("stoa-oidc-keys"), "{gone}");
-    let by_url = keys.key_set("https://url.example", &[served.leaf.clone()], false).await.unwrap();
+    let by_url = keys.key_set("https://url.example", std::slice::from_ref(&served.leaf), false).await.unwrap();
     assert_eq!(&*by_url, br#"{"keys":[]}"#);
     assert!(refusal(&keys, "https://other.example", &[]).await.contains("none are pinned"));
     assert!(keys.thumbprint("https://other.example").await.is_err());

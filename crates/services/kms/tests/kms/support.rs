@@ -154,7 +154,7 @@ impl World {
         let permit: Permit = match (&Op::SPEC.authz, &route.targets) {
             (_, Some(targets)) => cx.decide(&targets(cx, &input).await?).await?,
             (Authz::Targets(specs), None) => cx.decide(&bind_targets(cx, specs, &input)).await?,
-            (Authz::None { reason }, None) => cx.decide_nothing(reason),
+            (Authz::None { reason } | Authz::Unsigned { reason }, None) => cx.decide_nothing(reason),
             (Authz::Custom, None) => panic!("{} has no targets", Op::SPEC.name),
         };
         if let Some(shape) = Op::SPEC.input {
