@@ -405,14 +405,14 @@ def test_what_cannot_be_replayed_is_refused_with_the_place(server, account, tmp_
 
 
 TRAPS = [
-    ("1 ANDed Null tests", "deny-tests-anded", ["LockDownStudioDomain"], None),
-    ("2 a namespace that never equals", "namespace-never-equal", ["cloudwatch-metrics-sns-permissions"], None),
-    ("3 Allows with Null that OR", "allow-null-ors", ["EncryptDomainStorage", "EncryptDomainSharingS3Bucket"], None),
-    ("4 ForAnyValue over an absent key", "for-any-value-absent", ["LimitInstanceTypesforNotebooks"], None),
-    ("5 deny-only endpoint policy", "deny-only", ["s3-deny-amazon-linux-repositories"], "endpoint"),
-    ("6 SourceIp through an endpoint", "source-ip-absent", ["EnableSageMakerStudioAccess-SourceIp"], None),
-    ("6 username of a role session", "username-absent", ["AmazonSageMakerPresignedUrlPolicy-username"], None),
-    ("7 older key names", "legacy-key", ["EncryptDomainStorage"], None),
+    ("1 ANDed Null tests", "deny-tests-anded", ["guardrails/LockDownStudioDomain"], None),
+    ("2 a namespace that never equals", "namespace-never-equal", ["guardrails/cloudwatch-metrics-sns-permissions"], None),
+    ("3 Allows with Null that OR", "allow-null-ors", ["guardrails/EncryptDomainStorage", "guardrails/EncryptDomainSharingS3Bucket"], None),
+    ("4 ForAnyValue over an absent key", "for-any-value-absent", ["guardrails/LimitInstanceTypesforNotebooks"], None),
+    ("5 deny-only endpoint policy", "deny-only", ["endpoint/s3-deny-amazon-linux-repositories"], "endpoint"),
+    ("6 SourceIp through an endpoint", "source-ip-absent", ["guardrails/EnableSageMakerStudioAccess-SourceIp"], None),
+    ("6 username of a role session", "username-absent", ["guardrails/AmazonSageMakerPresignedUrlPolicy-username"], None),
+    ("7 older key names", "legacy-key", ["guardrails/EncryptDomainStorage"], None),
 ]
 
 
