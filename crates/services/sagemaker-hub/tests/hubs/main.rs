@@ -5,6 +5,7 @@
 mod access;
 mod buckets;
 mod catalog;
+mod condition_keys;
 mod contents;
 mod documents;
 mod hubs;
