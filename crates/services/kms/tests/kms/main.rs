@@ -4,7 +4,6 @@
 
 mod aliases;
 mod ciphertexts;
-mod condition_keys;
 mod decisions;
 mod grants;
 mod keys;

@@ -5,7 +5,6 @@
 mod access;
 mod buckets;
 mod catalog;
-mod condition_keys;
 mod contents;
 mod documents;
 mod hubs;

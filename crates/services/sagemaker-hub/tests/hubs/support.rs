@@ -181,11 +181,6 @@ impl World {
         self.user(ACCOUNT, "admin", &[allow_all()])
     }
 
-    /// The routes, for tests that look at all of them.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
     pub async fn targets<Op>(&self, cx: &Cx, input: Op::Input) -> Result<Vec<Target>, ApiError>
     where
         Op: Operation,
