@@ -112,15 +112,22 @@ fn state_of_key(service: &Service, operation: &Operation, targets: &[Target], ac
 
 fn state_without_target(overlay: &Overlay, operation: &Operation, what: &str) -> State {
     let ours = overlay.operations.get(&operation.name);
-    if matches!(operation.authz, Authz::Custom) {
-        let own = ours.map(|ours| ours.custom_keys.as_slice()).unwrap_or_default();
-        if own.iter().chain(&overlay.service.custom_keys).any(|named| means(named, what)) {
-            return State::Custom;
-        }
+    let custom = matches!(operation.authz, Authz::Custom);
+    let named_in = |keys: &[String]| custom && keys.iter().any(|named| means(named, what));
+    if ours.is_some_and(|ours| named_in(&ours.custom_keys)) {
+        return State::Custom;
     }
-    let own = ours.and_then(|ours| ours.absent.get(what));
-    let rule = overlay.absent.iter().find(|absent| absent.is_for(what, &operation.name)).map(|absent| &absent.why);
-    own.or(rule).map_or(State::Missing, |why| State::Absent(why.clone()))
+    // What is said of this very operation goes before what is said of the service.
+    let mut rules: Vec<_> = overlay.absent.iter().filter(|absent| absent.is_for(what, &operation.name)).collect();
+    rules.sort_by_key(|absent| absent.only.is_empty());
+    let own = rules.first().filter(|absent| !absent.only.is_empty()).map(|absent| &absent.why);
+    if let Some(why) = ours.and_then(|ours| ours.absent.get(what)).or(own) {
+        return State::Absent(why.clone());
+    }
+    if named_in(&overlay.service.custom_keys) {
+        return State::Custom;
+    }
+    rules.first().map_or(State::Missing, |absent| State::Absent(absent.why.clone()))
 }
 
 /// Whether the input has `Tags` or `TagKeys`.
