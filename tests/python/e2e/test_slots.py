@@ -226,7 +226,7 @@ def test_what_a_caller_may_not_see_does_not_exist_for_it(server, account):
     sagemaker.create_hub(HubName="there", HubDescription="d")
     iam.create_user(UserName="there")
     iam.create_policy(PolicyName="there", PolicyDocument=json.dumps(allow("s3:*")))
-    bucket = f"there-{account.id}"
+    bucket = f"leak-{account.id}"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket=bucket, Key="there", Body=b"")
     nobody = account.new_user("nobody")
