@@ -36,6 +36,7 @@ pub(crate) async fn finish(
             answer.headers_mut().append(name, value);
         }
     }
+    answer.headers_mut().extend(std::mem::take(&mut *call.headers.lock()));
     (with_request_id(answer, &call.cx.request_id), error)
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Call {
     pub claimed_key: String,
     /// Why authentication failed; told as soon as s3s knows the operation.
     pub failure: Mutex<Option<ApiError>>,
+    /// Whether it is an upload by HTML form.
+    pub by_form: bool,
     /// What its signature says, for decisions.
     pub signed: Signed,
     pub operation: OnceLock<Operation>,
@@ -42,6 +44,8 @@ pub(crate) struct Call {
     /// Whether the begin record is in the journal.
     pub begun: AtomicBool,
     pub body: BodyState,
+    /// Headers for the answer, also where it is an error.
+    pub headers: Mutex<HeaderMap>,
 }
 
 /// What the body's wrapper and the handlers tell one another.
@@ -63,6 +67,12 @@ impl Call {
     /// A further target of the call, with the keys that every S3 target has.
     pub fn keyed(&self, target: Target, owner: Option<&AccountId>) -> Target {
         common_keys(target, &self.signed, owner)
+    }
+    /// Puts a header on the answer, whatever it will be.
+    pub fn tell(&self, name: &'static str, value: &str) {
+        if let Ok(value) = http::HeaderValue::from_str(value) {
+            self.headers.lock().insert(name, value);
+        }
     }
     pub fn mark_begun(&self) {
         self.begun.store(true, Ordering::Relaxed);

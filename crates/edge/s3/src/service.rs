@@ -14,7 +14,7 @@ use s3s::StdError;
 use s3s::service::S3ServiceBuilder;
 use stoa_audit::{Journal, Phase};
 use stoa_blob::BlobStore;
-use stoa_kernel::ports::{BucketConfiguration, Buckets, Objects, Uploads};
+use stoa_kernel::ports::{BucketConfiguration, Buckets, ObjectVersions, Objects, Uploads};
 use stoa_kernel::{ApiError, Connection, Platform};
 use stoa_sigv4::KeyCache;
 use stoa_types::{Region, Timestamp};
@@ -32,8 +32,8 @@ use crate::operations::Signed;
 use crate::payload;
 
 /// What the S3 service is to the edge.
-pub(crate) trait Backend: Buckets + Objects + Uploads + BucketConfiguration {}
-impl<T: Buckets + Objects + Uploads + BucketConfiguration> Backend for T {}
+pub(crate) trait Backend: Buckets + Objects + ObjectVersions + Uploads + BucketConfiguration {}
+impl<T: Buckets + Objects + ObjectVersions + Uploads + BucketConfiguration> Backend for T {}
 
 /// What an operator sets.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ impl std::fmt::Debug for S3Service {
 
 impl S3Service {
     /// The service over these parts.
-    pub fn new<B: Buckets + Objects + Uploads + BucketConfiguration + BucketConfiguration + 'static>(
+    pub fn new<B: Buckets + Objects + ObjectVersions + Uploads + BucketConfiguration + 'static>(
         settings: S3Settings,
         platform: Arc<Platform>,
         journal: Arc<dyn Journal>,
@@ -158,6 +158,7 @@ impl S3Service {
             auth_type,
             claimed_key,
             failure: failure.into(),
+            by_form: false,
             signed,
             operation: Default::default(),
             bucket: Default::default(),
@@ -167,6 +168,7 @@ impl S3Service {
             refusal: Default::default(),
             begun: Default::default(),
             body: BodyState::default(),
+            headers: Default::default(),
         });
         let method = parts.method.clone();
         let answer = match payload {

@@ -6,8 +6,8 @@ use stoa_kernel::ApiError;
 use stoa_kernel::ports::{BodyChecks, ClaimedPart, CompleteUpload, PartRecord, UploadName, UploadRecord, WriteObject};
 
 use super::convert::{
-    algorithm_name, asked_algorithm, attributes, body_checks, check_write, checksum_headers, checksum_type, etag, long,
-    owner, put_checksum, time, write_condition,
+    algorithm_name, asked_algorithm, attributes, body_checks, check_write, checksum_headers, checksum_type, etag,
+    expiration, long, owner, put_checksum, time, write_condition,
 };
 use super::objects::{incoming, source};
 use super::read::{Conditions, bytes};
@@ -116,6 +116,7 @@ pub(super) async fn copy_part(api: &Api, request: Request<UploadPartCopyInput>) 
     };
     let expected = input.expected_source_bucket_owner.as_deref();
     let record = source(api, &call, &input.copy_source, expected, conditions).await.map_err(fail)?;
+    let source_version = record.version.clone();
     let (start, length) = copied_range(input.copy_source_range.as_deref(), record.entry.size).map_err(fail)?;
     let body = bytes(api, &record, start, length).await.map_err(fail)?;
     let number = part_number(input.part_number).map_err(fail)?;
@@ -128,7 +129,11 @@ pub(super) async fn copy_part(api: &Api, request: Request<UploadPartCopyInput>) 
         ..Default::default()
     };
     put_checksum!(result, &part.checksum);
-    Ok(S3Response::new(UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() }))
+    Ok(S3Response::new(UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        copy_source_version_id: source_version,
+        ..Default::default()
+    }))
 }
 
 /// A part with its claimed checksum, whichever member that stands in.
@@ -169,6 +174,8 @@ pub(super) async fn complete(
     let record = api.0.backend.complete_upload(&call.cx, call.permit()?, &upload, complete).await.map_err(fail)?;
     let mut output = CompleteMultipartUploadOutput {
         e_tag: Some(etag(&record.entry.etag)),
+        expiration: expiration(&record),
+        version_id: record.version,
         location: Some(format!("{}/{}/{}", call.cx.connection.base_url, upload.bucket, upload.key)),
         bucket: Some(upload.bucket),
         key: Some(upload.key),
