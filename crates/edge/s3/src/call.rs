@@ -18,6 +18,9 @@ pub(crate) enum AuthType {
     Query,
     /// A presigned URL of Signature Version 2.
     QueryVersion2,
+    /// The policy of an HTML form, with the version of its signature.
+    Form,
+    FormVersion2,
     None,
 }
 
@@ -60,6 +63,26 @@ pub(crate) struct BodyState {
 }
 
 impl Call {
+    /// A call of which authentication has said its word.
+    pub fn new(cx: Cx, auth_type: AuthType, claimed_key: String, failure: Option<ApiError>, signed: Signed) -> Call {
+        Call {
+            cx,
+            auth_type,
+            claimed_key,
+            failure: failure.into(),
+            by_form: false,
+            signed,
+            operation: OnceLock::new(),
+            bucket: OnceLock::new(),
+            key: OnceLock::new(),
+            owner: OnceLock::new(),
+            permit: OnceLock::new(),
+            refusal: Mutex::default(),
+            begun: AtomicBool::new(false),
+            body: BodyState::default(),
+            headers: Mutex::default(),
+        }
+    }
     /// The proof that the call was allowed.
     pub fn permit(&self) -> S3Result<&Permit> {
         self.permit.get().ok_or_else(|| S3Error::with_message(S3ErrorCode::InternalError, "the call was not decided"))

@@ -99,6 +99,14 @@ impl Operation {
     pub fn named(name: &str) -> Option<Operation> {
         TABLE.iter().find(|row| row.name == name).cloned()
     }
+    /// An upload by form that does not become a `PutObject`.
+    pub fn of_form() -> Operation {
+        row("PutObject", "s3:PutObject", On::Object, true, false)
+    }
+    /// A preflight, which nobody signs and nothing decides but the bucket's rules.
+    pub fn of_preflight() -> Operation {
+        row("PreflightRequest", "", On::Bucket, false, false)
+    }
     /// The row that stands for an operation which is not served: it changes nothing.
     pub fn not_served(name: &str) -> Operation {
         Operation { name: Cow::Owned(name.to_owned()), ..row("", "", On::Bucket, false, true) }
@@ -179,7 +187,7 @@ impl Signed {
         let date = match auth_type {
             AuthType::Header => header("x-amz-date"),
             AuthType::Query => query().map(decoded),
-            AuthType::QueryVersion2 | AuthType::None => None,
+            AuthType::QueryVersion2 | AuthType::Form | AuthType::FormVersion2 | AuthType::None => None,
         };
         let signed_at = date.and_then(|date| Timestamp::parse_amz_date(&date).ok());
         let age = signed_at.map(|at| now.millis().saturating_sub(at.millis()).max(0));
@@ -206,6 +214,8 @@ pub(crate) fn common_keys(target: Target, signed: &Signed, owner: Option<&Accoun
         AuthType::Header => ("REST-HEADER", "AWS4-HMAC-SHA256"),
         AuthType::Query => ("REST-QUERY-STRING", "AWS4-HMAC-SHA256"),
         AuthType::QueryVersion2 => ("REST-QUERY-STRING", "AWS"),
+        AuthType::Form => ("POST", "AWS4-HMAC-SHA256"),
+        AuthType::FormVersion2 => ("POST", "AWS"),
         AuthType::None => return target,
     };
     target.with_key("s3:authType", form).with_key("s3:signatureversion", version)

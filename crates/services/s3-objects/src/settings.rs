@@ -8,6 +8,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use stoa_kernel::ports::{BucketConfiguration, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange};
 use stoa_kernel::{ApiError, Cx, Permit};
+use stoa_models_authz::lint_catalog;
+use stoa_policy::Slot;
+use stoa_policy::lint::{Holder, Subject, lint};
 use stoa_store::{Document, Expect, StoreError, Transaction};
 
 use crate::documents::{Bucket, BucketBody, ObjectBody, PublicAccess, object_key};
@@ -57,6 +60,16 @@ fn changed(bucket: &Bucket, change: &SettingChange) -> Result<BucketBody, ApiErr
         SettingChange::Ownership(there) => body.ownership_deleted = !there,
     }
     Ok(body)
+}
+
+/// What is likely wrong with a policy that was saved, as warnings of the call. Never changes the answer.
+fn warn(cx: &Cx, text: &str) {
+    let subject = Subject { slot: Slot::Resource, holder: Holder::Unknown };
+    let mut found = lint(text, subject, lint_catalog());
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    for finding in found {
+        cx.note_warning(format!("Policy: {} at {}: {}", finding.code.name(), finding.path, finding.message));
+    }
 }
 
 /// Refuses tags that S3 does not take.
@@ -119,7 +132,13 @@ impl BucketConfiguration for S3Objects {
             let document = found.document.with_body(cx.now, &body).map_err(store_failed)?;
             match self.store.commit(Transaction::new().update(document)).await {
                 Err(StoreError::Conflict { .. }) => {}
-                result => return result.map_err(store_failed),
+                Err(error) => return Err(store_failed(error)),
+                Ok(()) => {
+                    if let SettingChange::Policy(Some(text)) = &change {
+                        warn(cx, text);
+                    }
+                    return Ok(());
+                }
             }
         }
         Err(aborted())
