@@ -237,6 +237,9 @@ pub(crate) fn body(pieces: Pieces, call: &Arc<crate::call::Call>) -> s3s::Body {
 /// All but slashes and what is plain.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
+/// All but what is plain.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// The tags of the form, which are a document there, as the header has them.
 fn tagging(document: &str) -> Result<HeaderValue, ApiError> {
     use s3s::xml::{Deserialize, Deserializer};
@@ -260,7 +263,7 @@ impl After {
         }
         let (mut parts, _) = answer.into_parts();
         let etag = parts.headers.get(ETAG).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let encoded = |text: &str| utf8_percent_encode(text, QUERY).to_string();
         let location = format!("{}/{}/{}", self.base_url, self.bucket, utf8_percent_encode(&self.key, PATH));
         parts.headers.remove(CONTENT_LENGTH);
         parts.headers.remove(CONTENT_TYPE);
