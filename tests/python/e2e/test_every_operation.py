@@ -256,6 +256,16 @@ def bucket_tags(w, n):
     w.s3.put_bucket_tagging(Bucket=n, Tagging={"TagSet": TAGS})
 
 
+def lifecycle(w, n):
+    bucket(w, n)
+    w.s3.put_bucket_lifecycle_configuration(Bucket=n, LifecycleConfiguration=LIFECYCLE)
+
+
+def cors(w, n):
+    bucket(w, n)
+    w.s3.put_bucket_cors(Bucket=n, CORSConfiguration=CORS)
+
+
 def saml(w, n):
     w.iam.create_saml_provider(Name=n, SAMLMetadataDocument=METADATA, Tags=TAGS)
 
@@ -353,6 +363,9 @@ def root(w):
 
 
 ROOT_TYPES = {"SERVICE_CONTROL_POLICY"}
+LIFECYCLE = {"Rules": [{"Status": "Enabled", "Filter": {"Prefix": "a/"}, "Expiration": {"Days": 1}}]}
+CORS = {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["https://a.example"]}]}
+OWNERSHIP = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
 SCP = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*"}]})
 
 
@@ -757,6 +770,18 @@ CASES = {
     "s3:PutObject": case(bucket, Bucket="$n", Key="k", Body=b"x", Tagging="team=one"),
     "s3:PutObjectTagging": case(object_, Bucket="$n", Key="k", Tagging={"TagSet": TAGS}),
     "s3:PutPublicAccessBlock": case(bucket, Bucket="$n", PublicAccessBlockConfiguration=BLOCK),
+    "s3:DeleteBucketCors": case(cors, Bucket="$n"),
+    "s3:DeleteBucketLifecycle": case(lifecycle, Bucket="$n"),
+    "s3:DeleteBucketOwnershipControls": case(bucket, Bucket="$n"),
+    "s3:GetBucketCors": case(cors, Bucket="$n"),
+    "s3:GetBucketLifecycleConfiguration": case(lifecycle, Bucket="$n"),
+    "s3:GetBucketNotificationConfiguration": case(bucket, Bucket="$n"),
+    "s3:ListObjectVersions": case(bucket, Bucket="$n", Prefix="a"),
+    "s3:PutBucketCors": case(bucket, Bucket="$n", CORSConfiguration=CORS),
+    "s3:PutBucketLifecycleConfiguration": case(bucket, Bucket="$n", LifecycleConfiguration=LIFECYCLE),
+    "s3:PutBucketNotificationConfiguration": case(bucket, Bucket="$n", NotificationConfiguration={"EventBridgeConfiguration": {}}),
+    "s3:PutBucketOwnershipControls": case(bucket, Bucket="$n", OwnershipControls=OWNERSHIP),
+    "s3:PutBucketVersioning": case(bucket, Bucket="$n", VersioningConfiguration={"Status": "Enabled"}),
     "s3:UploadPart": case(upload, Bucket="$n", Key="k", PartNumber=1, Body=b"x", UploadId="u"),
     "s3:UploadPartCopy": case(copied_part, Bucket="$n", Key="copy", PartNumber=1, CopySource="$n/k", UploadId="u"),
     "sagemaker:AddTags": case(hub, ResourceArn=HUB_ARN, Tags=TAGS),

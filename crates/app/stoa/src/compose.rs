@@ -21,13 +21,14 @@ use stoa_oidc_keys::OidcKeys;
 use stoa_runtime::Runtime;
 use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 use stoa_s3::{S3Service, S3Settings};
-use stoa_s3_objects::{CombinedSource, S3Objects};
+use stoa_s3_objects::{CombinedSource, LifecycleReconciler, S3Objects};
 use stoa_sagemaker_hosting::{EndpointReconciler, Hosting, HostingParts};
 use stoa_sagemaker_hub::{Catalog, Hubs, HubsParts};
 use stoa_seal::SealingKey;
 use stoa_store::{PageTokens, Store};
 use stoa_store_sqlite::{Settings, SqliteStore};
 use stoa_types::{AccountId, Clock, IdSource};
+use stoa_webhooks::Dispatcher;
 use stoa_work::{Nudge, Worker};
 
 use crate::clock::{SystemClock, SystemIds};
@@ -59,6 +60,8 @@ pub struct Stoa {
     pub runtime: Arc<dyn Runtime>,
     pub endpoints: Worker,
     pub keys: Worker,
+    pub lifecycle: Worker,
+    pub events: Worker,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdSource>,
     pub management_account: AccountId,
@@ -121,6 +124,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     iam.set_issuer_keys(Arc::new(OidcKeys::new(config.oidc_keys.clone(), Arc::clone(&base.clock))));
     iam.resume_deletions().await?;
     let registry = registry(&iam, &hubs, &hosting, &kms, &insight)?;
+    let (lifecycle, events) = (lifecycle(&base, &objects), events(&base, config));
     let s3 = s3_service(config, &platform, &journal, objects, &base)?;
     let gateway_config = GatewayConfig {
         allow_tunnel: config.allow_tunnel.clone(),
@@ -147,6 +151,8 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         runtime,
         endpoints,
         keys,
+        lifecycle,
+        events,
         clock: base.clock,
         ids: base.ids,
         management_account: organization.management_account,
@@ -189,6 +195,16 @@ fn s3_service(
         body_idle: S3_BODY_IDLE,
     };
     Ok(S3Service::new(settings, Arc::clone(platform), Arc::clone(journal), objects, Arc::clone(&base.blobs)))
+}
+
+fn lifecycle(base: &Base, objects: &Arc<S3Objects>) -> Worker {
+    let reconciler = LifecycleReconciler::new(Arc::clone(objects), Arc::clone(&base.clock), Arc::clone(&base.ids));
+    Worker::new(Arc::new(reconciler), Arc::clone(&base.clock), LifecycleReconciler::PERIOD, Nudge::new())
+}
+
+fn events(base: &Base, config: &Config) -> Worker {
+    let dispatcher = Dispatcher::new(Arc::clone(&base.store), Arc::clone(&base.clock), config.webhooks.clone());
+    Worker::new(Arc::new(dispatcher), Arc::clone(&base.clock), Dispatcher::PERIOD, Nudge::new())
 }
 
 fn kms(base: &Base) -> (Arc<Kms>, Worker) {

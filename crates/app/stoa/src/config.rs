@@ -12,6 +12,9 @@
 //! [images]                                  # image URIs of this site: exact, or up to a final *
 //! "123456789012.dkr.ecr.us-west-2.amazonaws.com/own:*" = "inference"
 //!
+//! [events]
+//! webhooks = ["https://hooks.example.com/s"] # where events are posted (docs/operators/events.md)
+//!
 //! [[vpc_endpoints]]                         # a listener of its own for each VPC endpoint
 //! id = "vpce-0a1b2c3d"
 //! vpc = "vpc-0a1b2c3d"
@@ -29,6 +32,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use stoa_oidc_keys::Pin;
 use stoa_types::Region;
+use stoa_webhooks::Webhook;
 
 use crate::images::INFERENCE;
 use crate::vpc_endpoints::{EndpointConfig, RawEndpoint};
@@ -45,6 +49,14 @@ struct RawConfig {
     vpc_endpoints: Vec<RawEndpoint>,
     oidc_discovery: Option<bool>,
     oidc_keys: Vec<RawIssuer>,
+    events: RawEvents,
+}
+
+/// Where events go.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawEvents {
+    webhooks: Vec<String>,
 }
 
 /// The pinned keys of an OpenID Connect issuer.
@@ -67,6 +79,7 @@ pub struct Config {
     pub sample_catalog: bool,
     pub vpc_endpoints: Vec<EndpointConfig>,
     pub oidc_keys: stoa_oidc_keys::Settings,
+    pub webhooks: Vec<Webhook>,
 }
 
 /// What is wrong with a configuration, all of it.
@@ -108,6 +121,7 @@ impl Config {
         }
         let vpc_endpoints = endpoints(raw.vpc_endpoints, file, &mut problems);
         let oidc_keys = issuers(raw.oidc_discovery, raw.oidc_keys, &mut problems);
+        let webhooks = webhooks(&raw.events.webhooks, &mut problems);
         match address {
             Some(listen) if problems.is_empty() => Ok(Config {
                 data_dir: data_dir.to_path_buf(),
@@ -118,6 +132,7 @@ impl Config {
                 sample_catalog,
                 vpc_endpoints,
                 oidc_keys,
+                webhooks,
             }),
             _ => Err(ConfigError(problems)),
         }
@@ -133,6 +148,21 @@ fn endpoints(raw: Vec<RawEndpoint>, file: Option<&Path>, problems: &mut Vec<Stri
             problems.push(format!("[[vpc_endpoints]] `{}` is there twice", endpoint.id));
         }
         checked.push(endpoint);
+    }
+    checked
+}
+
+/// Where events are posted.
+fn webhooks(urls: &[String], problems: &mut Vec<String>) -> Vec<Webhook> {
+    let mut checked: Vec<Webhook> = Vec::with_capacity(urls.len());
+    for url in urls {
+        match Webhook::parse(url) {
+            Ok(_) if checked.iter().any(|other| other.url() == url) => {
+                problems.push(format!("[events] webhooks: `{url}` is there twice"));
+            }
+            Ok(webhook) => checked.push(webhook),
+            Err(error) => problems.push(format!("[events] webhooks: {error}")),
+        }
     }
     checked
 }
@@ -195,11 +225,14 @@ mod tests {
         let file = dir.path().join("stoa.toml");
         let issuers =
             "[[oidc_keys]]\nissuer = \"http://a\"\njwks_file = \"/nowhere\"\n[[oidc_keys]]\nissuer = \"https://b\"\n";
-        std::fs::write(&file, format!("{issuers}[images]\n\"a\" = \"nothing\"\n")).unwrap();
+        let events = "[events]\nwebhooks = [\"ftp://a\", \"http://b/\", \"http://b/\"]\n";
+        std::fs::write(&file, format!("{issuers}{events}[images]\n\"a\" = \"nothing\"\n")).unwrap();
         let error = Config::load(dir.path(), "nowhere", &["Mars".to_owned()], Some(&file), true).unwrap_err();
         let text = error.to_string();
         for part in [
-            "6 problem",
+            "8 problem",
+            "`ftp://a` is no http",
+            "`http://b/` is there twice",
             "begins with https",
             "no file /nowhere",
             "needs either",

@@ -87,6 +87,8 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
 fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskGroup) -> Result<(), Box<dyn Error>> {
     stoa.endpoints.start(tasks);
     stoa.keys.start(tasks);
+    stoa.lifecycle.start(tasks);
+    stoa.events.start(tasks);
     let (iam, token) = (Arc::clone(&stoa.iam), tasks.token());
     tasks.spawn("iam-key-uses", async move {
         loop {

@@ -16,4 +16,4 @@ pub use keys::KeyCache;
 pub use parse::{Form, SignatureRequest, parse_credential};
 pub use payload::{PayloadMode, UNSIGNED_PAYLOAD, payload_hash};
 pub use sign::{Signer, presign, sign_headers};
-pub use verify::{RequestParts, verify};
+pub use verify::{RequestParts, verify, verify_text};

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 
 use crate::canonical::{CanonicalInput, Encoding, unsigned_headers, write_canonical_request};
 use crate::error::SigError;
-use crate::keys::{HmacSha256, KeyCache, derive};
+use crate::keys::{HmacSha256, KeyCache, KeyScope, derive};
 use crate::parse::{ALGORITHM, Form, SignatureRequest};
 
 const SKEW_MILLIS: i64 = 15 * 60 * 1000;
@@ -61,6 +61,15 @@ pub fn verify(
         }
     }
     Err(mismatch(request, parts, payload_hash))
+}
+
+/// Whether a signature (hexadecimal) is over this very text, in a scope of day, region and service: the policy of an
+/// HTML form is signed so. Constant in time.
+pub fn verify_text(secret: &Secret, [date, region, service]: [&str; 3], text: &str, signature: &str) -> bool {
+    let mut key = derive(KeyScope { access_key_id: "", date, region, service }, secret);
+    key.update(text.as_bytes());
+    let expected = hex::encode(key.finalize().into_bytes());
+    expected.as_bytes().ct_eq(signature.as_bytes()).into()
 }
 
 fn canonical_input<'a>(

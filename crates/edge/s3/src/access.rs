@@ -11,7 +11,7 @@ use stoa_kernel::{ApiError, PrincipalIdentity};
 
 use crate::audit;
 use crate::call::{Call, call_of};
-use crate::operations::{Asked, Operation, targets};
+use crate::operations::{Asked, Operation, targets, version_id};
 use crate::service::SharedInner;
 
 /// s3s has access checked only where it has an authentication; ours is done before, so this one knows nobody.
@@ -61,7 +61,10 @@ impl Access {
             let _ = call.owner.set(record.owner);
         }
         let existing_tags = match (operation.looks_at_tags(), path.as_object()) {
-            (true, Some((bucket, key))) => self.0.backend.object_tags(bucket, key).await?,
+            (true, Some(name)) => {
+                let version = version_id(context.uri())?;
+                self.0.backend.object_tags(name, version.as_deref()).await?
+            }
             _ => None,
         };
         // A listing of buckets is of the caller's own.

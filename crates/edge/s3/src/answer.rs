@@ -36,6 +36,7 @@ pub(crate) async fn finish(
             answer.headers_mut().append(name, value);
         }
     }
+    answer.headers_mut().extend(std::mem::take(&mut *call.headers.lock()));
     (with_request_id(answer, &call.cx.request_id), error)
 }
 
@@ -112,7 +113,7 @@ fn document(code: &str, message: &str, call: &Call) -> String {
     text
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

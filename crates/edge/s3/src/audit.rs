@@ -63,6 +63,8 @@ fn additional(call: &Call) -> Json {
         AuthType::Header => Some(("AuthHeader", "SigV4")),
         AuthType::Query => Some(("QueryString", "SigV4")),
         AuthType::QueryVersion2 => Some(("QueryString", "SigV2")),
+        AuthType::Form => Some(("HtmlForm", "SigV4")),
+        AuthType::FormVersion2 => Some(("HtmlForm", "SigV2")),
         AuthType::None => None,
     };
     if let Some((method, version)) = method {

@@ -8,11 +8,14 @@ use http::HeaderMap;
 use http::request::Parts;
 use stoa_kernel::ports::Credential;
 use stoa_kernel::{ApiError, Cx, Principal};
-use stoa_sigv4::{Dialect, Form, PayloadMode, RequestParts, SigError, SignatureRequest, parse_credential, verify};
+use stoa_sigv4::{
+    Dialect, Form, PayloadMode, RequestParts, SigError, SignatureRequest, parse_credential, verify, verify_text,
+};
 use stoa_types::{Partition, Region, Secret};
 
 use crate::call::AuthType;
 use crate::chunked::ChunkKey;
+use crate::form::{self, Claim, ClaimKind, Fields};
 use crate::service::{Inner, ServerCall};
 use crate::signature_v2::{self, Presigned};
 
@@ -89,6 +92,56 @@ async fn credential(inner: &Inner, key: &str, token: Option<&str>) -> Result<Arc
         (Some(expected), Some(given)) if *expected == Secret::new(given) => Ok(found),
         _ => Err(told(SigError::InvalidToken)),
     }
+}
+
+/// Who signed the policy of a form.
+pub(crate) async fn authenticate_form(
+    inner: &Inner,
+    parts: &Parts,
+    server: &ServerCall,
+    fields: &Fields,
+) -> Authenticated {
+    let claim = match form::claim(fields) {
+        Ok(Some(claim)) => claim,
+        Ok(None) => return failed(inner, parts, server, String::new(), told(SigError::MissingAuthenticationToken)),
+        Err(error) => return failed(inner, parts, server, String::new(), error),
+    };
+    let auth_type = match claim.kind {
+        ClaimKind::Version4 { .. } => AuthType::Form,
+        ClaimKind::Version2 { .. } => AuthType::FormVersion2,
+    };
+    let proved = prove_form(inner, server, &claim).await;
+    concluded(inner, parts, server, auth_type, claim.access_key_id.to_owned(), proved)
+}
+
+async fn prove_form(inner: &Inner, server: &ServerCall, claim: &Claim<'_>) -> Result<Proved, ApiError> {
+    let region = match &claim.kind {
+        ClaimKind::Version2 { .. } => Some(inner.settings.default_region.clone()),
+        ClaimKind::Version4 { scope: [_, region, "s3"], .. } => inner.settings.region(region),
+        ClaimKind::Version4 { .. } => None,
+    };
+    let region = region.ok_or_else(|| {
+        let text = "The credential of the form is not for this service, or for a region that is not served";
+        ApiError::new("InvalidArgument", 400, text)
+    })?;
+    let credential = credential(inner, claim.access_key_id, claim.session_token).await?;
+    let genuine = match &claim.kind {
+        ClaimKind::Version2 { signature } => {
+            signature_v2::signs(&credential.secret, claim.policy.as_bytes(), signature)
+        }
+        ClaimKind::Version4 { scope: [day, region, service], date, signature } => {
+            date.starts_with(day) && verify_text(&credential.secret, [day, region, service], claim.policy, signature)
+        }
+    };
+    if !genuine {
+        let text = "The request signature we calculated does not match the signature you provided. Check your key and \
+                    signing method.";
+        return Err(ApiError::new("SignatureDoesNotMatch", 403, text));
+    }
+    if credential.expires_at.is_some_and(|end| end <= server.now) {
+        return Err(told(SigError::ExpiredToken));
+    }
+    Ok((Arc::clone(&credential.principal), region, (PayloadMode::Unsigned, None)))
 }
 
 async fn prove_version_2(

@@ -18,6 +18,9 @@ pub(crate) enum AuthType {
     Query,
     /// A presigned URL of Signature Version 2.
     QueryVersion2,
+    /// The policy of an HTML form, with the version of its signature.
+    Form,
+    FormVersion2,
     None,
 }
 
@@ -31,6 +34,8 @@ pub(crate) struct Call {
     pub claimed_key: String,
     /// Why authentication failed; told as soon as s3s knows the operation.
     pub failure: Mutex<Option<ApiError>>,
+    /// Whether it is an upload by HTML form.
+    pub by_form: bool,
     /// What its signature says, for decisions.
     pub signed: Signed,
     pub operation: OnceLock<Operation>,
@@ -42,6 +47,8 @@ pub(crate) struct Call {
     /// Whether the begin record is in the journal.
     pub begun: AtomicBool,
     pub body: BodyState,
+    /// Headers for the answer, also where it is an error.
+    pub headers: Mutex<HeaderMap>,
 }
 
 /// What the body's wrapper and the handlers tell one another.
@@ -56,6 +63,26 @@ pub(crate) struct BodyState {
 }
 
 impl Call {
+    /// A call of which authentication has said its word.
+    pub fn new(cx: Cx, auth_type: AuthType, claimed_key: String, failure: Option<ApiError>, signed: Signed) -> Call {
+        Call {
+            cx,
+            auth_type,
+            claimed_key,
+            failure: failure.into(),
+            by_form: false,
+            signed,
+            operation: OnceLock::new(),
+            bucket: OnceLock::new(),
+            key: OnceLock::new(),
+            owner: OnceLock::new(),
+            permit: OnceLock::new(),
+            refusal: Mutex::default(),
+            begun: AtomicBool::new(false),
+            body: BodyState::default(),
+            headers: Mutex::default(),
+        }
+    }
     /// The proof that the call was allowed.
     pub fn permit(&self) -> S3Result<&Permit> {
         self.permit.get().ok_or_else(|| S3Error::with_message(S3ErrorCode::InternalError, "the call was not decided"))
@@ -63,6 +90,12 @@ impl Call {
     /// A further target of the call, with the keys that every S3 target has.
     pub fn keyed(&self, target: Target, owner: Option<&AccountId>) -> Target {
         common_keys(target, &self.signed, owner)
+    }
+    /// Puts a header on the answer, whatever it will be.
+    pub fn tell(&self, name: &'static str, value: &str) {
+        if let Ok(value) = http::HeaderValue::from_str(value) {
+            self.headers.lock().insert(name, value);
+        }
     }
     pub fn mark_begun(&self) {
         self.begun.store(true, Ordering::Relaxed);

@@ -11,6 +11,8 @@ mod audit;
 mod authenticate;
 mod call;
 mod chunked;
+mod cors;
+mod form;
 mod host;
 mod operations;
 mod payload;

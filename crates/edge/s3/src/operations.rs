@@ -48,6 +48,15 @@ const TABLE: &[Operation] = &[
     row("HeadBucket", "s3:ListBucket", On::Bucket, false, true),
     row("GetBucketLocation", "s3:GetBucketLocation", On::Bucket, false, true),
     row("GetBucketVersioning", "s3:GetBucketVersioning", On::Bucket, false, true),
+    row("PutBucketVersioning", "s3:PutBucketVersioning", On::Bucket, true, true),
+    row("GetBucketLifecycleConfiguration", "s3:GetLifecycleConfiguration", On::Bucket, false, true),
+    row("PutBucketLifecycleConfiguration", "s3:PutLifecycleConfiguration", On::Bucket, true, true),
+    row("DeleteBucketLifecycle", "s3:PutLifecycleConfiguration", On::Bucket, true, true),
+    row("GetBucketCors", "s3:GetBucketCORS", On::Bucket, false, true),
+    row("PutBucketCors", "s3:PutBucketCORS", On::Bucket, true, true),
+    row("DeleteBucketCors", "s3:PutBucketCORS", On::Bucket, true, true),
+    row("GetBucketNotificationConfiguration", "s3:GetBucketNotification", On::Bucket, false, true),
+    row("PutBucketNotificationConfiguration", "s3:PutBucketNotification", On::Bucket, true, true),
     row("GetBucketPolicy", "s3:GetBucketPolicy", On::Bucket, false, true),
     row("PutBucketPolicy", "s3:PutBucketPolicy", On::Bucket, true, true),
     row("DeleteBucketPolicy", "s3:DeleteBucketPolicy", On::Bucket, true, true),
@@ -56,6 +65,8 @@ const TABLE: &[Operation] = &[
     row("PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock", On::Bucket, true, true),
     row("DeletePublicAccessBlock", "s3:PutBucketPublicAccessBlock", On::Bucket, true, true),
     row("GetBucketOwnershipControls", "s3:GetBucketOwnershipControls", On::Bucket, false, true),
+    row("PutBucketOwnershipControls", "s3:PutBucketOwnershipControls", On::Bucket, true, true),
+    row("DeleteBucketOwnershipControls", "s3:PutBucketOwnershipControls", On::Bucket, true, true),
     row("GetBucketAcl", "s3:GetBucketAcl", On::Bucket, false, true),
     row("GetBucketTagging", "s3:GetBucketTagging", On::Bucket, false, true),
     row("PutBucketTagging", "s3:PutBucketTagging", On::Bucket, true, true),
@@ -67,6 +78,7 @@ const TABLE: &[Operation] = &[
     row("GetObjectAcl", "s3:GetObjectAcl", On::Object, false, false),
     row("ListObjects", "s3:ListBucket", On::Bucket, false, false),
     row("ListObjectsV2", "s3:ListBucket", On::Bucket, false, false),
+    row("ListObjectVersions", "s3:ListBucketVersions", On::Bucket, false, false),
     row("ListMultipartUploads", "s3:ListBucketMultipartUploads", On::Bucket, false, false),
     row("GetObject", "s3:GetObject", On::Object, false, false),
     row("HeadObject", "s3:GetObject", On::Object, false, false),
@@ -87,6 +99,14 @@ impl Operation {
     pub fn named(name: &str) -> Option<Operation> {
         TABLE.iter().find(|row| row.name == name).cloned()
     }
+    /// An upload by form that does not become a `PutObject`.
+    pub fn of_form() -> Operation {
+        row("PutObject", "s3:PutObject", On::Object, true, false)
+    }
+    /// A preflight, which nobody signs and nothing decides but the bucket's rules.
+    pub fn of_preflight() -> Operation {
+        row("PreflightRequest", "", On::Bucket, false, false)
+    }
     /// The row that stands for an operation which is not served: it changes nothing.
     pub fn not_served(name: &str) -> Operation {
         Operation { name: Cow::Owned(name.to_owned()), ..row("", "", On::Bucket, false, true) }
@@ -101,6 +121,19 @@ impl Operation {
         matches!(&*self.name, "ListParts" | "AbortMultipartUpload")
             || self.name.contains("UploadPart")
             || self.name.contains("MultipartUpload")
+    }
+    /// The action that it is on a version by its id; its own, where it takes no such id.
+    fn action_on_version(&self) -> &'static str {
+        match &*self.name {
+            "GetObject" | "HeadObject" => "s3:GetObjectVersion",
+            "DeleteObject" => "s3:DeleteObjectVersion",
+            "GetObjectTagging" => "s3:GetObjectVersionTagging",
+            "PutObjectTagging" => "s3:PutObjectVersionTagging",
+            "DeleteObjectTagging" => "s3:DeleteObjectVersionTagging",
+            "GetObjectAttributes" => "s3:GetObjectVersionAttributes",
+            "GetObjectAcl" => "s3:GetObjectVersionAcl",
+            _ => self.action,
+        }
     }
     /// Whether `x-amz-tagging` tags what it makes.
     fn writes_tags(&self) -> bool {
@@ -154,7 +187,7 @@ impl Signed {
         let date = match auth_type {
             AuthType::Header => header("x-amz-date"),
             AuthType::Query => query().map(decoded),
-            AuthType::QueryVersion2 | AuthType::None => None,
+            AuthType::QueryVersion2 | AuthType::Form | AuthType::FormVersion2 | AuthType::None => None,
         };
         let signed_at = date.and_then(|date| Timestamp::parse_amz_date(&date).ok());
         let age = signed_at.map(|at| now.millis().saturating_sub(at.millis()).max(0));
@@ -181,6 +214,8 @@ pub(crate) fn common_keys(target: Target, signed: &Signed, owner: Option<&Accoun
         AuthType::Header => ("REST-HEADER", "AWS4-HMAC-SHA256"),
         AuthType::Query => ("REST-QUERY-STRING", "AWS4-HMAC-SHA256"),
         AuthType::QueryVersion2 => ("REST-QUERY-STRING", "AWS"),
+        AuthType::Form => ("POST", "AWS4-HMAC-SHA256"),
+        AuthType::FormVersion2 => ("POST", "AWS"),
         AuthType::None => return target,
     };
     target.with_key("s3:authType", form).with_key("s3:signatureversion", version)
@@ -223,11 +258,16 @@ pub(crate) fn targets(operation: &Operation, asked: &Asked<'_>) -> Result<Vec<Ta
         (_, _, Some(bucket)) => bucket_arn(asked.cx, bucket),
         (_, _, None) => "*".to_owned(),
     };
-    let action = match operation.action {
-        "" => format!("s3:{}", operation.name).into(),
-        action => Cow::Borrowed(action),
+    let version = version_id(asked.uri)?;
+    let action = match (operation.action, &version) {
+        ("", _) => format!("s3:{}", operation.name).into(),
+        (action, None) => Cow::Borrowed(action),
+        (_, Some(_)) => Cow::Borrowed(operation.action_on_version()),
     };
     let mut target = header_keys(common_keys(Target::new(action, resource), asked.signed, asked.owner), asked.headers);
+    if let Some(version) = &version {
+        target = target.with_key("s3:VersionId", version.as_str());
+    }
     if operation.action == "s3:PutObject" {
         // Starting an upload and its parts make no object; ending it does.
         let creates = operation.name == "CompleteMultipartUpload" || !operation.is_upload();
@@ -243,8 +283,8 @@ pub(crate) fn targets(operation: &Operation, asked: &Asked<'_>) -> Result<Vec<Ta
     }
     if operation.name == "GetObjectAttributes" {
         // Reading what an object is made of is reading it.
-        let read =
-            Target { action: "s3:GetObject".into(), resource: target.resource.clone(), keys: target.keys.clone() };
+        let read = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+        let read = Target { action: read.into(), resource: target.resource.clone(), keys: target.keys.clone() };
         return Ok(vec![read, target]);
     }
     match header_tags(asked.headers)? {
@@ -338,16 +378,19 @@ fn query_value(query: &str, wanted: &str) -> Result<Option<String>, ApiError> {
     Ok(found)
 }
 
+/// The version that a request names.
+pub(crate) fn version_id(uri: &Uri) -> Result<Option<String>, ApiError> {
+    query_value(uri.query().unwrap_or(""), "versionId")
+}
+
 fn decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
-/// Bucket and key of a copy's source.
-pub(crate) fn copy_source(source: &CopySource) -> Result<(&str, &str), ApiError> {
+/// Bucket, key and version of a copy's source.
+pub(crate) fn copy_source(source: &CopySource) -> Result<(&str, &str, Option<&str>), ApiError> {
     match source {
-        CopySource::Bucket { bucket, key, version_id: None } => Ok((bucket, key)),
-        CopySource::Bucket { bucket, key, version_id: Some(version) } if &**version == "null" => Ok((bucket, key)),
-        CopySource::Bucket { .. } => Err(ApiError::new("NoSuchVersion", 404, "The specified version does not exist.")),
+        CopySource::Bucket { bucket, key, version_id } => Ok((bucket, key, version_id.as_deref())),
         _ => Err(ApiError::new("NotImplemented", 501, "copies from access points are not implemented by Stoa")),
     }
 }

@@ -18,7 +18,16 @@ use stoa_sigv4::PayloadMode;
 use crate::call::Call;
 use crate::chunked::{ChunkKey, Decoder};
 
-type Pieces = BoxStream<'static, Result<Bytes, StdError>>;
+pub(crate) type Pieces = BoxStream<'static, Result<Bytes, StdError>>;
+
+/// A body as it comes, given so long between two pieces.
+pub(crate) fn plain<B>(body: B, idle: Duration) -> Pieces
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<StdError>,
+{
+    patient(BodyDataStream::new(body).map_err(Into::into).boxed(), idle)
+}
 
 /// How a body is to be read.
 pub(crate) struct Reading {
@@ -77,7 +86,7 @@ where
     if body.is_end_stream() && reading.decoder.is_none() && call.body.sha256.lock().is_none() {
         return s3s::Body::empty();
     }
-    let pieces = patient(BodyDataStream::new(body).map_err(Into::into).boxed(), idle);
+    let pieces = plain(body, idle);
     let pieces = match reading.decoder {
         Some(decoder) => unchunked(pieces, decoder),
         None => hashed(pieces, Arc::clone(call)),

@@ -14,7 +14,7 @@ use s3s::StdError;
 use s3s::service::S3ServiceBuilder;
 use stoa_audit::{Journal, Phase};
 use stoa_blob::BlobStore;
-use stoa_kernel::ports::{BucketConfiguration, Buckets, Objects, Uploads};
+use stoa_kernel::ports::{BucketConfiguration, Buckets, ObjectVersions, Objects, Uploads};
 use stoa_kernel::{ApiError, Connection, Platform};
 use stoa_sigv4::KeyCache;
 use stoa_types::{Region, Timestamp};
@@ -24,16 +24,18 @@ use crate::access::{Access, NoSecrets};
 use crate::answer;
 use crate::api::Api;
 use crate::audit;
-use crate::authenticate::{Authenticated, authenticate};
-use crate::call::{BodyState, Call};
+use crate::authenticate::{Authenticated, authenticate, authenticate_form};
+use crate::call::Call;
+use crate::cors;
+use crate::form::{self, Form, Policy};
 use crate::host::Hosts;
 use crate::operations::Operation;
 use crate::operations::Signed;
-use crate::payload;
+use crate::payload::{self, Pieces};
 
 /// What the S3 service is to the edge.
-pub(crate) trait Backend: Buckets + Objects + Uploads + BucketConfiguration {}
-impl<T: Buckets + Objects + Uploads + BucketConfiguration> Backend for T {}
+pub(crate) trait Backend: Buckets + Objects + ObjectVersions + Uploads + BucketConfiguration {}
+impl<T: Buckets + Objects + ObjectVersions + Uploads + BucketConfiguration> Backend for T {}
 
 /// What an operator sets.
 #[derive(Debug, Clone)]
@@ -105,7 +107,7 @@ impl std::fmt::Debug for S3Service {
 
 impl S3Service {
     /// The service over these parts.
-    pub fn new<B: Buckets + Objects + Uploads + BucketConfiguration + BucketConfiguration + 'static>(
+    pub fn new<B: Buckets + Objects + ObjectVersions + Uploads + BucketConfiguration + 'static>(
         settings: S3Settings,
         platform: Arc<Platform>,
         journal: Arc<dyn Journal>,
@@ -150,26 +152,17 @@ impl S3Service {
         B::Error: Into<StdError>,
     {
         let (mut parts, body) = request.into_parts();
+        if form::is_form(&parts) {
+            return self.serve_form(parts, payload::plain(body, self.inner.settings.body_idle), server).await;
+        }
         let Authenticated { cx, auth_type, claimed_key, failure, payload } =
             authenticate(&self.inner, &parts, &server).await;
         let signed = Signed::of(auth_type, &parts.headers, &parts.uri, server.now);
-        let call = Arc::new(Call {
-            cx,
-            auth_type,
-            claimed_key,
-            failure: failure.into(),
-            signed,
-            operation: Default::default(),
-            bucket: Default::default(),
-            key: Default::default(),
-            owner: Default::default(),
-            permit: Default::default(),
-            refusal: Default::default(),
-            begun: Default::default(),
-            body: BodyState::default(),
-        });
+        let call = Arc::new(Call::new(cx, auth_type, claimed_key, failure, signed));
         let method = parts.method.clone();
+        let asked = cors::Asked::of(&parts).filter(|_| !cors::is_preflight(&parts));
         let answer = match payload {
+            _ if cors::is_preflight(&parts) => cors::preflight(&self.inner, &parts, &call).await,
             Some(payload) => match payload::prepare(&mut parts, payload, &call) {
                 Ok(reading) => {
                     let body = payload::body(body, reading, &call, self.inner.settings.body_idle);
@@ -180,18 +173,52 @@ impl S3Service {
             // The failure is told where the operation is known; the body is not even looked at.
             None => self.route(parts, s3s::Body::empty(), &call).await,
         };
-        let (answer, error) = answer::finish(answer, &method, &call).await;
+        let (mut answer, error) = answer::finish(answer, &method, &call).await;
+        cors::decorate(&self.inner, asked, &call, &mut answer).await;
+        self.record(answer, error, &call).await
+    }
+
+    /// An upload by HTML form: the `PutObject` it stands for, and an answer of its own.
+    async fn serve_form(&self, parts: Parts, pieces: Pieces, server: ServerCall) -> Response<s3s::Body> {
+        let inner = &self.inner;
+        let asked = cors::Asked::of(&parts);
+        let (bucket, _) = cors::named(inner, &parts);
+        let opened = Form::open(&parts, pieces).await;
+        let none = form::Fields::new();
+        let fields = opened.as_ref().map_or(&none, |form| &form.fields);
+        let Authenticated { cx, auth_type, claimed_key, failure, .. } =
+            authenticate_form(inner, &parts, &server, fields).await;
+        let signed = Signed::of(auth_type, &parts.headers, &parts.uri, server.now);
+        let call = Arc::new(Call { by_form: true, ..Call::new(cx, auth_type, claimed_key, failure, signed) });
+        let after = opened.as_ref().ok().map(|form| form.after(&bucket, &server.connection.base_url));
+        let ready = opened.and_then(|form| {
+            let head = form.head(&parts, &bucket)?;
+            // Of a form that nobody signed, or not rightly, that is what is told.
+            let signed = call.failure.lock().is_none();
+            let policy = form.fields.get("policy").filter(|_| signed).map(|policy| Policy::read(policy)).transpose()?;
+            if let Some(policy) = &policy {
+                policy.check(&form.fields, &bucket, server.now)?;
+            }
+            Ok((head, form.file(policy.and_then(|policy| policy.length))))
+        });
+        let answer = match ready {
+            Ok((head, file)) => self.route(head, form::body(file, &call), &call).await,
+            Err(error) => {
+                // Set once: the call does not come to where it is set otherwise.
+                let _ = (call.operation.set(Operation::of_form()), call.bucket.set(bucket));
+                answer::refusal(error)
+            }
+        };
+        let (answer, error) = answer::finish(answer, &Method::POST, &call).await;
+        let mut answer = match after {
+            Some(after) => after.apply(answer),
+            None => answer,
+        };
+        cors::decorate(inner, asked, &call, &mut answer).await;
         self.record(answer, error, &call).await
     }
 
     async fn route(&self, mut parts: Parts, body: s3s::Body, call: &Arc<Call>) -> Response<s3s::Body> {
-        let form = parts.headers.get("content-type").and_then(|value| value.to_str().ok());
-        if parts.method == Method::POST && form.is_some_and(|form| form.starts_with("multipart/form-data")) {
-            let _ = call.operation.set(Operation::not_served("PostObject"));
-            let failure = call.failure.lock().take();
-            let unbuilt = || ApiError::new("NotImplemented", 501, "uploads by HTML form are not implemented by Stoa");
-            return answer::refusal(failure.unwrap_or_else(unbuilt));
-        }
         if let Err(error) = strip_signature(&mut parts) {
             return answer::refusal(error);
         }

@@ -98,16 +98,21 @@ fn decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
+/// Whether a signature is this secret's over a text.
+pub(crate) fn signs(secret: &Secret, text: &[u8], signature: &[u8]) -> bool {
+    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length, so this never fails")]
+    let mac = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes()).expect("a key of any length");
+    let expected = mac.chain_update(text).finalize().into_bytes();
+    expected.as_slice().ct_eq(signature).into()
+}
+
 impl Presigned {
     /// Checks the claim. `bucket`: the one in the host name.
     pub fn verify(&self, parts: &Parts, bucket: Option<&str>, secret: &Secret, now: Timestamp) -> Result<(), ApiError> {
         if now.seconds() > self.expires {
             return Err(ApiError::access_denied("Request has expired"));
         }
-        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length, so this never fails")]
-        let mac = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes()).expect("a key of any length");
-        let expected = mac.chain_update(self.string_to_sign(parts, bucket)).finalize().into_bytes();
-        if bool::from(expected.as_slice().ct_eq(&self.signature)) {
+        if signs(secret, self.string_to_sign(parts, bucket).as_bytes(), &self.signature) {
             return Ok(());
         }
         let text = "The request signature we calculated does not match the signature you provided. Check your key and \

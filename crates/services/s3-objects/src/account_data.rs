@@ -6,7 +6,7 @@ use stoa_kernel::ports::DeleteAccountData;
 use stoa_store::{Document, Expect, Query, Transaction};
 use stoa_types::AccountId;
 
-use crate::documents::{BUCKET, Bucket, OBJECT};
+use crate::documents::{BUCKET, Bucket, MARKER, OBJECT, VERSION};
 use crate::service::{S3Objects, store_failed};
 
 /// Documents removed in one transaction.
@@ -32,13 +32,15 @@ impl S3Objects {
     /// Objects first, the bucket last: a later call finishes what a crash leaves. The account's credentials do not work
     /// any more, so nobody writes behind this.
     async fn delete_with_contents(&self, bucket: Bucket) -> Result<(), ApiError> {
-        let objects = Query::of(OBJECT).owned_by(&bucket.owner, None).children_of(bucket.name()).limit(BATCH);
-        loop {
-            let page = self.store.query(&objects).await.map_err(store_failed)?;
-            if page.documents.is_empty() {
-                break;
+        for kind in [VERSION, MARKER, OBJECT] {
+            let objects = Query::of(kind).owned_by(&bucket.owner, None).children_of(bucket.name()).limit(BATCH);
+            loop {
+                let page = self.store.query(&objects).await.map_err(store_failed)?;
+                if page.documents.is_empty() {
+                    break;
+                }
+                self.remove_all(&page.documents).await?;
             }
-            self.remove_all(&page.documents).await?;
         }
         self.forget_uploads(&bucket).await?;
         let key = bucket.document.key.clone();

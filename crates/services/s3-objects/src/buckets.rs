@@ -9,7 +9,9 @@ use stoa_kernel::{ApiError, Cx, Permit};
 use stoa_store::{Document, Expect, Position, Query, SortValue, Transaction};
 use stoa_types::{AccountId, Region, Timestamp};
 
-use crate::documents::{ACTIVE, BUCKET, Bucket, BucketBody, DELETING, OBJECT, UPLOAD, bucket_key, upload_record};
+use crate::documents::{
+    ACTIVE, BUCKET, Bucket, BucketBody, DELETING, MARKER, OBJECT, UPLOAD, VERSION, bucket_key, upload_record,
+};
 use crate::names::check_bucket_name;
 use crate::service::{S3Objects, aborted, store_failed};
 use crate::source::LAST;
@@ -39,8 +41,13 @@ impl S3Objects {
     }
 
     async fn is_empty(&self, bucket: &Bucket) -> Result<bool, ApiError> {
-        let query = Query::of(OBJECT).owned_by(&bucket.owner, None).children_of(bucket.name()).limit(1);
-        Ok(self.store.query(&query).await.map_err(store_failed)?.documents.is_empty())
+        for kind in [OBJECT, MARKER, VERSION] {
+            let query = Query::of(kind).owned_by(&bucket.owner, None).children_of(bucket.name()).limit(1);
+            if !self.store.query(&query).await.map_err(store_failed)?.documents.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Unfinished uploads do not keep a bucket.
@@ -78,8 +85,7 @@ impl Buckets for S3Objects {
             let text = "You have attempted to create more buckets than allowed";
             return Err(ApiError::new("TooManyBuckets", 400, text));
         }
-        let body =
-            BucketBody { owner: account.to_string(), region: region.to_string(), policy: None, public_access: None };
+        let body = BucketBody::new(account, region);
         let document = Document::new(bucket_key(name), name, cx.now, &body).map_err(store_failed)?;
         let document = document.with_parent(account.as_str()).with_status(ACTIVE);
         match self.store.commit(Transaction::new().create(document)).await {
@@ -95,7 +101,11 @@ impl Buckets for S3Objects {
         let bucket = self.set_status(&self.readable(name).await?, DELETING, cx.now).await?;
         if !self.is_empty(&bucket).await? {
             self.set_status(&bucket, ACTIVE, cx.now).await?;
-            return Err(ApiError::new("BucketNotEmpty", 409, "The bucket you tried to delete is not empty"));
+            let text = match bucket.versioned() {
+                true => "The bucket you tried to delete is not empty. You must delete all versions in the bucket.",
+                false => "The bucket you tried to delete is not empty",
+            };
+            return Err(ApiError::new("BucketNotEmpty", 409, text));
         }
         self.forget_uploads(&bucket).await?;
         let expect = Expect::Generation(bucket.document.generation);

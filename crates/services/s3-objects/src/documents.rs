@@ -1,19 +1,26 @@
 //! The documents of this service: their keys and bodies.
 //!
+//! A key's newest version is a document of its own kind, an object or a delete marker, found by bucket and key alone;
+//! older versions are of a third kind, whose ids end with the order they were made in, newest first.
+//!
 //! INVARIANT: a bucket's key has the pseudo-account `aws` instead of its owner's, so that names are unique over all
 //! accounts by the store's own check; the owner is its parent. Everything inside a bucket has the owner's account.
 
 use serde::{Deserialize, Serialize};
 use stoa_blob::Digest;
 use stoa_kernel::ports::{
-    BucketRecord, Checksum, ChecksumAlgorithm, ObjectAttributes, ObjectEntry, ObjectRecord, PartRecord,
-    PublicAccessBlock, UploadRecord,
+    BucketRecord, Checksum, ChecksumAlgorithm, CorsRule, LifecycleRule, MarkerRecord, ObjectAttributes, ObjectEntry,
+    ObjectRecord, PartRecord, PublicAccessBlock, UploadRecord, Versioning,
 };
 use stoa_store::{Document, Key, StoreError};
-use stoa_types::{AccountId, Region};
+use stoa_types::{AccountId, Region, Timestamp};
 
 pub(crate) const BUCKET: &str = "s3:bucket";
 pub(crate) const OBJECT: &str = "s3:object";
+/// Delete markers that are the newest of their key.
+pub(crate) const MARKER: &str = "s3:marker";
+/// Objects and delete markers that are not the newest of their key.
+pub(crate) const VERSION: &str = "s3:version";
 pub(crate) const UPLOAD: &str = "s3:upload";
 pub(crate) const PART: &str = "s3:part";
 
@@ -31,7 +38,44 @@ pub(crate) struct BucketBody {
     /// The public access block, where it was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_access: Option<PublicAccess>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versioning: Option<Versioning>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lifecycle: Vec<LifecycleRule>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cors: Vec<CorsRule>,
+    /// Whether mutations are events.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub event_bridge: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ownership_deleted: bool,
 }
+
+impl BucketBody {
+    /// Of a new bucket.
+    pub fn new(owner: &AccountId, region: &Region) -> BucketBody {
+        BucketBody {
+            owner: owner.to_string(),
+            region: region.to_string(),
+            policy: None,
+            public_access: None,
+            versioning: None,
+            lifecycle: Vec::new(),
+            cors: Vec::new(),
+            event_bridge: false,
+            ownership_deleted: false,
+        }
+    }
+}
+
+/// Statuses of older versions: of objects and of markers, with an id or without.
+pub(crate) const OLD_OBJECT: &str = "Object";
+pub(crate) const OLD_NULL: &str = "NullObject";
+pub(crate) const OLD_MARKER: &str = "Marker";
+pub(crate) const OLD_NULL_MARKER: &str = "NullMarker";
+
+/// The version id of what has none.
+pub(crate) const NULL: &str = "null";
 
 /// What became of the public access block that a bucket begins with.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -53,6 +97,65 @@ pub(crate) struct ObjectBody {
     pub part_sizes: Vec<u64>,
     /// The upload it was made of, so that completing it twice has the same answer.
     pub upload_id: Option<String>,
+    /// What it is as a version.
+    #[serde(default, skip_serializing_if = "VersionBody::is_default")]
+    pub version: VersionBody,
+}
+
+impl ObjectBody {
+    /// An object of these bytes, in one piece.
+    pub fn of(stored: crate::body::StoredBody, attributes: ObjectAttributes) -> ObjectBody {
+        ObjectBody {
+            digest: stored.digest,
+            size: stored.size,
+            etag: hex::encode(stored.md5),
+            attributes,
+            checksum: Some(stored.checksum),
+            parts: None,
+            part_sizes: Vec::new(),
+            upload_id: None,
+            version: VersionBody::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct MarkerBody {
+    pub version: VersionBody,
+}
+
+/// What objects and delete markers are as versions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct VersionBody {
+    /// None: the `null` version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Grows with each version of a key; nothing else is told by it. Zero: from before the bucket kept versions.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub order: u64,
+    /// When it ceased to be the newest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noncurrent_since: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl VersionBody {
+    fn is_default(&self) -> bool {
+        *self == VersionBody::default()
+    }
+    /// As clients see it.
+    pub fn shown(&self) -> &str {
+        self.id.as_deref().unwrap_or(NULL)
+    }
+    /// Whether a client means this one.
+    pub fn is(&self, id: &str) -> bool {
+        self.shown() == id
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,6 +188,15 @@ pub(crate) fn object_key(owner: &AccountId, bucket: &str, key: &str) -> Key {
     inner_key(OBJECT, owner, format!("{bucket}/{key}"))
 }
 
+pub(crate) fn marker_key(owner: &AccountId, bucket: &str, key: &str) -> Key {
+    inner_key(MARKER, owner, format!("{bucket}/{key}"))
+}
+
+/// The end of the id has always the same length, so no two keys share one.
+pub(crate) fn version_key(owner: &AccountId, bucket: &str, key: &str, order: u64) -> Key {
+    inner_key(VERSION, owner, format!("{bucket}/{key}/{:016x}", u64::MAX - order))
+}
+
 pub(crate) fn upload_key(owner: &AccountId, bucket: &str, upload_id: &str) -> Key {
     inner_key(UPLOAD, owner, format!("{bucket}/{upload_id}"))
 }
@@ -113,6 +225,10 @@ impl Bucket {
     pub fn name(&self) -> &str {
         &self.document.name
     }
+    /// Whether it keeps versions, or did.
+    pub fn versioned(&self) -> bool {
+        self.body.versioning.is_some()
+    }
     pub fn record(&self) -> BucketRecord {
         BucketRecord {
             name: self.document.name.clone(),
@@ -140,7 +256,26 @@ pub(crate) fn object_record(document: &Document) -> Result<ObjectRecord, StoreEr
         checksum: body.checksum,
         parts: body.parts,
         part_sizes: body.part_sizes,
+        version: body.version.id,
+        expires: None,
     })
+}
+
+/// The record of an object in its bucket: with the version where the bucket keeps any, and with the end it will have.
+pub(crate) fn record_in(bucket: &Bucket, document: &Document) -> Result<ObjectRecord, StoreError> {
+    let mut record = object_record(document)?;
+    if bucket.versioned() {
+        record.version.get_or_insert_with(|| NULL.to_owned());
+    }
+    if document.key.kind == OBJECT && !bucket.body.lifecycle.is_empty() {
+        record.expires = crate::lifecycle::expiry(&bucket.body.lifecycle, &record);
+    }
+    Ok(record)
+}
+
+pub(crate) fn marker_record(document: &Document) -> Result<MarkerRecord, StoreError> {
+    let body: MarkerBody = document.decode()?;
+    Ok(MarkerRecord { version: body.version.shown().to_owned(), modified: document.modified })
 }
 
 pub(crate) fn upload_record(document: &Document) -> Result<UploadRecord, StoreError> {

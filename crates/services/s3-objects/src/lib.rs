@@ -7,6 +7,8 @@ mod account_data;
 mod body;
 mod buckets;
 mod documents;
+mod events;
+mod lifecycle;
 mod listing;
 mod names;
 mod objects;
@@ -15,6 +17,9 @@ mod service;
 mod settings;
 mod source;
 mod uploads;
+mod version_listing;
+mod versions;
 
+pub use lifecycle::LifecycleReconciler;
 pub use service::S3Objects;
 pub use source::CombinedSource;

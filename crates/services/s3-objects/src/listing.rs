@@ -18,7 +18,7 @@ pub(crate) async fn list(source: &dyn ObjectSource, list: &ListObjects) -> Resul
     }
     let mut cursor = list.after.clone();
     if let Some(after) = &list.after
-        && rolled_up(after, list) == Some(after.as_str())
+        && of_list(after, list) == Some(after.as_str())
     {
         // The last page ended with this prefix.
         cursor = Some(format!("{after}{LAST}"));
@@ -29,7 +29,7 @@ pub(crate) async fn list(source: &dyn ObjectSource, list: &ListObjects) -> Resul
         let chunk = source.objects(&list.bucket, &list.prefix, cursor.as_deref(), wanted).await?;
         let (count, mut inside) = (chunk.len(), None);
         for entry in chunk {
-            inside = rolled_up(&entry.key, list).map(str::to_owned);
+            inside = of_list(&entry.key, list).map(str::to_owned);
             let known = inside.is_some() && inside.as_ref() == listing.prefixes.last();
             cursor = Some(entry.key.clone());
             if known {
@@ -53,13 +53,17 @@ pub(crate) async fn list(source: &dyn ObjectSource, list: &ListObjects) -> Resul
     }
 }
 
+fn of_list<'k>(key: &'k str, list: &ListObjects) -> Option<&'k str> {
+    rolled_up(key, &list.prefix, &list.delimiter)
+}
+
 /// The key up to and with the first delimiter after the prefix.
-fn rolled_up<'k>(key: &'k str, list: &ListObjects) -> Option<&'k str> {
-    if list.delimiter.is_empty() {
+pub(crate) fn rolled_up<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k str> {
+    if delimiter.is_empty() {
         return None;
     }
-    let rest = key.strip_prefix(list.prefix.as_str())?;
-    let end = list.prefix.len() + rest.find(list.delimiter.as_str())? + list.delimiter.len();
+    let rest = key.strip_prefix(prefix)?;
+    let end = prefix.len() + rest.find(delimiter)? + delimiter.len();
     key.get(..end)
 }
 

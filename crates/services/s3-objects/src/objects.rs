@@ -6,53 +6,59 @@
 use async_trait::async_trait;
 use stoa_blob::{Digest, once};
 use stoa_kernel::ports::{
-    BodyChecks, BodyStream, ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, WriteCondition, WriteObject,
+    BodyChecks, BodyStream, Deletion, ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, WriteCondition,
+    WriteObject,
 };
 use stoa_kernel::{ApiError, Cx, Permit};
-use stoa_store::{Change, Document, Expect, StoreError, Transaction};
-use stoa_types::Timestamp;
+use stoa_store::{Document, Expect, StoreError, Transaction};
 
 use crate::body::blob_failed;
-use crate::documents::{Bucket, ObjectBody, object_key, object_record};
+use crate::documents::{Bucket, ObjectBody, VersionBody, marker_key, object_key, record_in};
+use crate::events::{About, Act, What, emit};
 use crate::listing;
 use crate::names::check_key;
-use crate::service::{ATTEMPTS, S3Objects, aborted, no_such_bucket, no_such_key, precondition_failed, store_failed};
+use crate::service::{S3Objects, aborted, no_such_bucket, precondition_failed, store_failed};
 use crate::settings::check_object_tags;
+use crate::versions::{CHANGES, check, put, within};
 
 impl S3Objects {
-    /// What must be under the key, as the store checks it.
+    /// What must be under the key of a bucket without versions, as the store checks it.
     async fn expect(&self, bucket: &Bucket, key: &str, condition: &WriteCondition) -> Result<Expect, ApiError> {
         if condition.absent {
             return Ok(Expect::Absent);
         }
-        let Some(wanted) = &condition.etag else { return Ok(Expect::Any) };
-        let key = object_key(&bucket.owner, bucket.name(), key);
-        let found = self.store.get(&key).await.map_err(store_failed)?.ok_or_else(no_such_key)?;
-        let record = object_record(&found).map_err(store_failed)?;
-        if wanted != "*" && *wanted != record.entry.etag {
-            return Err(precondition_failed());
+        if condition.etag.is_none() {
+            return Ok(Expect::Any);
         }
-        Ok(Expect::Generation(found.generation))
+        let key = object_key(&bucket.owner, bucket.name(), key);
+        let found = self.store.get(&key).await.map_err(store_failed)?;
+        check(condition, found.as_deref())?;
+        Ok(found.map_or(Expect::Absent, |found| Expect::Generation(found.generation)))
     }
 
     /// Names a blob. `also` adds what else must happen in the same transaction.
     pub(crate) async fn name_object(
         &self,
-        now: Timestamp,
+        act: &Act<'_>,
         (bucket, key): (&str, &str),
         body: &ObjectBody,
         condition: &WriteCondition,
         also: impl Fn(Transaction) -> Transaction + Send + Sync,
     ) -> Result<ObjectRecord, ApiError> {
-        for _ in 0..ATTEMPTS {
-            let bucket = self.writable(bucket, now).await?;
-            let expect = self.expect(&bucket, key, condition).await?;
+        for _ in 0..CHANGES {
+            let bucket = self.writable(bucket, act.now).await?;
+            let (transaction, expect, version) = self.room(&bucket, key, condition, act).await?;
+            let body = ObjectBody { version, ..body.clone() };
             let object = object_key(&bucket.owner, bucket.name(), key);
-            let document = Document::new(object, key, now, body).map_err(store_failed)?.with_parent(bucket.name());
-            let record = object_record(&document).map_err(store_failed)?;
-            let stands = Expect::Generation(bucket.document.generation);
-            let mut transaction = Transaction::new().require(bucket.document.key.clone(), stands);
-            transaction.changes.push(Change::Put { document, expect });
+            let document = Document::new(object, key, act.now, &body).map_err(store_failed)?.with_parent(bucket.name());
+            let record = record_in(&bucket, &document).map_err(store_failed)?;
+            let about = About {
+                key,
+                size: Some(record.entry.size),
+                etag: Some(&record.entry.etag),
+                version: record.version.as_deref(),
+            };
+            let transaction = emit(put(transaction, document, expect), &bucket, act, What::Created, &about);
             match self.store.commit(also(transaction)).await {
                 Ok(()) => return Ok(record),
                 Err(StoreError::Conflict { key, found: Some(_) })
@@ -60,12 +66,36 @@ impl S3Objects {
                 {
                     return Err(precondition_failed());
                 }
-                // Retried only where the bucket or a conditional object changed meanwhile.
+                // Retried only where the bucket or what is under the key changed meanwhile.
                 Err(StoreError::Conflict { key, .. }) if key.kind != crate::documents::UPLOAD => {}
                 Err(error) => return Err(store_failed(error)),
             }
         }
         Err(aborted())
+    }
+
+    /// Makes room under a key for a write: what must happen with it, what must be there, and the version it makes.
+    async fn room(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        condition: &WriteCondition,
+        act: &Act<'_>,
+    ) -> Result<(Transaction, Expect, VersionBody), ApiError> {
+        if !bucket.versioned() {
+            let expect = self.expect(bucket, key, condition).await?;
+            return Ok((within(bucket), expect, VersionBody::default()));
+        }
+        let head = self.head(bucket, key).await?;
+        check(condition, head.object.as_deref())?;
+        let (transaction, version) = self.superseding(within(bucket), bucket, key, &head, act).await?;
+        let marker = marker_key(&bucket.owner, bucket.name(), key);
+        let transaction = match &head.marker {
+            Some(there) => transaction.delete(marker, Expect::Generation(there.generation)),
+            None => transaction.require(marker, Expect::Absent),
+        };
+        let expect = head.object.map_or(Expect::Absent, |there| Expect::Generation(there.generation));
+        Ok((transaction, expect, version))
     }
 
     /// The bytes of a record from its blob (or from itself), as a body.
@@ -91,32 +121,21 @@ impl Objects for S3Objects {
         write: WriteObject,
         body: BodyStream,
     ) -> Result<ObjectRecord, ApiError> {
-        let WriteObject { bucket, key, attributes, checks, condition, .. } = write;
+        let WriteObject { bucket, key, attributes, checks, condition, by_form, .. } = write;
         check_key(&key)?;
         check_object_tags(&attributes.tags)?;
         // Before the bytes come: what cannot be written need not be read.
         let target = self.writable(&bucket, cx.now).await?;
         if condition != WriteCondition::default() {
             let there = self.store.get(&object_key(&target.owner, &bucket, &key)).await.map_err(store_failed)?;
-            if condition.absent && there.is_some() {
-                return Err(precondition_failed());
-            }
-            self.expect(&target, &key, &condition).await?;
+            check(&condition, there.as_deref())?;
         }
         let stored = self.store_body(checks, body).await?;
-        let body = ObjectBody {
-            digest: stored.digest,
-            size: stored.size,
-            etag: hex::encode(stored.md5),
-            attributes,
-            checksum: Some(stored.checksum),
-            parts: None,
-            part_sizes: Vec::new(),
-            upload_id: None,
-        };
+        let body = ObjectBody::of(stored, attributes);
         // The time of the end: uploads that overlap are ordered by it.
-        let now = cx.platform.clock.now();
-        self.name_object(now, (&bucket, &key), &body, &condition, |transaction| transaction).await
+        let reason = if by_form { "POST Object" } else { "PutObject" };
+        let act = Act::of(cx, cx.platform.clock.now(), reason);
+        self.name_object(&act, (&bucket, &key), &body, &condition, |transaction| transaction).await
     }
 
     async fn copy_object(
@@ -127,7 +146,7 @@ impl Objects for S3Objects {
         write: WriteObject,
         replace: bool,
     ) -> Result<ObjectRecord, ApiError> {
-        let WriteObject { bucket, key, attributes, checks, condition, keep_tags } = write;
+        let WriteObject { bucket, key, attributes, checks, condition, keep_tags, .. } = write;
         check_key(&key)?;
         check_object_tags(&attributes.tags)?;
         self.writable(&bucket, cx.now).await?;
@@ -145,25 +164,16 @@ impl Objects for S3Objects {
                 parts: None,
                 part_sizes: Vec::new(),
                 upload_id: None,
+                version: VersionBody::default(),
             }
         } else {
             // ETag or checksum are of parts, or of another algorithm: both are made anew from the bytes.
             let checks = BodyChecks { algorithm: checks.algorithm.or(kept), ..BodyChecks::default() };
             let stored = self.store_body(checks, self.bytes_of(source).await?).await?;
-            let (etag, checksum) = (hex::encode(stored.md5), Some(stored.checksum));
-            ObjectBody {
-                digest: stored.digest,
-                size: stored.size,
-                etag,
-                attributes,
-                checksum,
-                parts: None,
-                part_sizes: Vec::new(),
-                upload_id: None,
-            }
+            ObjectBody::of(stored, attributes)
         };
-        let now = cx.platform.clock.now();
-        self.name_object(now, (&bucket, &key), &body, &condition, |transaction| transaction).await
+        let act = Act::of(cx, cx.platform.clock.now(), "CopyObject");
+        self.name_object(&act, (&bucket, &key), &body, &condition, |transaction| transaction).await
     }
 
     async fn delete_object(
@@ -173,32 +183,30 @@ impl Objects for S3Objects {
         bucket: &str,
         key: &str,
         condition: &WriteCondition,
-    ) -> Result<(), ApiError> {
-        let bucket = self.writable(bucket, cx.now).await?;
-        let expect = match self.expect(&bucket, key, condition).await? {
-            Expect::Absent => Expect::Any,
-            expect => expect,
-        };
-        let key = object_key(&bucket.owner, bucket.name(), key);
-        let arn = format!("arn:{}:s3:::{}", cx.partition, key.id);
-        let removal = Transaction::new().delete(key, expect).set_tags(&arn, Vec::new());
-        match self.store.commit(removal).await {
-            Err(error) if error.is_conflict() => Err(precondition_failed()),
-            result => result.map_err(store_failed),
-        }
+    ) -> Result<Deletion, ApiError> {
+        let act = Act::of(cx, cx.now, "DeleteObject");
+        Ok(self.remove(&act, (bucket, key), condition, None).await?.unwrap_or_default())
     }
 
     async fn object_for_read(&self, cx: &Cx, bucket: &str, key: &str) -> Result<Option<ObjectRecord>, ApiError> {
         if let Some(bucket) = self.stored(bucket).await? {
             let key = object_key(&bucket.owner, bucket.name(), key);
             let found = self.store.get(&key).await.map_err(store_failed)?;
-            return found.map(|document| object_record(&document)).transpose().map_err(store_failed);
+            return found.map(|document| record_in(&bucket, &document)).transpose().map_err(store_failed);
         }
         let (source, _) = self.derived(bucket).await?.ok_or_else(no_such_bucket)?;
         source.check_read(cx, bucket, key).await?;
         let Some(entry) = source.object(bucket, key).await? else { return Ok(None) };
         let attributes = ObjectAttributes { content_type: entry.content_type.clone(), ..Default::default() };
-        Ok(Some(ObjectRecord { entry, attributes, checksum: None, parts: None, part_sizes: Vec::new() }))
+        Ok(Some(ObjectRecord {
+            entry,
+            attributes,
+            checksum: None,
+            parts: None,
+            part_sizes: Vec::new(),
+            version: None,
+            expires: None,
+        }))
     }
 
     async fn list_objects(&self, list: &ListObjects) -> Result<Listing, ApiError> {

@@ -3,12 +3,18 @@
 //! INVARIANT: a change is held to the generation it was read at, and done again when another came between. A bucket's
 //! tags are the store's, so that decisions see them; an object's are part of its document.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use stoa_kernel::ports::{BucketConfiguration, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange};
 use stoa_kernel::{ApiError, Cx, Permit};
-use stoa_store::{Expect, StoreError, Transaction};
+use stoa_models_authz::lint_catalog;
+use stoa_policy::Slot;
+use stoa_policy::lint::{Holder, Subject, lint};
+use stoa_store::{Document, Expect, StoreError, Transaction};
 
 use crate::documents::{Bucket, BucketBody, ObjectBody, PublicAccess, object_key};
+use crate::events::{About, Act, What, emit};
 use crate::policy::{check, is_public};
 use crate::service::{ATTEMPTS, S3Objects, aborted, no_such_bucket, no_such_key, store_failed};
 
@@ -43,8 +49,27 @@ fn changed(bucket: &Bucket, change: &SettingChange) -> Result<BucketBody, ApiErr
         }
         SettingChange::PublicAccessBlock(None) => body.public_access = Some(PublicAccess::Deleted),
         SettingChange::PublicAccessBlock(Some(block)) => body.public_access = Some(PublicAccess::Set(*block)),
+        SettingChange::Versioning(wanted) => body.versioning = Some(*wanted),
+        SettingChange::Lifecycle(rules) => {
+            let rules = rules.clone().unwrap_or_default();
+            crate::lifecycle::check(&rules)?;
+            body.lifecycle = rules;
+        }
+        SettingChange::Cors(rules) => body.cors = rules.clone().unwrap_or_default(),
+        SettingChange::EventBridge(wanted) => body.event_bridge = *wanted,
+        SettingChange::Ownership(there) => body.ownership_deleted = !there,
     }
     Ok(body)
+}
+
+/// What is likely wrong with a policy that was saved, as warnings of the call. Never changes the answer.
+fn warn(cx: &Cx, text: &str) {
+    let subject = Subject { slot: Slot::Resource, holder: Holder::Unknown };
+    let mut found = lint(text, subject, lint_catalog());
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    for finding in found {
+        cx.note_warning(format!("Policy: {} at {}: {}", finding.code.name(), finding.path, finding.message));
+    }
 }
 
 /// Refuses tags that S3 does not take.
@@ -86,6 +111,11 @@ impl BucketConfiguration for S3Objects {
             public: found.body.policy.as_deref().is_some_and(is_public),
             public_access_block: found.body.public_access_block(),
             policy: found.body.policy,
+            versioning: found.body.versioning,
+            lifecycle: found.body.lifecycle,
+            cors: found.body.cors,
+            event_bridge: found.body.event_bridge,
+            ownership_deleted: found.body.ownership_deleted,
         })
     }
 
@@ -102,7 +132,13 @@ impl BucketConfiguration for S3Objects {
             let document = found.document.with_body(cx.now, &body).map_err(store_failed)?;
             match self.store.commit(Transaction::new().update(document)).await {
                 Err(StoreError::Conflict { .. }) => {}
-                result => return result.map_err(store_failed),
+                Err(error) => return Err(store_failed(error)),
+                Ok(()) => {
+                    if let SettingChange::Policy(Some(text)) = &change {
+                        warn(cx, text);
+                    }
+                    return Ok(());
+                }
             }
         }
         Err(aborted())
@@ -117,12 +153,16 @@ impl BucketConfiguration for S3Objects {
         self.store.commit(change.set_tags(&arn, tags.into_iter().collect())).await.map_err(store_failed)
     }
 
-    async fn object_tags(&self, bucket: &str, key: &str) -> Result<Option<ObjectTags>, ApiError> {
+    async fn object_tags(
+        &self,
+        (bucket, key): (&str, &str),
+        version: Option<&str>,
+    ) -> Result<Option<ObjectTags>, ApiError> {
         let Some(bucket) = self.stored(bucket).await? else { return Ok(None) };
-        let found = self.store.get(&object_key(&bucket.owner, bucket.name(), key)).await.map_err(store_failed)?;
-        let Some(document) = found else { return Ok(None) };
-        let body: ObjectBody = document.decode().map_err(store_failed)?;
-        Ok(Some(body.attributes.tags))
+        // Looked at for a decision: what is wrong with the id is told after it.
+        let Ok(found) = self.of_version(&bucket, key, version).await else { return Ok(None) };
+        let body: Option<ObjectBody> = found.map(|document| document.decode()).transpose().map_err(store_failed)?;
+        Ok(body.map(|body| body.attributes.tags))
     }
 
     async fn set_object_tags(
@@ -130,23 +170,46 @@ impl BucketConfiguration for S3Objects {
         cx: &Cx,
         _permit: &Permit,
         (bucket, key): (&str, &str),
+        version: Option<&str>,
         tags: ObjectTags,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Option<String>, ApiError> {
         check_tags(&tags, MOST_OBJECT_TAGS)?;
+        let act = Act::of(cx, cx.now, "");
         for _ in 0..ATTEMPTS {
             let bucket = self.writable(bucket, cx.now).await?;
-            let key = object_key(&bucket.owner, bucket.name(), key);
-            let document = self.store.get(&key).await.map_err(store_failed)?.ok_or_else(no_such_key)?;
+            let document = self.of_version(&bucket, key, version).await?.ok_or_else(no_such_key)?;
             let mut body: ObjectBody = document.decode().map_err(store_failed)?;
             body.attributes.tags.clone_from(&tags);
+            let shown = bucket.versioned().then(|| body.version.shown().to_owned());
             // Tags are no part of the object's bytes: its date stays.
             let document = document.with_body(document.modified, &body).map_err(store_failed)?;
-            match self.store.commit(Transaction::new().update(document)).await {
+            let what = if tags.is_empty() { What::TagsDeleted } else { What::TagsAdded };
+            let (size, etag) = (Some(body.size), Some(body.etag.as_str()));
+            let about = About { key, size, etag, version: shown.as_deref() };
+            match self.store.commit(emit(Transaction::new().update(document), &bucket, &act, what, &about)).await {
                 Err(StoreError::Conflict { .. }) => {}
-                result => return result.map_err(store_failed),
+                result => return result.map(|()| shown).map_err(store_failed),
             }
         }
         Err(aborted())
+    }
+}
+
+impl S3Objects {
+    /// The document of an object, or of this version of it.
+    async fn of_version(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Option<Arc<Document>>, ApiError> {
+        match version {
+            None => self.store.get(&object_key(&bucket.owner, bucket.name(), key)).await.map_err(store_failed),
+            Some(id) => {
+                let found = self.version(bucket, key, id).await?;
+                Ok(found.filter(|found| !found.marker).map(|found| found.document))
+            }
+        }
     }
 }
 

@@ -20,13 +20,14 @@ use stoa_kernel::ports::{
 };
 use stoa_kernel::{ApiError, Cx, Permit};
 use stoa_store::{Document, Expect, Key, Position, Query, SortValue, Transaction};
-use stoa_types::{AccountId, Timestamp};
+use stoa_types::AccountId;
 
 use crate::body::{algorithm_name, blob_failed, crc_of, crc_text};
 use crate::documents::{
-    Bucket, DELETING, ObjectBody, PART, PartBody, UPLOAD, UploadBody, object_key, part_key, part_record, upload_key,
-    upload_record,
+    Bucket, DELETING, ObjectBody, PART, PartBody, UPLOAD, UploadBody, VersionBody, object_key, part_key, part_record,
+    record_in, upload_key, upload_record,
 };
+use crate::events::Act;
 use crate::names::check_key;
 use crate::service::{S3Objects, aborted, store_failed};
 use crate::settings::check_object_tags;
@@ -300,14 +301,15 @@ impl Uploads for S3Objects {
             parts: Some(u32::try_from(parts.len()).unwrap_or(MOST_PARTS)),
             part_sizes: parts.iter().map(|part| part.size).collect(),
             upload_id: Some(upload.record.id.clone()),
+            version: VersionBody::default(),
         };
         let (key, stands) = (upload.document.key.clone(), Expect::Generation(upload.document.generation));
         let also = |transaction: Transaction| {
             let transaction = transaction.delete(key.clone(), stands);
             keys.iter().fold(transaction, |all, part| all.delete(part.clone(), Expect::Any))
         };
-        let now: Timestamp = cx.platform.clock.now();
-        let named = self.name_object(now, (&name.bucket, &name.key), &body, &complete.condition, also).await;
+        let act = Act::of(cx, cx.platform.clock.now(), "CompleteMultipartUpload");
+        let named = self.name_object(&act, (&name.bucket, &name.key), &body, &complete.condition, also).await;
         match named {
             // Another call may have completed or aborted it meanwhile.
             Err(error) if error.code() == aborted().code() => self.completed_before(&bucket, name).await?.ok_or(error),
@@ -368,6 +370,6 @@ impl S3Objects {
         if body.upload_id.as_deref() != Some(&name.id) {
             return Ok(None);
         }
-        crate::documents::object_record(&document).map(Some).map_err(store_failed)
+        record_in(bucket, &document).map(Some).map_err(store_failed)
     }
 }

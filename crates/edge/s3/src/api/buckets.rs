@@ -125,14 +125,6 @@ pub(super) async fn location(api: &Api, request: Request<GetBucketLocationInput>
     Ok(S3Response::new(GetBucketLocationOutput { location_constraint: constraint }))
 }
 
-/// No bucket here was ever versioned.
-pub(super) async fn versioning(
-    _api: &Api,
-    _request: Request<GetBucketVersioningInput>,
-) -> Answer<GetBucketVersioningOutput> {
-    Ok(S3Response::new(GetBucketVersioningOutput::default()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,6 +54,13 @@ pub(super) fn algorithm_name(algorithm: ChecksumAlgorithm) -> &'static str {
     ALGORITHMS.iter().find(|(known, ..)| *known == algorithm).map_or("", |(_, name, _)| name)
 }
 
+/// `x-amz-expiration`, of an object that a lifecycle rule will remove.
+pub(super) fn expiration(record: &stoa_kernel::ports::ObjectRecord) -> Option<String> {
+    let (end, rule) = record.expires.as_ref()?;
+    let rule = percent_encoding::utf8_percent_encode(rule, percent_encoding::NON_ALPHANUMERIC);
+    Some(format!("expiry-date=\"{}\", rule-id=\"{rule}\"", end.http_date()))
+}
+
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty())
 }

@@ -28,22 +28,22 @@ pub(super) fn open_token(token: &str) -> Result<String, ApiError> {
 }
 
 /// How the keys of an answer are written.
-struct Encode(bool);
+pub(super) struct Encode(bool);
 
 impl Encode {
-    fn of(encoding: Option<&EncodingType>) -> Result<Encode, ApiError> {
+    pub(super) fn of(encoding: Option<&EncodingType>) -> Result<Encode, ApiError> {
         match encoding.map(EncodingType::as_str) {
             None => Ok(Encode(false)),
             Some("url") => Ok(Encode(true)),
             Some(_) => Err(ApiError::new("InvalidArgument", 400, "Invalid Encoding Method specified in Request")),
         }
     }
-    fn text(&self, text: &str) -> String {
+    pub(super) fn text(&self, text: &str) -> String {
         if self.0 { utf8_percent_encode(text, KEPT).to_string() } else { text.to_owned() }
     }
 }
 
-fn limit(max_keys: Option<i32>) -> Result<usize, ApiError> {
+pub(super) fn limit(max_keys: Option<i32>) -> Result<usize, ApiError> {
     let most = max_keys.unwrap_or(MOST).min(MOST);
     let invalid =
         |_| ApiError::new("InvalidArgument", 400, "Argument maxKeys must be an integer between 0 and 2147483647");
@@ -63,9 +63,9 @@ fn contents(listing: &Listing, encode: &Encode, account: Option<&stoa_types::Acc
     listing.objects.iter().map(object).collect()
 }
 
-fn prefixes(listing: &Listing, encode: &Encode) -> Option<Vec<CommonPrefix>> {
+pub(super) fn prefixes(prefixes: &[String], encode: &Encode) -> Option<Vec<CommonPrefix>> {
     let prefix = |text: &String| CommonPrefix { prefix: Some(encode.text(text)) };
-    (!listing.prefixes.is_empty()).then(|| listing.prefixes.iter().map(prefix).collect())
+    (!prefixes.is_empty()).then(|| prefixes.iter().map(prefix).collect())
 }
 
 async fn list(api: &Api, call: &Call, list: &ListObjects) -> S3Result<Listing> {
@@ -93,7 +93,7 @@ pub(super) async fn version_1(api: &Api, request: Request<ListObjectsInput>) -> 
         max_keys: Some(i32::try_from(wanted.limit).unwrap_or(MOST)),
         is_truncated: Some(listing.next.is_some()),
         contents: Some(contents(&listing, &encode, call.owner.get())),
-        common_prefixes: prefixes(&listing, &encode),
+        common_prefixes: prefixes(&listing.prefixes, &encode),
         delimiter: input.delimiter.map(|delimiter| encode.text(&delimiter)),
         next_marker: next.map(|next| encode.text(&next)),
         encoding_type: input.encoding_type,
@@ -129,7 +129,7 @@ pub(super) async fn version_2(api: &Api, request: Request<ListObjectsV2Input>) -
         is_truncated: Some(listing.next.is_some()),
         next_continuation_token: listing.next.as_deref().map(seal_token),
         contents: Some(contents(&listing, &encode, account)),
-        common_prefixes: prefixes(&listing, &encode),
+        common_prefixes: prefixes(&listing.prefixes, &encode),
         delimiter: input.delimiter.map(|delimiter| encode.text(&delimiter)),
         encoding_type: input.encoding_type,
         start_after: input.start_after.map(|start| encode.text(&start)),

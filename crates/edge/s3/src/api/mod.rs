@@ -3,12 +3,16 @@
 
 mod buckets;
 mod convert;
+mod cors;
+mod lifecycle;
 mod listing;
+mod notifications;
 mod objects;
 mod read;
 mod settings;
 mod tagging;
 mod uploads;
+mod versions;
 
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result};
@@ -40,7 +44,17 @@ operations! {
     delete_bucket: DeleteBucketInput => DeleteBucketOutput, buckets::delete;
     head_bucket: HeadBucketInput => HeadBucketOutput, buckets::head;
     get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput, buckets::location;
-    get_bucket_versioning: GetBucketVersioningInput => GetBucketVersioningOutput, buckets::versioning;
+    get_bucket_versioning: GetBucketVersioningInput => GetBucketVersioningOutput, versions::versioning;
+    put_bucket_versioning: PutBucketVersioningInput => PutBucketVersioningOutput, versions::put_versioning;
+    list_object_versions: ListObjectVersionsInput => ListObjectVersionsOutput, versions::list;
+    get_bucket_lifecycle_configuration: GetBucketLifecycleConfigurationInput => GetBucketLifecycleConfigurationOutput, lifecycle::get;
+    put_bucket_lifecycle_configuration: PutBucketLifecycleConfigurationInput => PutBucketLifecycleConfigurationOutput, lifecycle::put;
+    delete_bucket_lifecycle: DeleteBucketLifecycleInput => DeleteBucketLifecycleOutput, lifecycle::delete;
+    get_bucket_cors: GetBucketCorsInput => GetBucketCorsOutput, cors::get;
+    put_bucket_cors: PutBucketCorsInput => PutBucketCorsOutput, cors::put;
+    delete_bucket_cors: DeleteBucketCorsInput => DeleteBucketCorsOutput, cors::delete;
+    get_bucket_notification_configuration: GetBucketNotificationConfigurationInput => GetBucketNotificationConfigurationOutput, notifications::get;
+    put_bucket_notification_configuration: PutBucketNotificationConfigurationInput => PutBucketNotificationConfigurationOutput, notifications::put;
     get_bucket_policy: GetBucketPolicyInput => GetBucketPolicyOutput, settings::policy;
     put_bucket_policy: PutBucketPolicyInput => PutBucketPolicyOutput, settings::put_policy;
     delete_bucket_policy: DeleteBucketPolicyInput => DeleteBucketPolicyOutput, settings::delete_policy;
@@ -49,6 +63,8 @@ operations! {
     put_public_access_block: PutPublicAccessBlockInput => PutPublicAccessBlockOutput, settings::put_public_access;
     delete_public_access_block: DeletePublicAccessBlockInput => DeletePublicAccessBlockOutput, settings::delete_public_access;
     get_bucket_ownership_controls: GetBucketOwnershipControlsInput => GetBucketOwnershipControlsOutput, settings::ownership;
+    put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput, settings::put_ownership;
+    delete_bucket_ownership_controls: DeleteBucketOwnershipControlsInput => DeleteBucketOwnershipControlsOutput, settings::delete_ownership;
     get_bucket_acl: GetBucketAclInput => GetBucketAclOutput, settings::bucket_acl;
     get_object_acl: GetObjectAclInput => GetObjectAclOutput, settings::object_acl;
     get_bucket_tagging: GetBucketTaggingInput => GetBucketTaggingOutput, tagging::bucket;

@@ -3,11 +3,12 @@
 use futures_util::StreamExt;
 use s3s::S3Response;
 use s3s::dto::*;
-use stoa_kernel::ports::{BodyStream, ObjectRecord, ObjectTags, WriteCondition, WriteObject};
-use stoa_kernel::{ApiError, Target};
+use stoa_kernel::ports::{BodyStream, Deletion, ObjectRecord, ObjectTags, WriteCondition, WriteObject};
+use stoa_kernel::{ApiError, Permit, Target};
 
 use super::convert::{
-    asked_algorithm, attributes, body_checks, check_write, checksum_headers, etag, put_checksum, time, write_condition,
+    asked_algorithm, attributes, body_checks, check_write, checksum_headers, etag, expiration, put_checksum, time,
+    write_condition,
 };
 use super::read::{Conditions, Met, find, met};
 use super::{Answer, Api, Request};
@@ -37,12 +38,15 @@ pub(super) async fn put(api: &Api, mut request: Request<PutObjectInput>) -> Answ
         checks: body_checks(&request.headers, &call).map_err(fail)?,
         condition: write_condition(input.if_match.as_ref(), input.if_none_match.as_ref()).map_err(fail)?,
         keep_tags: false,
+        by_form: call.by_form,
     };
     let body = incoming(input.body.take());
     let record = api.0.backend.put_object(&call.cx, call.permit()?, write, body).await.map_err(fail)?;
     let headers = checksum_headers(record.checksum.as_ref());
     let output = PutObjectOutput {
         e_tag: Some(etag(&record.entry.etag)),
+        expiration: expiration(&record),
+        version_id: record.version.clone(),
         server_side_encryption: record.attributes.encryption.map(ServerSideEncryption::from),
         ssekms_key_id: record.attributes.kms_key_id,
         ..Default::default()
@@ -58,14 +62,23 @@ pub(super) async fn source(
     expected_owner: Option<&str>,
     conditions: Conditions,
 ) -> Result<ObjectRecord, ApiError> {
-    let (bucket, key) = copy_source(source)?;
+    let (bucket, key, version) = copy_source(source)?;
     let owner = api.0.backend.bucket(bucket).await?.ok_or_else(no_such_bucket)?.owner;
-    let target = Target::new("s3:GetObject", object_arn(&call.cx, bucket, key));
+    let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+    let target = on_version(Target::new(action, object_arn(&call.cx, bucket, key)), version);
     call.cx.authorize(&call.keyed(target, Some(&owner))).await?;
     if expected_owner.is_some_and(|expected| expected != owner.as_str()) {
         return Err(ApiError::access_denied("Access Denied: the source bucket is not owned by the expected account"));
     }
-    let record = find(api, call, bucket, key).await?;
+    let record = find(api, call, (bucket, key), version).await.map_err(|error| match error.code() {
+        // A delete marker has nothing to copy.
+        "MethodNotAllowed" => ApiError::new(
+            "InvalidRequest",
+            400,
+            "The source of a copy request may not specifically refer to a delete marker by version id.",
+        ),
+        _ => error,
+    })?;
     match met(conditions, &record) {
         Met::Yes => Ok(record),
         Met::NotModified | Met::Failed => {
@@ -99,7 +112,9 @@ pub(super) async fn copy(api: &Api, mut request: Request<CopyObjectInput>) -> An
             .await
             .map_err(fail)?;
     }
-    let same = copy_source(&input.copy_source).map_err(fail)? == (input.bucket.as_str(), input.key.as_str());
+    let from = copy_source(&input.copy_source).map_err(fail)?;
+    let same = from == (input.bucket.as_str(), input.key.as_str(), None);
+    let source_version = record.version.clone();
     if same && !replace && attributes.storage_class.is_none() && attributes.encryption.is_none() {
         let text = "This copy request is illegal because it is trying to copy an object to itself without changing the \
                     object's metadata, storage class, website redirect location or encryption attributes.";
@@ -120,7 +135,13 @@ pub(super) async fn copy(api: &Api, mut request: Request<CopyObjectInput>) -> An
         ..Default::default()
     };
     put_checksum!(result, &copied.checksum);
-    Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() }))
+    Ok(S3Response::new(CopyObjectOutput {
+        copy_object_result: Some(result),
+        copy_source_version_id: source_version,
+        expiration: expiration(&copied),
+        version_id: copied.version,
+        ..Default::default()
+    }))
 }
 
 /// A copy that takes the source's tags along reads them there and writes them here.
@@ -130,8 +151,9 @@ async fn tags_may_go_along(
     (bucket, key): (&str, &str),
     tags: &ObjectTags,
 ) -> Result<(), ApiError> {
-    let (source_bucket, source_key) = copy_source(from)?;
-    let read = Target::new("s3:GetObjectTagging", object_arn(&call.cx, source_bucket, source_key));
+    let (source_bucket, source_key, version) = copy_source(from)?;
+    let action = if version.is_some() { "s3:GetObjectVersionTagging" } else { "s3:GetObjectTagging" };
+    let read = on_version(Target::new(action, object_arn(&call.cx, source_bucket, source_key)), version);
     let write = Target::new("s3:PutObjectTagging", object_arn(&call.cx, bucket, key));
     let read = existing_tag_keys(call.keyed(read, None), tags);
     let write = request_tag_keys(call.keyed(write, call.owner.get()), tags);
@@ -139,24 +161,47 @@ async fn tags_may_go_along(
     call.cx.authorize(&write).await
 }
 
+/// Adds the key that tells the version a request names.
+pub(super) fn on_version(target: Target, version: Option<&str>) -> Target {
+    match version {
+        Some(version) => target.with_key("s3:VersionId", version),
+        None => target,
+    }
+}
+
+async fn remove(
+    api: &Api,
+    call: &Call,
+    permit: &Permit,
+    (bucket, key): (&str, &str),
+    version: Option<&str>,
+    condition: &WriteCondition,
+) -> Result<Deletion, ApiError> {
+    let backend = &api.0.backend;
+    match version {
+        Some(version) => backend.delete_version(&call.cx, permit, (bucket, key), version, condition).await,
+        None => backend.delete_object(&call.cx, permit, bucket, key, condition).await,
+    }
+}
+
 pub(super) async fn delete(api: &Api, request: Request<DeleteObjectInput>) -> Answer<DeleteObjectOutput> {
     let call = call_of(&request.extensions)?;
     let fail = |error| call.fail(error);
     let input = request.input;
-    if input.version_id.as_deref().is_some_and(|version| version != "null") {
-        return Err(fail(ApiError::new("NoSuchVersion", 404, "The specified version does not exist.")));
-    }
     let condition = write_condition(input.if_match.as_ref(), None).map_err(fail)?;
-    let backend = &api.0.backend;
-    backend.delete_object(&call.cx, call.permit()?, &input.bucket, &input.key, &condition).await.map_err(fail)?;
-    Ok(S3Response::new(DeleteObjectOutput::default()))
+    let (name, version) = ((input.bucket.as_str(), input.key.as_str()), input.version_id.as_deref());
+    let deletion = remove(api, &call, call.permit()?, name, version, &condition).await.map_err(fail)?;
+    Ok(S3Response::new(DeleteObjectOutput {
+        delete_marker: deletion.marker.then_some(true),
+        version_id: deletion.version,
+        request_charged: None,
+    }))
 }
 
-async fn delete_one(api: &Api, call: &Call, bucket: &str, object: &ObjectIdentifier) -> Result<(), ApiError> {
-    if object.version_id.as_deref().is_some_and(|version| version != "null") {
-        return Err(ApiError::new("NoSuchVersion", 404, "The specified version does not exist."));
-    }
-    let target = Target::new("s3:DeleteObject", object_arn(&call.cx, bucket, &object.key));
+async fn delete_one(api: &Api, call: &Call, bucket: &str, object: &ObjectIdentifier) -> Result<Deletion, ApiError> {
+    let version = object.version_id.as_deref();
+    let action = if version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
+    let target = on_version(Target::new(action, object_arn(&call.cx, bucket, &object.key)), version);
     let etag = object.e_tag.as_ref().map(|etag| etag.value().to_owned());
     let mut target = call.keyed(target, call.owner.get());
     if let Some(etag) = &etag {
@@ -164,7 +209,16 @@ async fn delete_one(api: &Api, call: &Call, bucket: &str, object: &ObjectIdentif
     }
     let permit = call.cx.decide(&[target]).await?;
     let condition = WriteCondition { absent: false, etag };
-    api.0.backend.delete_object(&call.cx, &permit, bucket, &object.key, &condition).await
+    remove(api, call, &permit, (bucket, &object.key), version, &condition).await
+}
+
+fn deleted(object: ObjectIdentifier, deletion: Deletion) -> DeletedObject {
+    DeletedObject {
+        delete_marker: deletion.marker.then_some(true),
+        delete_marker_version_id: deletion.version.filter(|_| deletion.marker),
+        key: Some(object.key),
+        version_id: object.version_id,
+    }
 }
 
 /// Each key is decided, removed and answered by itself.
@@ -176,22 +230,22 @@ pub(super) async fn delete_many(api: &Api, request: Request<DeleteObjectsInput>)
         return Err(call.fail(ApiError::new("MalformedXML", 400, text)));
     }
     let quiet = delete.quiet == Some(true);
-    let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+    let (mut gone, mut errors) = (Vec::new(), Vec::new());
     for object in delete.objects {
         match delete_one(api, &call, &bucket, &object).await {
-            Ok(()) if quiet => {}
-            Ok(()) => deleted.push(DeletedObject { key: Some(object.key), ..Default::default() }),
+            Ok(_) if quiet => {}
+            Ok(deletion) => gone.push(deleted(object, deletion)),
             Err(error) => {
                 let told = call.fail(error);
                 errors.push(Error {
                     code: Some(told.code().as_str().to_owned()),
                     key: Some(object.key),
                     message: told.message().map(str::to_owned),
-                    version_id: None,
+                    version_id: object.version_id,
                 });
             }
         }
     }
     let some = |errors: Vec<Error>| (!errors.is_empty()).then_some(errors);
-    Ok(S3Response::new(DeleteObjectsOutput { deleted: Some(deleted), errors: some(errors), request_charged: None }))
+    Ok(S3Response::new(DeleteObjectsOutput { deleted: Some(gone), errors: some(errors), request_charged: None }))
 }

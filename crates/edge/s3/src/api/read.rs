@@ -8,30 +8,59 @@ use http_body_util::StreamBody;
 use s3s::dto::*;
 use s3s::{S3Response, S3Result};
 use stoa_blob::Digest;
-use stoa_kernel::ports::ObjectRecord;
+use stoa_kernel::ports::{FoundVersion, ObjectRecord};
 use stoa_kernel::{ApiError, Target};
 use stoa_policy::Effect;
 
-use super::convert::{checksum_headers, checksum_type, etag, from_time, long, put_checksum, time};
+use super::convert::{checksum_headers, checksum_type, etag, expiration, from_time, long, put_checksum, time};
 use super::{Answer, Api, Request};
 use crate::call::{Call, call_of};
 use crate::operations::bucket_arn;
 
-/// The object. Without the right to list the bucket, one that is missing cannot be told from one that is forbidden.
-pub(super) async fn find(api: &Api, call: &Call, bucket: &str, key: &str) -> Result<ObjectRecord, ApiError> {
-    if let Some(record) = api.0.backend.object_for_read(&call.cx, bucket, key).await? {
+/// The object, or this version of it. Without the right to list the bucket, one that is missing cannot be told from one
+/// that is forbidden. A delete marker is told as such.
+pub(super) async fn find(
+    api: &Api,
+    call: &Call,
+    (bucket, key): (&str, &str),
+    version: Option<&str>,
+) -> Result<ObjectRecord, ApiError> {
+    let backend = &api.0.backend;
+    if version.is_none_or(|version| version == "null")
+        && let Some(record) = backend.object_for_read(&call.cx, bucket, key).await?
+        // Of a bucket that keeps versions the newest may be another than the `null` version.
+        && (version.is_none() || record.version.as_deref().is_none_or(|found| found == "null"))
+    {
         return Ok(record);
     }
-    let target = Target::new("s3:ListBucket", bucket_arn(&call.cx, bucket));
-    let owner = api.0.backend.bucket(bucket).await?.map(|record| record.owner);
+    let found = backend.version_for_read(&call.cx, (bucket, key), version).await?;
+    if let Some(FoundVersion::Object(record)) = found {
+        return Ok(*record);
+    }
+    let action = if version.is_some() { "s3:ListBucketVersions" } else { "s3:ListBucket" };
+    let target = Target::new(action, bucket_arn(&call.cx, bucket));
+    let owner = backend.bucket(bucket).await?.map(|record| record.owner);
     let target = call.keyed(target, owner.as_ref());
     let verdict = call.cx.decide_as(&call.cx.principal, &target).await?;
-    if verdict.effect == Effect::Allow {
-        return Err(ApiError::new("NoSuchKey", 404, "The specified key does not exist."));
+    if verdict.effect != Effect::Allow && !(version.is_some() && matches!(found, Some(FoundVersion::Marker(_)))) {
+        let arn = &call.cx.principal.arn;
+        let text = format!("User: {arn} is not authorized to perform: {action} on resource: {}", target.resource);
+        return Err(ApiError::access_denied(text));
     }
-    let arn = &call.cx.principal.arn;
-    let text = format!("User: {arn} is not authorized to perform: s3:ListBucket on resource: {}", target.resource);
-    Err(ApiError::access_denied(text))
+    if let Some(FoundVersion::Marker(marker)) = &found {
+        call.tell("x-amz-delete-marker", "true");
+        call.tell("x-amz-version-id", &marker.version);
+        if version.is_some() {
+            call.tell("last-modified", &marker.modified.http_date());
+            call.tell("allow", "DELETE");
+            let text = "The specified method is not allowed against this resource.";
+            return Err(ApiError::new("MethodNotAllowed", 405, text));
+        }
+    }
+    Err(match version {
+        Some(_) => ApiError::new("NoSuchVersion", 404, "The specified version does not exist."),
+        None => ApiError::new("NoSuchKey", 404, "The specified key does not exist."),
+    })
 }
 
 /// The conditions of a read.
@@ -136,13 +165,6 @@ fn slice(record: &ObjectRecord, range: Option<Range>, part_number: Option<i32>) 
     Ok(Slice { start: 0, length: size, content_range: None })
 }
 
-pub(super) fn check_version(version_id: Option<&str>) -> Result<(), ApiError> {
-    match version_id {
-        None | Some("null") => Ok(()),
-        Some(_) => Err(ApiError::new("NoSuchVersion", 404, "The specified version does not exist.")),
-    }
-}
-
 /// The bytes of a slice.
 pub(super) async fn bytes(
     api: &Api,
@@ -174,7 +196,7 @@ fn shown_checksum(record: &ObjectRecord, mode: Option<&ChecksumMode>, part: bool
 
 /// The members that a GET's and a HEAD's answer have in common.
 macro_rules! object_output {
-    ($shape:ident, $record:expr, $slice:expr, $parts:expr) => {{
+    ($shape:ident, $record:expr, $slice:expr, $parts:expr, $expiration:expr) => {{
         let attributes = $record.attributes;
         $shape {
             accept_ranges: Some("bytes".to_owned()),
@@ -186,6 +208,7 @@ macro_rules! object_output {
             content_range: $slice.content_range,
             content_type: Some(attributes.content_type.unwrap_or_else(|| "binary/octet-stream".to_owned())),
             e_tag: Some(etag(&$record.entry.etag)),
+            expiration: $expiration,
             expires: attributes.expires.map(time),
             last_modified: Some(time($record.entry.last_modified)),
             metadata: Some(attributes.metadata.into_iter().collect()),
@@ -193,6 +216,7 @@ macro_rules! object_output {
             server_side_encryption: attributes.encryption.map(ServerSideEncryption::from),
             ssekms_key_id: attributes.kms_key_id,
             storage_class: attributes.storage_class.filter(|class| class != "STANDARD").map(StorageClass::from),
+            version_id: $record.version,
             ..Default::default()
         }
     }};
@@ -207,8 +231,8 @@ pub(super) async fn get(api: &Api, request: Request<GetObjectInput>) -> Answer<G
     let call = call_of(&request.extensions)?;
     let input = request.input;
     let fail = |error| call.fail(error);
-    check_version(input.version_id.as_deref()).map_err(fail)?;
-    let record = find(api, &call, &input.bucket, &input.key).await.map_err(fail)?;
+    let version = input.version_id.as_deref();
+    let record = find(api, &call, (&input.bucket, &input.key), version).await.map_err(fail)?;
     let conditions = Conditions {
         if_match: input.if_match,
         if_none_match: input.if_none_match,
@@ -221,7 +245,8 @@ pub(super) async fn get(api: &Api, request: Request<GetObjectInput>) -> Answer<G
     let pieces = bytes(api, &record, slice.start, slice.length).await.map_err(fail)?;
     let headers = shown_checksum(&record, input.checksum_mode.as_ref(), slice.content_range.is_some());
     let tags = i32::try_from(record.attributes.tags.len()).ok().filter(|count| *count > 0);
-    let mut output = object_output!(GetObjectOutput, record, slice, parts);
+    let expires = expiration(&record);
+    let mut output = object_output!(GetObjectOutput, record, slice, parts, expires);
     output.tag_count = tags;
     output.body = Some(streaming(pieces));
     Ok(S3Response::with_headers(output, headers))
@@ -231,8 +256,8 @@ pub(super) async fn head(api: &Api, request: Request<HeadObjectInput>) -> Answer
     let call = call_of(&request.extensions)?;
     let input = request.input;
     let fail = |error| call.fail(error);
-    check_version(input.version_id.as_deref()).map_err(fail)?;
-    let record = find(api, &call, &input.bucket, &input.key).await.map_err(fail)?;
+    let version = input.version_id.as_deref();
+    let record = find(api, &call, (&input.bucket, &input.key), version).await.map_err(fail)?;
     let conditions = Conditions {
         if_match: input.if_match,
         if_none_match: input.if_none_match,
@@ -243,7 +268,8 @@ pub(super) async fn head(api: &Api, request: Request<HeadObjectInput>) -> Answer
     let parts = shown_parts(&record, input.part_number);
     let slice = slice(&record, input.range, input.part_number).map_err(fail)?;
     let headers = shown_checksum(&record, input.checksum_mode.as_ref(), slice.content_range.is_some());
-    let output = object_output!(HeadObjectOutput, record, slice, parts);
+    let expires = expiration(&record);
+    let output = object_output!(HeadObjectOutput, record, slice, parts, expires);
     Ok(S3Response::with_headers(output, headers))
 }
 
@@ -255,8 +281,8 @@ pub(super) async fn attributes(
     let call = call_of(&request.extensions)?;
     let input = request.input;
     let fail = |error| call.fail(error);
-    check_version(input.version_id.as_deref()).map_err(fail)?;
-    let record = find(api, &call, &input.bucket, &input.key).await.map_err(fail)?;
+    let version = input.version_id.as_deref();
+    let record = find(api, &call, (&input.bucket, &input.key), version).await.map_err(fail)?;
     // s3s gives each header line as one attribute; clients write the list on one line.
     let names =
         |asked: &ObjectAttributes| asked.as_str().split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>();
@@ -264,6 +290,7 @@ pub(super) async fn attributes(
     let asked = |name: &str| wanted.iter().any(|wanted| wanted == name);
     let mut output = GetObjectAttributesOutput {
         last_modified: Some(time(record.entry.last_modified)),
+        version_id: record.version.clone(),
         e_tag: asked("ETag").then(|| etag(&record.entry.etag)),
         object_size: asked("ObjectSize").then(|| long(record.entry.size)),
         storage_class: asked("StorageClass").then(|| {

@@ -10,7 +10,7 @@ use super::{Answer, Api, Request};
 use crate::access::no_such_bucket;
 use crate::call::{Call, call_of};
 
-async fn change(api: &Api, call: &Call, bucket: &str, change: SettingChange) -> s3s::S3Result<()> {
+pub(super) async fn change(api: &Api, call: &Call, bucket: &str, change: SettingChange) -> s3s::S3Result<()> {
     let changed = api.0.backend.change_setting(&call.cx, call.permit()?, bucket, change).await;
     changed.map_err(|error| call.fail(error))
 }
@@ -100,14 +100,51 @@ pub(super) async fn delete_public_access(
     Ok(S3Response::new(DeletePublicAccessBlockOutput {}))
 }
 
-/// Every bucket is `BucketOwnerEnforced`: there are no ACLs.
+/// Every bucket is `BucketOwnerEnforced`, whether it says so or not: there are no ACLs.
 pub(super) async fn ownership(
-    _api: &Api,
-    _request: Request<GetBucketOwnershipControlsInput>,
+    api: &Api,
+    request: Request<GetBucketOwnershipControlsInput>,
 ) -> Answer<GetBucketOwnershipControlsOutput> {
+    let call = call_of(&request.extensions)?;
+    let settings = api.0.backend.bucket_settings(&request.input.bucket).await.map_err(|error| call.fail(error))?;
+    if settings.ownership_deleted {
+        let text = "The bucket ownership controls were not found";
+        return Err(call.fail(ApiError::new("OwnershipControlsNotFoundError", 404, text)));
+    }
     let object_ownership = ObjectOwnership::from_static(ObjectOwnership::BUCKET_OWNER_ENFORCED);
     let controls = OwnershipControls { rules: vec![OwnershipControlsRule { object_ownership }] };
     Ok(S3Response::new(GetBucketOwnershipControlsOutput { ownership_controls: Some(controls) }))
+}
+
+pub(super) async fn put_ownership(
+    api: &Api,
+    request: Request<PutBucketOwnershipControlsInput>,
+) -> Answer<PutBucketOwnershipControlsOutput> {
+    let call = call_of(&request.extensions)?;
+    let rules = &request.input.ownership_controls.rules;
+    let [OwnershipControlsRule { object_ownership }] = rules.as_slice() else {
+        let text = "The XML you provided was not well-formed or did not validate against our published schema";
+        return Err(call.fail(ApiError::new("MalformedXML", 400, text)));
+    };
+    if object_ownership.as_str() != ObjectOwnership::BUCKET_OWNER_ENFORCED {
+        let text = format!(
+            "the object ownership {} implies ACLs, which are not implemented by Stoa: every bucket is BucketOwnerEnforced",
+            object_ownership.as_str()
+        );
+        return Err(call.fail(ApiError::new("NotImplemented", 501, text)));
+    }
+    change(api, &call, &request.input.bucket, SettingChange::Ownership(true)).await?;
+    Ok(S3Response::new(PutBucketOwnershipControlsOutput {}))
+}
+
+/// AWS's buckets without controls have ACLs; here they have none either way.
+pub(super) async fn delete_ownership(
+    api: &Api,
+    request: Request<DeleteBucketOwnershipControlsInput>,
+) -> Answer<DeleteBucketOwnershipControlsOutput> {
+    let call = call_of(&request.extensions)?;
+    change(api, &call, &request.input.bucket, SettingChange::Ownership(false)).await?;
+    Ok(S3Response::new(DeleteBucketOwnershipControlsOutput {}))
 }
 
 /// The one grant that there is without ACLs: the owner has full control.
@@ -135,8 +172,8 @@ pub(super) async fn bucket_acl(api: &Api, request: Request<GetBucketAclInput>) -
 pub(super) async fn object_acl(api: &Api, request: Request<GetObjectAclInput>) -> Answer<GetObjectAclOutput> {
     let call = call_of(&request.extensions)?;
     let input = request.input;
-    super::read::check_version(input.version_id.as_deref()).map_err(|error| call.fail(error))?;
-    super::read::find(api, &call, &input.bucket, &input.key).await.map_err(|error| call.fail(error))?;
+    let (name, version) = ((input.bucket.as_str(), input.key.as_str()), input.version_id.as_deref());
+    super::read::find(api, &call, name, version).await.map_err(|error| call.fail(error))?;
     let owner = call.owner.get().ok_or_else(|| call.fail(no_such_bucket()))?;
     Ok(S3Response::new(GetObjectAclOutput {
         grants: Some(vec![owners_grant(owner)]),

@@ -5,6 +5,7 @@ use s3s::dto::*;
 use stoa_kernel::ports::ObjectTags;
 use stoa_kernel::{ApiError, Target};
 
+use super::objects::on_version;
 use super::{Answer, Api, Request};
 use crate::call::{Call, call_of};
 use crate::operations::{bucket_arn, existing_tag_keys, object_arn, request_tag_keys};
@@ -57,9 +58,10 @@ pub(super) async fn delete_bucket(
 pub(super) async fn object(api: &Api, request: Request<GetObjectTaggingInput>) -> Answer<GetObjectTaggingOutput> {
     let call = call_of(&request.extensions)?;
     let input = request.input;
-    super::read::check_version(input.version_id.as_deref()).map_err(|error| call.fail(error))?;
-    let record = super::read::find(api, &call, &input.bucket, &input.key).await.map_err(|error| call.fail(error))?;
-    Ok(S3Response::new(GetObjectTaggingOutput { tag_set: tag_set(record.attributes.tags), version_id: None }))
+    let (name, version) = ((input.bucket.as_str(), input.key.as_str()), input.version_id.as_deref());
+    let record = super::read::find(api, &call, name, version).await.map_err(|error| call.fail(error))?;
+    let (tag_set, version_id) = (tag_set(record.attributes.tags), record.version);
+    Ok(S3Response::new(GetObjectTaggingOutput { tag_set, version_id }))
 }
 
 /// Decided here, since conditions look at the tags in the body.
@@ -67,18 +69,18 @@ pub(super) async fn put_object(api: &Api, request: Request<PutObjectTaggingInput
     let call = call_of(&request.extensions)?;
     let fail = |error| call.fail(error);
     let input = request.input;
+    let (name, version) = ((input.bucket.as_str(), input.key.as_str()), input.version_id.as_deref());
     let tags = given(input.tagging).map_err(fail)?;
-    let target = Target::new("s3:PutObjectTagging", object_arn(&call.cx, &input.bucket, &input.key));
+    let action = if version.is_some() { "s3:PutObjectVersionTagging" } else { "s3:PutObjectTagging" };
+    let target = on_version(Target::new(action, object_arn(&call.cx, name.0, name.1)), version);
     let mut target = request_tag_keys(call.keyed(target, call.owner.get()), &tags);
-    if let Some(existing) = api.0.backend.object_tags(&input.bucket, &input.key).await.map_err(fail)? {
+    if let Some(existing) = api.0.backend.object_tags(name, version).await.map_err(fail)? {
         target = existing_tag_keys(target, &existing);
     }
     let permit = call.cx.decide(&[target]).await.map_err(fail)?;
-    super::read::check_version(input.version_id.as_deref()).map_err(fail)?;
-    super::read::find(api, &call, &input.bucket, &input.key).await.map_err(fail)?;
-    let name = (input.bucket.as_str(), input.key.as_str());
-    api.0.backend.set_object_tags(&call.cx, &permit, name, tags).await.map_err(fail)?;
-    Ok(S3Response::new(PutObjectTaggingOutput { version_id: None }))
+    super::read::find(api, &call, name, version).await.map_err(fail)?;
+    let version_id = api.0.backend.set_object_tags(&call.cx, &permit, name, version, tags).await.map_err(fail)?;
+    Ok(S3Response::new(PutObjectTaggingOutput { version_id }))
 }
 
 pub(super) async fn delete_object(
@@ -88,9 +90,9 @@ pub(super) async fn delete_object(
     let call = call_of(&request.extensions)?;
     let fail = |error| call.fail(error);
     let input = request.input;
-    super::read::check_version(input.version_id.as_deref()).map_err(fail)?;
-    super::read::find(api, &call, &input.bucket, &input.key).await.map_err(fail)?;
-    let name = (input.bucket.as_str(), input.key.as_str());
-    api.0.backend.set_object_tags(&call.cx, call.permit()?, name, ObjectTags::new()).await.map_err(fail)?;
-    Ok(S3Response::new(DeleteObjectTaggingOutput { version_id: None }))
+    let (name, version) = ((input.bucket.as_str(), input.key.as_str()), input.version_id.as_deref());
+    super::read::find(api, &call, name, version).await.map_err(fail)?;
+    let none = ObjectTags::new();
+    let set = api.0.backend.set_object_tags(&call.cx, call.permit()?, name, version, none).await;
+    Ok(S3Response::new(DeleteObjectTaggingOutput { version_id: set.map_err(fail)? }))
 }

@@ -1,18 +1,19 @@
 //! Multipart uploads.
 
+use s3s::S3Response;
 use s3s::dto::*;
-use s3s::{S3Response, S3Result};
 use stoa_kernel::ApiError;
 use stoa_kernel::ports::{BodyChecks, ClaimedPart, CompleteUpload, PartRecord, UploadName, UploadRecord, WriteObject};
 
 use super::convert::{
-    algorithm_name, asked_algorithm, attributes, body_checks, check_write, checksum_headers, checksum_type, etag, long,
-    owner, put_checksum, time, write_condition,
+    algorithm_name, asked_algorithm, attributes, body_checks, check_write, checksum_headers, checksum_type, etag,
+    expiration, long, owner, put_checksum, time, write_condition,
 };
+use super::listing::{Encode, prefixes};
 use super::objects::{incoming, source};
 use super::read::{Conditions, bytes};
 use super::{Answer, Api, Request};
-use crate::call::{Call, call_of};
+use crate::call::call_of;
 
 const MOST: usize = 1000;
 
@@ -116,6 +117,7 @@ pub(super) async fn copy_part(api: &Api, request: Request<UploadPartCopyInput>) 
     };
     let expected = input.expected_source_bucket_owner.as_deref();
     let record = source(api, &call, &input.copy_source, expected, conditions).await.map_err(fail)?;
+    let source_version = record.version.clone();
     let (start, length) = copied_range(input.copy_source_range.as_deref(), record.entry.size).map_err(fail)?;
     let body = bytes(api, &record, start, length).await.map_err(fail)?;
     let number = part_number(input.part_number).map_err(fail)?;
@@ -128,7 +130,11 @@ pub(super) async fn copy_part(api: &Api, request: Request<UploadPartCopyInput>) 
         ..Default::default()
     };
     put_checksum!(result, &part.checksum);
-    Ok(S3Response::new(UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() }))
+    Ok(S3Response::new(UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        copy_source_version_id: source_version,
+        ..Default::default()
+    }))
 }
 
 /// A part with its claimed checksum, whichever member that stands in.
@@ -169,6 +175,8 @@ pub(super) async fn complete(
     let record = api.0.backend.complete_upload(&call.cx, call.permit()?, &upload, complete).await.map_err(fail)?;
     let mut output = CompleteMultipartUploadOutput {
         e_tag: Some(etag(&record.entry.etag)),
+        expiration: expiration(&record),
+        version_id: record.version,
         location: Some(format!("{}/{}/{}", call.cx.connection.base_url, upload.bucket, upload.key)),
         bucket: Some(upload.bucket),
         key: Some(upload.key),
@@ -232,47 +240,108 @@ pub(super) async fn list_parts(api: &Api, request: Request<ListPartsInput>) -> A
     }))
 }
 
-async fn uploads(api: &Api, call: &Call, input: &ListMultipartUploadsInput) -> S3Result<(Vec<UploadRecord>, bool)> {
-    if input.delimiter.is_some() {
-        let text = "a delimiter in ListMultipartUploads is not implemented by Stoa";
-        return Err(call.fail(ApiError::new("NotImplemented", 501, text)));
+/// A page of uploads.
+#[derive(Default)]
+struct Page {
+    uploads: Vec<UploadRecord>,
+    prefixes: Vec<String>,
+    /// Key and upload, or rolled-up prefix, after which the next page begins.
+    next: Option<(String, Option<String>)>,
+}
+
+/// Greater than whatever begins with the text before it.
+const LAST: &str = "\u{10ffff}";
+
+/// The key up to and with the first delimiter after the prefix.
+fn rolled_up<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k str> {
+    if delimiter.is_empty() {
+        return None;
     }
-    let most = limit(input.max_uploads);
-    let marker = input.key_marker.as_deref().filter(|marker| !marker.is_empty());
-    let after = marker.map(|key| (key, input.upload_id_marker.as_deref().unwrap_or("")));
+    let rest = key.strip_prefix(prefix)?;
+    key.get(..prefix.len() + rest.find(delimiter)? + delimiter.len())
+}
+
+/// A rolled-up prefix is passed by one seek behind it.
+async fn page(api: &Api, input: &ListMultipartUploadsInput, most: usize) -> Result<Page, ApiError> {
+    let mut page = Page::default();
+    if most == 0 {
+        return Ok(page);
+    }
     let prefix = input.prefix.as_deref().unwrap_or("");
-    let found = api.0.backend.uploads(&input.bucket, prefix, after, most + 1).await;
-    let mut found = found.map_err(|error| call.fail(error))?;
-    let more = found.len() > most;
-    found.truncate(most);
-    Ok((found, more))
+    let delimiter = input.delimiter.as_deref().unwrap_or("");
+    let marker = input.key_marker.as_deref().filter(|marker| !marker.is_empty());
+    let mut after = marker.map(|key| match rolled_up(key, prefix, delimiter) == Some(key) {
+        true => (format!("{key}{LAST}"), String::new()),
+        false => (key.to_owned(), input.upload_id_marker.clone().unwrap_or_default()),
+    });
+    loop {
+        let position = after.as_ref().map(|(key, id)| (key.as_str(), id.as_str()));
+        let found = api.0.backend.uploads(&input.bucket, prefix, position, most + 1).await?;
+        let ended = found.len() <= most;
+        let mut passed = None;
+        for upload in found {
+            let rolled = rolled_up(&upload.key, prefix, delimiter).map(str::to_owned);
+            if rolled.is_some() && rolled.as_ref() == page.prefixes.last() {
+                passed = rolled;
+                continue;
+            }
+            if page.uploads.len() + page.prefixes.len() == most {
+                page.next = after.map(|(key, id)| match key.strip_suffix(LAST) {
+                    Some(prefix) => (prefix.to_owned(), None),
+                    None => (key, Some(id)),
+                });
+                return Ok(page);
+            }
+            after = Some(match &rolled {
+                Some(prefix) => (format!("{prefix}{LAST}"), String::new()),
+                None => (upload.key.clone(), upload.id.clone()),
+            });
+            passed.clone_from(&rolled);
+            match rolled {
+                Some(prefix) => page.prefixes.push(prefix),
+                None => page.uploads.push(upload),
+            }
+        }
+        if ended {
+            return Ok(page);
+        }
+        if let Some(prefix) = passed {
+            after = Some((format!("{prefix}{LAST}"), String::new()));
+        }
+    }
 }
 
 pub(super) async fn list(api: &Api, request: Request<ListMultipartUploadsInput>) -> Answer<ListMultipartUploadsOutput> {
     let call = call_of(&request.extensions)?;
+    let fail = |error| call.fail(error);
     let input = request.input;
-    let (found, more) = uploads(api, &call, &input).await?;
-    let last = found.last().filter(|_| more).map(|last| (last.key.clone(), last.id.clone()));
+    let encode = Encode::of(input.encoding_type.as_ref()).map_err(fail)?;
+    let most = limit(input.max_uploads);
+    let Page { uploads, prefixes: rolled, next } = page(api, &input, most).await.map_err(fail)?;
     let account = call.owner.get();
     let upload = |record: UploadRecord| MultipartUpload {
         checksum_algorithm: record.algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm_name(algorithm))),
         checksum_type: record.algorithm.map(|_| type_name(&record)),
         initiated: Some(time(record.initiated)),
-        key: Some(record.key),
+        key: Some(encode.text(&record.key)),
         owner: account.map(owner),
         upload_id: Some(record.id),
         ..Default::default()
     };
+    let (next_key, next_id) = next.map_or((None, None), |(key, id)| (Some(key), id));
     Ok(S3Response::new(ListMultipartUploadsOutput {
         bucket: Some(input.bucket),
-        is_truncated: Some(more),
-        key_marker: input.key_marker,
+        common_prefixes: prefixes(&rolled, &encode),
+        delimiter: input.delimiter.map(|delimiter| encode.text(&delimiter)),
+        encoding_type: input.encoding_type,
+        is_truncated: Some(next_key.is_some()),
+        key_marker: input.key_marker.map(|key| encode.text(&key)),
         upload_id_marker: input.upload_id_marker,
-        max_uploads: i32::try_from(limit(input.max_uploads)).ok(),
-        next_key_marker: last.as_ref().map(|(key, _)| key.clone()),
-        next_upload_id_marker: last.map(|(_, id)| id),
-        prefix: input.prefix,
-        uploads: Some(found.into_iter().map(upload).collect()),
-        ..Default::default()
+        max_uploads: i32::try_from(most).ok(),
+        next_key_marker: next_key.map(|key| encode.text(&key)),
+        next_upload_id_marker: next_id,
+        prefix: input.prefix.map(|prefix| encode.text(&prefix)),
+        request_charged: None,
+        uploads: Some(uploads.into_iter().map(upload).collect()),
     }))
 }

@@ -7,6 +7,8 @@ use crate::support::{World, ask};
 
 const PLACE: &str = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>us-west-2</LocationConstraint></CreateBucketConfiguration>";
 const TAGS: &str = "<Tagging><TagSet><Tag><Key>stage</Key><Value>raw</Value></Tag></TagSet></Tagging>";
+const OWNED: &str =
+    "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>";
 const DELETE: &str = "<Delete><Object><Key>k</Key><ETag>e</ETag></Object></Delete>";
 
 /// Method, target and body of a request of each operation.
@@ -49,6 +51,18 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ("PutPublicAccessBlock", "PUT", "/data?publicAccessBlock", "<PublicAccessBlockConfiguration/>"),
     ("UploadPart", "PUT", "/data/k?partNumber=1&uploadId=u", ""),
     ("UploadPartCopy", "PUT", "/data/k?partNumber=1&uploadId=u", ""),
+    ("DeleteBucketCors", "DELETE", "/data?cors", ""),
+    ("DeleteBucketLifecycle", "DELETE", "/data?lifecycle", ""),
+    ("DeleteBucketOwnershipControls", "DELETE", "/data?ownershipControls", ""),
+    ("GetBucketCors", "GET", "/data?cors", ""),
+    ("GetBucketLifecycleConfiguration", "GET", "/data?lifecycle", ""),
+    ("GetBucketNotificationConfiguration", "GET", "/data?notification", ""),
+    ("ListObjectVersions", "GET", "/data?versions&prefix=a&delimiter=b&max-keys=1", ""),
+    ("PutBucketCors", "PUT", "/data?cors", "<CORSConfiguration/>"),
+    ("PutBucketLifecycleConfiguration", "PUT", "/data?lifecycle", "<LifecycleConfiguration/>"),
+    ("PutBucketNotificationConfiguration", "PUT", "/data?notification", "<NotificationConfiguration/>"),
+    ("PutBucketOwnershipControls", "PUT", "/data?ownershipControls", OWNED),
+    ("PutBucketVersioning", "PUT", "/data?versioning", "<VersioningConfiguration/>"),
 ];
 
 /// Headers that conditions look at. Most requests are then refused for one of them: after the decision.

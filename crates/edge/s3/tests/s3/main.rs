@@ -8,3 +8,4 @@ mod objects;
 mod streaming;
 mod support;
 mod uploads;
+mod versions;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::{CorsRule, LifecycleRule, Versioning};
 use crate::{ApiError, Cx, Permit};
 
 /// S3 Block Public Access. A new bucket has all four.
@@ -40,6 +41,16 @@ pub struct BucketSettings {
     pub public: bool,
     /// The public access block; none where it was deleted.
     pub public_access_block: Option<PublicAccessBlock>,
+    /// Whether it keeps versions; none where it never did.
+    pub versioning: Option<Versioning>,
+    /// Its lifecycle rules; empty where it has none.
+    pub lifecycle: Vec<LifecycleRule>,
+    /// Its rules for other origins; empty where it has none.
+    pub cors: Vec<CorsRule>,
+    /// Whether its mutations are events.
+    pub event_bridge: bool,
+    /// Whether its ownership controls were deleted; there are no ACLs either way.
+    pub ownership_deleted: bool,
 }
 
 /// A change of one setting; `None` deletes it.
@@ -49,6 +60,16 @@ pub enum SettingChange {
     Policy(Option<String>),
     /// The public access block.
     PublicAccessBlock(Option<PublicAccessBlock>),
+    /// Whether it keeps versions. There is no way back to a bucket that never did.
+    Versioning(Versioning),
+    /// The lifecycle rules.
+    Lifecycle(Option<Vec<LifecycleRule>>),
+    /// The rules for other origins.
+    Cors(Option<Vec<CorsRule>>),
+    /// Whether mutations are events.
+    EventBridge(bool),
+    /// Whether there are ownership controls.
+    Ownership(bool),
 }
 
 /// Tags in order of their keys.
@@ -70,14 +91,16 @@ pub trait BucketConfiguration: Send + Sync {
     ) -> Result<(), ApiError>;
     /// Replaces the tags of a bucket.
     async fn set_bucket_tags(&self, cx: &Cx, permit: &Permit, bucket: &str, tags: ObjectTags) -> Result<(), ApiError>;
-    /// The tags of an object; none where it has none, or is not there.
-    async fn object_tags(&self, bucket: &str, key: &str) -> Result<Option<ObjectTags>, ApiError>;
-    /// Replaces the tags of an object, which must be there.
+    /// The tags of an object, or of a version of it; none where it has none, or is not there.
+    async fn object_tags(&self, name: (&str, &str), version: Option<&str>) -> Result<Option<ObjectTags>, ApiError>;
+    /// Replaces the tags of an object, or of a version of it, which must be there. The version comes back, where the
+    /// bucket keeps any.
     async fn set_object_tags(
         &self,
         cx: &Cx,
         permit: &Permit,
         name: (&str, &str),
+        version: Option<&str>,
         tags: ObjectTags,
-    ) -> Result<(), ApiError>;
+    ) -> Result<Option<String>, ApiError>;
 }

@@ -13,7 +13,7 @@ use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use stoa_types::{AccountId, Region, Timestamp};
 
-use super::ObjectEntry;
+use super::{Deletion, ObjectEntry};
 use crate::{ApiError, Cx, Permit};
 
 /// The bytes of a request. An [`ApiError`] as its error is what the caller is told; any other means that the caller
@@ -100,6 +100,10 @@ pub struct ObjectRecord {
     pub parts: Option<u32>,
     /// The bytes of each part; empty when in one piece, or when it was uploaded before these were kept.
     pub part_sizes: Vec<u64>,
+    /// Its version id, or `null`; none where the bucket never kept versions.
+    pub version: Option<String>,
+    /// When a lifecycle rule removes it, with the rule's name.
+    pub expires: Option<(Timestamp, String)>,
 }
 
 /// What the caller says about the bytes that come, checked before they get a name.
@@ -152,6 +156,8 @@ pub struct WriteObject {
     pub condition: WriteCondition,
     /// For a copy: the tags are the source's, whatever `attributes` says.
     pub keep_tags: bool,
+    /// Whether it comes from an HTML form, which an event tells.
+    pub by_form: bool,
 }
 
 /// Which objects to list.
@@ -288,7 +294,8 @@ pub trait Objects: Send + Sync {
         write: WriteObject,
         replace: bool,
     ) -> Result<ObjectRecord, ApiError>;
-    /// Removes an object; one that is not there is fine.
+    /// Removes an object, or puts a delete marker over it where the bucket keeps versions; one that is not there is
+    /// fine.
     async fn delete_object(
         &self,
         cx: &Cx,
@@ -296,7 +303,7 @@ pub trait Objects: Send + Sync {
         bucket: &str,
         key: &str,
         condition: &WriteCondition,
-    ) -> Result<(), ApiError>;
+    ) -> Result<Deletion, ApiError>;
     /// The object, for reading: the bucket's own rules beyond IAM are checked.
     async fn object_for_read(&self, cx: &Cx, bucket: &str, key: &str) -> Result<Option<ObjectRecord>, ApiError>;
     /// A page of a bucket's objects.

@@ -2,12 +2,14 @@
 
 mod account_data;
 mod authority;
+mod bucket_rules;
 mod bucket_settings;
 mod buckets;
 mod data_keys;
 mod hub_access;
 mod hub_contents;
 mod issuer_keys;
+mod object_versions;
 mod objects;
 mod policy_insight;
 mod presign;
@@ -17,6 +19,7 @@ mod tags;
 
 pub use account_data::DeleteAccountData;
 pub use authority::{AccountPlace, Authority, Credential, Verdict};
+pub use bucket_rules::{CorsRule, LifecycleFilter, LifecycleRule};
 pub use bucket_settings::{BucketConfiguration, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange};
 pub use buckets::{
     BodyChecks, BodyStream, BucketRecord, Buckets, Checksum, ChecksumAlgorithm, ClaimedPart, CompleteUpload,
@@ -27,6 +30,9 @@ pub use data_keys::{DataKey, DataKeyCall, DataKeys};
 pub use hub_access::{HubAccess, ModelAccessRequest};
 pub use hub_contents::{HubContentName, HubContents};
 pub use issuer_keys::{IssuerKeys, IssuerKeysError};
+pub use object_versions::{
+    Deletion, FoundVersion, ListVersions, MarkerRecord, ObjectVersions, VersionEntry, VersionListing, Versioning,
+};
 pub use objects::{ObjectEntry, ObjectSource};
 pub use policy_insight::{
     AccessQuestion, Candidate, OpenCondition, OrganizationAccount, PastPrincipal, PastTarget, PolicyInsight, Rehearsal,

@@ -130,7 +130,7 @@ async fn several_sources_answer_as_one() {
     let world = World::with_bucket("data").await;
     world.put("data", "k", b"1").await.unwrap();
     let World { s3, .. } = world;
-    let all = CombinedSource::new(vec![Arc::new(s3), Arc::new(Derived)]);
+    let all = CombinedSource::new(vec![s3, Arc::new(Derived)]);
     assert_eq!(all.bucket_owner("data").await.unwrap().unwrap().as_str(), "111122223333");
     assert_eq!(all.object("data", "k").await.unwrap().unwrap().size, 1);
     assert!(all.object("jumpstart-cache-prod-us-west-2", "specs/a").await.unwrap().is_some());

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests fail the test")]
 
 mod buckets;
+mod lifecycle;
 mod objects;
 mod support;
 mod uploads;
+mod versions;

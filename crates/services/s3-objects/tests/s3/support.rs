@@ -89,7 +89,7 @@ impl ObjectSource for Derived {
 }
 
 pub struct World {
-    pub s3: S3Objects,
+    pub s3: Arc<S3Objects>,
     pub store: Arc<dyn Store>,
     pub blobs: Arc<dyn BlobStore>,
     pub clock: Arc<FixedClock>,
@@ -109,7 +109,7 @@ impl World {
             authority: Arc::new(NoAuthority),
             tags: Arc::new(NoTags),
         });
-        let s3 = S3Objects::new(Arc::clone(&store), Arc::clone(&blobs), vec![Arc::new(Derived)]);
+        let s3 = Arc::new(S3Objects::new(Arc::clone(&store), Arc::clone(&blobs), vec![Arc::new(Derived)]));
         World { s3, store, blobs, clock, platform, _folder: folder }
     }
 
@@ -176,7 +176,7 @@ impl World {
         Some(stoa_blob::read_all(&*self.blobs, &digest).await.unwrap())
     }
 
-    pub async fn delete(&self, bucket: &str, key: &str) -> Result<(), ApiError> {
+    pub async fn delete(&self, bucket: &str, key: &str) -> Result<Deletion, ApiError> {
         let (cx, permit) = self.alice();
         self.s3.delete_object(&cx, &permit, bucket, key, &WriteCondition::default()).await
     }
