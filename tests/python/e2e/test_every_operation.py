@@ -852,6 +852,10 @@ EXEMPT = {
     "sts:AssumeRoleWithSAML": "unsigned: assertion and trust policy decide (test_federation)",
     "sts:AssumeRoleWithWebIdentity": "unsigned: token and trust policy decide (test_federation)",
     **{
+        f"stoa:{name}": "Stoa's own service, which boto3 does not know (test_hub_settings)"
+        for name in ("DescribeHubSettings", "PutHubSettings")
+    },
+    **{
         f"stoa:{name}": "Stoa's own service, which boto3 does not know (test_insight)"
         for name in ("ExplainDecision", "GetAccessMatrix", "LintPolicy", "ListPrincipalsWithAccess", "ReplayPolicy")
     },

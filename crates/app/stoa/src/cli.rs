@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{access_matrix, account, audit, catalog, doctor, env, explain, keys, policy, who_can};
+use crate::commands::{access_matrix, account, audit, catalog, doctor, env, explain, hub, keys, policy, who_can};
 use crate::serve;
 
 /// What every command returns: its exit status, or an error for the person at the terminal.
@@ -31,6 +31,9 @@ enum Command {
     /// The public hub's models.
     #[command(subcommand)]
     Catalog(catalog::CatalogCommand),
+    /// Private hubs.
+    #[command(subcommand)]
+    Hub(hub::HubCommand),
     /// Policies.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -84,6 +87,7 @@ pub fn run() -> Outcome {
         Command::Env(arguments) => env::run(&arguments),
         Command::Account(command) => account::run(&command),
         Command::Catalog(command) => catalog::run(&command),
+        Command::Hub(command) => hub::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::WhoCan(arguments) => who_can::run(&arguments),

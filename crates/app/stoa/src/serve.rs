@@ -108,6 +108,7 @@ fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskG
         iam: Arc::clone(&stoa.iam),
         insight: Arc::clone(&stoa.insight),
         catalog: Arc::clone(&stoa.catalog),
+        hubs: Arc::clone(&stoa.hubs),
         journal: Arc::clone(&stoa.journal),
         clock: Arc::clone(&stoa.clock),
         ids: Arc::clone(&stoa.ids),

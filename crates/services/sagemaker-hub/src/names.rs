@@ -22,16 +22,21 @@ pub(crate) struct HubName {
 impl HubName {
     /// The hub that a plain name or an ARN means to this caller; none for a text that is neither.
     pub fn parse(cx: &Cx, text: &str) -> Option<HubName> {
-        if !text.starts_with("arn:") {
-            let account = if text == PUBLIC_HUB { AccountId::aws() } else { cx.principal.account.clone() };
-            return is_name(text).then(|| HubName {
-                partition: cx.partition.clone(),
-                region: cx.region.clone(),
-                account,
-                name: text.to_owned(),
-            });
+        HubName::of(&cx.principal.account, &cx.region, text)
+    }
+
+    /// The hub that a plain name or an ARN means to an account in a region; none for a text that is neither.
+    pub fn of(account: &AccountId, region: &Region, text: &str) -> Option<HubName> {
+        if text.starts_with("arn:") {
+            return HubName::parse_arn(text);
         }
-        HubName::parse_arn(text)
+        let account = if text == PUBLIC_HUB { AccountId::aws() } else { account.clone() };
+        is_name(text).then(|| HubName {
+            partition: Partition::of(region),
+            region: region.clone(),
+            account,
+            name: text.to_owned(),
+        })
     }
 
     /// The hub with this ARN.

@@ -9,6 +9,7 @@ use stoa_models_sagemaker::operations::{
     DescribeHub, DescribeHubContent, ImportHubContent, ListHubContentVersions, ListHubContents, UpdateHub,
     UpdateHubContent, UpdateHubContentReference,
 };
+use stoa_models_stoa::operations::{DescribeHubSettings, PutHubSettings};
 use stoa_sagemaker_common::tagging_targets;
 use stoa_schema::Value;
 
@@ -64,6 +65,8 @@ hub_targets! {
     UpdateHub => "sagemaker:UpdateHub",
     DeleteHub => "sagemaker:DeleteHub",
     ListHubContents => "sagemaker:ListHubContents",
+    DescribeHubSettings => "stoa:DescribeHubSettings",
+    PutHubSettings => "stoa:PutHubSettings",
 }
 
 hub_content_targets! {

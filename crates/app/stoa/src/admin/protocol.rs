@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use stoa_models_stoa::types::{
-    ExplainDecisionRequest, GetAccessMatrixRequest, ListPrincipalsWithAccessRequest, ReplayPolicyRequest,
+    DescribeHubSettingsRequest, ExplainDecisionRequest, GetAccessMatrixRequest, ListPrincipalsWithAccessRequest,
+    PutHubSettingsRequest, ReplayPolicyRequest,
 };
 
 /// A command. The event name in the audit journal is the variant's.
@@ -36,6 +37,10 @@ pub enum AdminCommand {
     GetAccessMatrix(GetAccessMatrixRequest),
     /// What a draft policy would have changed.
     ReplayPolicy(ReplayPolicyRequest),
+    /// The settings of a private hub.
+    DescribeHubSettings(DescribeHubSettingsRequest),
+    /// Changes settings of a private hub.
+    PutHubSettings(PutHubSettingsRequest),
 }
 
 impl AdminCommand {
@@ -50,6 +55,8 @@ impl AdminCommand {
             AdminCommand::ListPrincipalsWithAccess(_) => ("ListPrincipalsWithAccess", true),
             AdminCommand::GetAccessMatrix(_) => ("GetAccessMatrix", true),
             AdminCommand::ReplayPolicy(_) => ("ReplayPolicy", true),
+            AdminCommand::DescribeHubSettings(_) => ("DescribeHubSettings", true),
+            AdminCommand::PutHubSettings(_) => ("PutHubSettings", false),
         }
     }
 }

@@ -10,7 +10,7 @@ use stoa_audit::{AuditRecord, ErrorInfo, Journal, Phase, UserIdentity};
 use stoa_iam::Iam;
 use stoa_insight::{Insight, Viewer};
 use stoa_kernel::ApiError;
-use stoa_sagemaker_hub::Catalog;
+use stoa_sagemaker_hub::{Catalog, Hubs};
 use stoa_types::{AccountId, Clock, IdSource, uuid_v4};
 use stoa_work::TaskGroup;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -30,6 +30,7 @@ pub struct AdminParts {
     pub iam: Arc<Iam>,
     pub insight: Arc<Insight>,
     pub catalog: Arc<Catalog>,
+    pub hubs: Arc<Hubs>,
     pub journal: Arc<dyn Journal>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdSource>,
@@ -152,6 +153,14 @@ async fn act(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiErr
         }
         AdminCommand::GetAccessMatrix(input) => json(parts.insight.get_access_matrix(&viewer(parts)?, input).await?),
         AdminCommand::ReplayPolicy(input) => json(parts.insight.replay_policy(&viewer(parts)?, input).await?),
+        AdminCommand::DescribeHubSettings(input) => {
+            let viewer = viewer(parts)?;
+            json(parts.hubs.describe_hub_settings(&viewer.account, &viewer.region, input).await?)
+        }
+        AdminCommand::PutHubSettings(input) => {
+            let (viewer, now) = (viewer(parts)?, parts.clock.now());
+            json(parts.hubs.put_hub_settings(&viewer.account, &viewer.region, now, input).await?)
+        }
     }
 }
 

@@ -5,6 +5,31 @@ use stoa_schema::{Access, AuditKind, Authz, ErrorSpec, HttpBinding, Operation, O
 
 use super::{shapes, types};
 
+/// The row of [`DescribeHubSettings`].
+pub static DESCRIBE_HUB_SETTINGS: OperationSpec = OperationSpec {
+    service: "stoa",
+    name: "DescribeHubSettings",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DESCRIBE_HUB_SETTINGS_REQUEST),
+    output: Some(&shapes::DESCRIBE_HUB_SETTINGS_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ErrorSpec { name: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 400, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `DescribeHubSettings`.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeHubSettings;
+impl Operation for DescribeHubSettings {
+    type Input = types::DescribeHubSettingsRequest;
+    type Output = types::DescribeHubSettingsResponse;
+    const SPEC: &'static OperationSpec = &DESCRIBE_HUB_SETTINGS;
+}
+
 /// The row of [`ExplainDecision`].
 pub static EXPLAIN_DECISION: OperationSpec = OperationSpec {
     service: "stoa",
@@ -105,6 +130,31 @@ impl Operation for ListPrincipalsWithAccess {
     const SPEC: &'static OperationSpec = &LIST_PRINCIPALS_WITH_ACCESS;
 }
 
+/// The row of [`PutHubSettings`].
+pub static PUT_HUB_SETTINGS: OperationSpec = OperationSpec {
+    service: "stoa",
+    name: "PutHubSettings",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::PUT_HUB_SETTINGS_REQUEST),
+    output: Some(&shapes::PUT_HUB_SETTINGS_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ErrorSpec { name: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 400, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::Write,
+    audit: AuditKind::Management,
+};
+/// `PutHubSettings`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutHubSettings;
+impl Operation for PutHubSettings {
+    type Input = types::PutHubSettingsRequest;
+    type Output = types::PutHubSettingsResponse;
+    const SPEC: &'static OperationSpec = &PUT_HUB_SETTINGS;
+}
+
 /// The row of [`ReplayPolicy`].
 pub static REPLAY_POLICY: OperationSpec = OperationSpec {
     service: "stoa",
@@ -141,6 +191,6 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     xml_namespace: "",
     event_source: "stoa.amazonaws.com",
     protocols: &[ProtocolName::AwsJson11],
-    operations: &[&EXPLAIN_DECISION, &GET_ACCESS_MATRIX, &LINT_POLICY, &LIST_PRINCIPALS_WITH_ACCESS, &REPLAY_POLICY],
+    operations: &[&DESCRIBE_HUB_SETTINGS, &EXPLAIN_DECISION, &GET_ACCESS_MATRIX, &LINT_POLICY, &LIST_PRINCIPALS_WITH_ACCESS, &PUT_HUB_SETTINGS, &REPLAY_POLICY],
     global: false,
 };

@@ -66,6 +66,13 @@ pub static DECIDING_CONDITIONS: Shape = Shape { name: "DecidingConditions", kind
 pub static DECISION: Shape = Shape { name: "Decision", kind: Kind::String { min: None, max: None, pattern: None, values: &["Allowed", "Denied"] }, sensitive: false };
 /// `DecisionKind`.
 pub static DECISION_KIND: Shape = Shape { name: "DecisionKind", kind: Kind::String { min: None, max: None, pattern: None, values: &["Allow", "ExplicitDeny", "ImplicitDeny"] }, sensitive: false };
+/// `DescribeHubSettingsRequest`.
+pub static DESCRIBE_HUB_SETTINGS_REQUEST: Shape = Shape { name: "DescribeHubSettingsRequest", kind: Kind::Structure(&[
+    Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeHubSettingsResponse`.
+pub static DESCRIBE_HUB_SETTINGS_RESPONSE: Shape = Shape { name: "DescribeHubSettingsResponse", kind: Kind::Structure(&[
+    Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Settings", wire_name: None, location: Location::Body, shape: &HUB_SETTINGS, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ExplainDecisionRequest`.
 pub static EXPLAIN_DECISION_REQUEST: Shape = Shape { name: "ExplainDecisionRequest", kind: Kind::Structure(&[
     Member { name: "RequestId", wire_name: None, location: Location::Body, shape: &REQUEST_ID, required: true, idempotency_token: false, timestamp_format: None },
@@ -115,6 +122,12 @@ pub static GET_ACCESS_MATRIX_RESPONSE: Shape = Shape { name: "GetAccessMatrixRes
     Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `HubNameOrArn`.
 pub static HUB_NAME_OR_ARN: Shape = Shape { name: "HubNameOrArn", kind: Kind::String { min: Some(1), max: Some(512), pattern: None, values: &[] }, sensitive: false };
+/// `HubSettings`.
+pub static HUB_SETTINGS: Shape = Shape { name: "HubSettings", kind: Kind::Structure(&[
+    Member { name: "FilterLists", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WithholdDeprecated", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "WithholdVulnerable", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RevokeUrls", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `LintPolicyRequest`.
 pub static LINT_POLICY_REQUEST: Shape = Shape { name: "LintPolicyRequest", kind: Kind::Structure(&[
     Member { name: "PolicyDocument", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT, required: true, idempotency_token: false, timestamp_format: None },
@@ -175,6 +188,14 @@ pub static PRINCIPAL_ACCESS: Shape = Shape { name: "PrincipalAccess", kind: Kind
 pub static PRINCIPAL_ACCESS_LIST: Shape = Shape { name: "PrincipalAccessList", kind: Kind::List { member: &PRINCIPAL_ACCESS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `PrincipalType`.
 pub static PRINCIPAL_TYPE: Shape = Shape { name: "PrincipalType", kind: Kind::String { min: None, max: None, pattern: None, values: &["Root", "User", "Role", "Service", "Account", "Federated", "Everyone"] }, sensitive: false };
+/// `PutHubSettingsRequest`.
+pub static PUT_HUB_SETTINGS_REQUEST: Shape = Shape { name: "PutHubSettingsRequest", kind: Kind::Structure(&[
+    Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Settings", wire_name: None, location: Location::Body, shape: &HUB_SETTINGS, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PutHubSettingsResponse`.
+pub static PUT_HUB_SETTINGS_RESPONSE: Shape = Shape { name: "PutHubSettingsResponse", kind: Kind::Structure(&[
+    Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Settings", wire_name: None, location: Location::Body, shape: &HUB_SETTINGS, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ReplayChange`.
 pub static REPLAY_CHANGE: Shape = Shape { name: "ReplayChange", kind: Kind::Structure(&[
     Member { name: "PrincipalArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },

@@ -316,6 +316,57 @@ impl std::str::FromStr for DecisionKind {
 }
 stoa_schema::text_enum!(DecisionKind);
 
+/// `DescribeHubSettingsRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DescribeHubSettingsRequest {
+    /// `HubName`.
+    #[serde(rename = "HubName")]
+    pub hub_name: String,
+}
+impl FromValue for DescribeHubSettingsRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DescribeHubSettingsRequest")?;
+        Ok(DescribeHubSettingsRequest {
+            hub_name: fields.required("HubName")?,
+        })
+    }
+}
+impl ToValue for DescribeHubSettingsRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("HubName", self.hub_name)
+            .finish()
+    }
+}
+
+/// `DescribeHubSettingsResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DescribeHubSettingsResponse {
+    /// `HubArn`.
+    #[serde(rename = "HubArn")]
+    pub hub_arn: String,
+    /// `Settings`.
+    #[serde(rename = "Settings")]
+    pub settings: HubSettings,
+}
+impl FromValue for DescribeHubSettingsResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DescribeHubSettingsResponse")?;
+        Ok(DescribeHubSettingsResponse {
+            hub_arn: fields.required("HubArn")?,
+            settings: fields.required("Settings")?,
+        })
+    }
+}
+impl ToValue for DescribeHubSettingsResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("HubArn", self.hub_arn)
+            .required("Settings", self.settings)
+            .finish()
+    }
+}
+
 /// `ExplainDecisionRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct ExplainDecisionRequest {
@@ -575,6 +626,44 @@ impl ToValue for GetAccessMatrixResponse {
             .required("Principals", self.principals)
             .required("PrincipalsLookedAt", self.principals_looked_at)
             .optional("NextToken", self.next_token)
+            .finish()
+    }
+}
+
+/// `HubSettings`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct HubSettings {
+    /// `FilterLists`.
+    #[serde(rename = "FilterLists", skip_serializing_if = "Option::is_none")]
+    pub filter_lists: Option<bool>,
+    /// `WithholdDeprecated`.
+    #[serde(rename = "WithholdDeprecated", skip_serializing_if = "Option::is_none")]
+    pub withhold_deprecated: Option<bool>,
+    /// `WithholdVulnerable`.
+    #[serde(rename = "WithholdVulnerable", skip_serializing_if = "Option::is_none")]
+    pub withhold_vulnerable: Option<bool>,
+    /// `RevokeUrls`.
+    #[serde(rename = "RevokeUrls", skip_serializing_if = "Option::is_none")]
+    pub revoke_urls: Option<bool>,
+}
+impl FromValue for HubSettings {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "HubSettings")?;
+        Ok(HubSettings {
+            filter_lists: fields.optional("FilterLists")?,
+            withhold_deprecated: fields.optional("WithholdDeprecated")?,
+            withhold_vulnerable: fields.optional("WithholdVulnerable")?,
+            revoke_urls: fields.optional("RevokeUrls")?,
+        })
+    }
+}
+impl ToValue for HubSettings {
+    fn to_value(self) -> Value {
+        FieldWriter::new(4)
+            .optional("FilterLists", self.filter_lists)
+            .optional("WithholdDeprecated", self.withhold_deprecated)
+            .optional("WithholdVulnerable", self.withhold_vulnerable)
+            .optional("RevokeUrls", self.revoke_urls)
             .finish()
     }
 }
@@ -893,6 +982,62 @@ impl std::str::FromStr for PrincipalType {
     }
 }
 stoa_schema::text_enum!(PrincipalType);
+
+/// `PutHubSettingsRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PutHubSettingsRequest {
+    /// `HubName`.
+    #[serde(rename = "HubName")]
+    pub hub_name: String,
+    /// `Settings`.
+    #[serde(rename = "Settings")]
+    pub settings: HubSettings,
+}
+impl FromValue for PutHubSettingsRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PutHubSettingsRequest")?;
+        Ok(PutHubSettingsRequest {
+            hub_name: fields.required("HubName")?,
+            settings: fields.required("Settings")?,
+        })
+    }
+}
+impl ToValue for PutHubSettingsRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("HubName", self.hub_name)
+            .required("Settings", self.settings)
+            .finish()
+    }
+}
+
+/// `PutHubSettingsResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PutHubSettingsResponse {
+    /// `HubArn`.
+    #[serde(rename = "HubArn")]
+    pub hub_arn: String,
+    /// `Settings`.
+    #[serde(rename = "Settings")]
+    pub settings: HubSettings,
+}
+impl FromValue for PutHubSettingsResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PutHubSettingsResponse")?;
+        Ok(PutHubSettingsResponse {
+            hub_arn: fields.required("HubArn")?,
+            settings: fields.required("Settings")?,
+        })
+    }
+}
+impl ToValue for PutHubSettingsResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("HubArn", self.hub_arn)
+            .required("Settings", self.settings)
+            .finish()
+    }
+}
 
 /// `ReplayChange`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -41,6 +41,7 @@ impl Handles<CreateHubContentPresignedUrls> for Hubs {
             ascending: true,
             max_results: max_results.or(Some(DEFAULT_PAGE)),
             next_token,
+            now: cx.now,
         };
         let files: Vec<&ModelFile> = model.body.files.iter().collect();
         let (page, next_token) = paging.page(files, |file| (SortKey::Text(file.path.clone()), String::new()))?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
 use stoa_models_sagemaker::operations::{CreateHub, CreateHubContentPresignedUrls, CreateHubContentReference, DeleteHub, DeleteHubContent, DeleteHubContentReference, DescribeHub, DescribeHubContent, ImportHubContent, ListHubContentVersions, ListHubContents, ListHubs, UpdateHub, UpdateHubContent, UpdateHubContentReference};
+use stoa_models_stoa::operations::{DescribeHubSettings, PutHubSettings};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
 pub trait SagemakerHubOperations:
@@ -36,6 +37,10 @@ pub trait SagemakerHubOperations:
     + Targets<UpdateHubContent>
     + Handles<UpdateHubContentReference>
     + Targets<UpdateHubContentReference>
+    + Handles<DescribeHubSettings>
+    + Targets<DescribeHubSettings>
+    + Handles<PutHubSettings>
+    + Targets<PutHubSettings>
 {
 }
 
@@ -68,6 +73,10 @@ impl<S> SagemakerHubOperations for S where S:
     + Targets<UpdateHubContent>
     + Handles<UpdateHubContentReference>
     + Targets<UpdateHubContentReference>
+    + Handles<DescribeHubSettings>
+    + Targets<DescribeHubSettings>
+    + Handles<PutHubSettings>
+    + Targets<PutHubSettings>
 {
 }
 
@@ -89,5 +98,7 @@ pub fn routes<S: SagemakerHubOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<UpdateHub, S>(service),
         stoa_kernel::route_with_targets::<UpdateHubContent, S>(service),
         stoa_kernel::route_with_targets::<UpdateHubContentReference, S>(service),
+        stoa_kernel::route_with_targets::<DescribeHubSettings, S>(service),
+        stoa_kernel::route_with_targets::<PutHubSettings, S>(service),
     ]
 }

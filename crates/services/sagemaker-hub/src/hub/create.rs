@@ -9,6 +9,7 @@ use stoa_store::{Document, Query, Transaction};
 use super::{HubBody, IN_SERVICE, KIND, MOST_HUBS, key};
 use crate::names::{HubName, PUBLIC_HUB};
 use crate::service::Hubs;
+use crate::settings::Settings;
 
 impl Handles<CreateHub> for Hubs {
     async fn handle(&self, cx: &Cx, input: Authorized<CreateHubRequest>) -> Result<CreateHubResponse, ApiError> {
@@ -37,6 +38,7 @@ impl Handles<CreateHub> for Hubs {
             display_name: input.hub_display_name,
             keywords: input.hub_search_keywords.unwrap_or_default(),
             s3_output_path: input.s3_storage_config.and_then(|config| config.s3_output_path),
+            settings: Settings::default(),
         };
         let document = Document::new(key(&hub), &hub.name, cx.now, &body).map_err(store_error)?.with_status(IN_SERVICE);
         let transaction = Transaction::new().create(document).set_tags(&hub.arn(), tags);

@@ -15,13 +15,14 @@ use stoa_store::Key;
 
 use crate::names::HubName;
 use crate::service::key_in;
+use crate::settings::Settings;
 
 /// Shared with the tags of SageMaker resources, which know hubs by this kind.
 pub(crate) const KIND: &str = "sagemaker:hub";
 pub(crate) const IN_SERVICE: &str = "InService";
 pub(crate) const DELETING: &str = "Deleting";
-/// Hubs of an account in a region.
-const MOST_HUBS: u64 = 100;
+/// Hubs of an account in a region, as AWS.
+const MOST_HUBS: u64 = 50;
 
 /// What a hub's document holds besides name, status and times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub(crate) struct HubBody {
     pub keywords: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub s3_output_path: Option<String>,
+    #[serde(default, skip_serializing_if = "Settings::is_default")]
+    pub settings: Settings,
 }
 
 pub(crate) fn key(hub: &HubName) -> Key {
@@ -46,5 +49,6 @@ pub(crate) fn public_body() -> HubBody {
         display_name: Some("SageMaker Public Hub".to_owned()),
         keywords: Vec::new(),
         s3_output_path: None,
+        settings: Settings::default(),
     }
 }

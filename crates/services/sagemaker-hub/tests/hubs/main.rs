@@ -5,10 +5,12 @@
 mod access;
 mod buckets;
 mod catalog;
+mod condition_keys;
 mod contents;
 mod documents;
 mod hubs;
 mod presigned;
 mod references;
+mod settings;
 mod support;
 mod targets;

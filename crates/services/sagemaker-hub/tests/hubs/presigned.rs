@@ -119,7 +119,7 @@ async fn files_of_imported_content_are_the_accounts_own() {
         hub_content_display_name: None,
         hub_content_description: None,
         hub_content_markdown: None,
-        hub_content_document: r#"{"HostingArtifactUri": "s3://own-bucket/model/"}"#.to_owned(),
+        hub_content_document: own_document("s3://own-bucket/model/").to_string(),
         support_status: None,
         hub_content_search_keywords: None,
         tags: None,

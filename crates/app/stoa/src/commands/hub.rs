@@ -1,0 +1,95 @@
+//! `stoa hub settings`: what governs a private hub and has no AWS API.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use stoa_models_stoa::types::{
+    DescribeHubSettingsRequest, DescribeHubSettingsResponse, HubSettings, PutHubSettingsRequest, PutHubSettingsResponse,
+};
+
+use super::report::print;
+use crate::admin::{AdminCommand, call};
+use crate::cli::{DataDirArgs, Outcome};
+use crate::data_dir::DataDir;
+
+#[derive(Subcommand)]
+pub enum HubCommand {
+    /// Shows a private hub's settings, or changes those that are named.
+    Settings(SettingsArgs),
+}
+
+#[derive(Args)]
+pub struct SettingsArgs {
+    /// The hub's name (in the management account) or ARN.
+    #[arg(long)]
+    hub: String,
+    /// Whether lists show a caller only what it may describe.
+    #[arg(long)]
+    filter_lists: Option<Switch>,
+    /// Whether references do not show versions that the catalog calls deprecated.
+    #[arg(long)]
+    withhold_deprecated: Option<Switch>,
+    /// Whether references do not show versions that the catalog calls vulnerable.
+    #[arg(long)]
+    withhold_vulnerable: Option<Switch>,
+    /// Whether a presigned URL ends with the content, or with the right of the caller who asked for it.
+    #[arg(long)]
+    revoke_urls: Option<Switch>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    data: DataDirArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+pub fn run(command: &HubCommand) -> Outcome {
+    match command {
+        HubCommand::Settings(arguments) => settings(arguments),
+    }
+}
+
+fn settings(arguments: &SettingsArgs) -> Outcome {
+    let data_dir = DataDir::new(&arguments.data.data_dir)?;
+    let on = |switch: Option<Switch>| switch.map(|switch| switch == Switch::On);
+    let wanted = HubSettings {
+        filter_lists: on(arguments.filter_lists),
+        withhold_deprecated: on(arguments.withhold_deprecated),
+        withhold_vulnerable: on(arguments.withhold_vulnerable),
+        revoke_urls: on(arguments.revoke_urls),
+    };
+    let hub_name = arguments.hub.clone();
+    let (arn, settings) = if wanted == HubSettings::default() {
+        let input = DescribeHubSettingsRequest { hub_name };
+        let answer = call(&data_dir, &AdminCommand::DescribeHubSettings(input))?;
+        let answer: DescribeHubSettingsResponse = serde_json::from_value(answer)?;
+        (answer.hub_arn, answer.settings)
+    } else {
+        let input = PutHubSettingsRequest { hub_name, settings: wanted };
+        let answer = call(&data_dir, &AdminCommand::PutHubSettings(input))?;
+        let answer: PutHubSettingsResponse = serde_json::from_value(answer)?;
+        (answer.hub_arn, answer.settings)
+    };
+    if arguments.json {
+        print(&(serde_json::to_string_pretty(&settings)? + "\n"))?;
+    } else {
+        print(&report(&arn, &settings))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(arn: &str, settings: &HubSettings) -> String {
+    let rows = [
+        ("filter-lists", settings.filter_lists),
+        ("withhold-deprecated", settings.withhold_deprecated),
+        ("withhold-vulnerable", settings.withhold_vulnerable),
+        ("revoke-urls", settings.revoke_urls),
+    ];
+    let row = |(name, on): (&str, Option<bool>)| format!("{name:20} {}\n", if on == Some(true) { "on" } else { "off" });
+    format!("{arn}\n\n{}", rows.into_iter().map(row).collect::<String>())
+}
