@@ -33,6 +33,21 @@ def arrow_view(way):
     return of_pyarrow() if way == "pyarrow" else pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(of_s3fs()))
 
 
+class Counted:
+    """A file that counts what is read of it."""
+
+    def __init__(self, file):
+        self.file, self.read_bytes = file, 0
+
+    def read(self, count=None):
+        content = self.file.read(count)
+        self.read_bytes += len(content)
+        return content
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+
 def parquet(way):
     rows = 40_000
     table = pyarrow.table({
@@ -43,7 +58,8 @@ def parquet(way):
     filesystem, path = arrow_view(way), f"{BUCKET}/tables/t.parquet"
     pyarrow.parquet.write_table(table, path, filesystem=filesystem, row_group_size=rows // 8, compression="snappy")
     with filesystem.open_input_file(path) as source:
-        file = pyarrow.parquet.ParquetFile(source)
+        counted = Counted(source)
+        file = pyarrow.parquet.ParquetFile(pyarrow.PythonFile(counted, mode="r"))
         group = file.read_row_group(3, columns=["id"])["id"].to_pylist()
         groups = file.num_row_groups
     column = pyarrow.parquet.read_table(path, filesystem=filesystem, columns=["score"])["score"].to_pylist()
@@ -52,7 +68,7 @@ def parquet(way):
         "rows": len(column), "groups": groups, "column": column[:5] + column[-5:],
         "wanted_column": table["score"].to_pylist()[:5] + table["score"].to_pylist()[-5:],
         "group": group[:3], "wanted_group": [15_000, 15_001, 15_002], "filtered": filtered.num_rows,
-        "size": filesystem.get_file_info(path).size,
+        "size": filesystem.get_file_info(path).size, "read": counted.read_bytes,
     }
 
 
@@ -64,7 +80,7 @@ def files_pyarrow():
             out.write(content[at : at + 100_000])
     with filesystem.open_input_stream(f"{BUCKET}/a/b/big.bin") as source:
         assert source.read() == content
-        assert source.metadata()[b"Content-Type"] == b"x/y"
+        assert source.metadata()["Content-Type"] == b"x/y"
     with filesystem.open_input_file(f"{BUCKET}/a/b/big.bin") as source:
         source.seek(5 * MIB)
         assert source.read(1000) == content[5 * MIB : 5 * MIB + 1000]

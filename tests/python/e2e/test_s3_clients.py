@@ -232,14 +232,12 @@ def test_the_body_as_boto3_sends_it_over_https(account, bucket):
     assert (got["Body"].read(), got["ContentEncoding"]) == (content, "gzip")
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_common_runtimes_client(account, bucket, tmp_path, way):
-    """boto3 with `preferred_transfer_client="crt"`: AWS's C client, another signer and another HTTP stack."""
-    if way == "front-door":
-        pytest.skip("boto3 does not hand proxies to the Common Runtime")
+def test_the_common_runtimes_client(account, bucket, tmp_path):
+    """boto3 with `preferred_transfer_client="crt"`: AWS's C client, another signer and another HTTP stack. By endpoint
+    URL only: boto3 does not hand proxies on to it."""
     content = random_file(tmp_path / "big", 17 * MIB)
     config = TransferConfig(preferred_transfer_client="crt", multipart_threshold=8 * MIB, multipart_chunksize=8 * MIB)
-    client = account.session().client("s3", endpoint_url=account.server.url)
+    client = account.session().client("s3", endpoint_url=account.server.url, config=Config(s3={"addressing_style": "path"}))
     client.upload_file(str(tmp_path / "big"), bucket, "k", Config=config)
     client.download_file(bucket, "k", str(tmp_path / "back"), Config=config)
     assert (tmp_path / "back").read_bytes() == content
@@ -328,8 +326,8 @@ def test_cp_by_pipe_mv_rm_and_rb(aws, account, bucket, tmp_path):
     assert keys_of(s3, bucket) == ["piped"]
     listed = aws("s3", "ls", f"s3://{bucket}", "--summarize", "--recursive")
     assert f"{len(content)} piped" in listed and "Total Objects: 1" in listed
-    assert "NoSuchKey" in aws("s3", "cp", f"s3://{bucket}/nothing", "-", status=1) or True
-    assert "(404)" in aws("s3", "cp", f"s3://{bucket}/nothing", "x", status=1)
+    for target in ("-", "x"):
+        assert "(404)" in aws("s3", "cp", f"s3://{bucket}/nothing", target, status=1)
     for number in range(3):
         s3.put_object(Bucket=bucket, Key=f"many/{number}", Body=b"x")
     assert aws("s3", "rm", f"s3://{bucket}/many/", "--recursive", "--exclude", "*1").count("delete:") == 2
@@ -460,10 +458,8 @@ def test_a_parquet_file_by_column_and_row_group(filesystems, account, bucket, wa
     assert found["column"] == found["wanted_column"]
     assert found["group"] == found["wanted_group"]
     assert found["filtered"] == 10
-    # The point of the format: a column of one row group is no read of the whole file.
-    records = [one for one in account.server.records("--event", "GetObject") if one["recipientAccountId"] == account.id]
-    assert records and all(one.get("errorCode") is None for one in records)
-    assert found["size"] > 4 * MIB
+    # The point of the format: a column of one row group is a small part of the file.
+    assert found["size"] > 4 * MIB and found["read"] < found["size"] / 10
 
 
 @pytest.mark.parametrize("way", ["pyarrow", "s3fs"])

@@ -102,6 +102,17 @@ impl Operation {
             || self.name.contains("UploadPart")
             || self.name.contains("MultipartUpload")
     }
+    /// Whether its body is a document, which s3s reads whole. The others are streams, read by their handlers.
+    pub fn takes_document(&self) -> bool {
+        !matches!(&*self.name, "PutObject" | "UploadPart" | "PostObject")
+    }
+    /// Whether its answer is a document with keys in it.
+    pub fn tells_keys(&self) -> bool {
+        self.name == "DeleteObjects"
+            || self.name.ends_with("MultipartUpload")
+            || self.name.starts_with("ListObject")
+            || matches!(&*self.name, "ListMultipartUploads" | "ListParts")
+    }
     /// Whether `x-amz-tagging` tags what it makes.
     fn writes_tags(&self) -> bool {
         matches!(&*self.name, "PutObject" | "CopyObject" | "CreateMultipartUpload")
@@ -345,6 +356,10 @@ fn decoded(text: &str) -> String {
 /// Bucket and key of a copy's source.
 pub(crate) fn copy_source(source: &CopySource) -> Result<(&str, &str), ApiError> {
     match source {
+        CopySource::Bucket { key, .. } if key.is_empty() => {
+            let text = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
+            Err(ApiError::new("InvalidArgument", 400, text))
+        }
         CopySource::Bucket { bucket, key, version_id: None } => Ok((bucket, key)),
         CopySource::Bucket { bucket, key, version_id: Some(version) } if &**version == "null" => Ok((bucket, key)),
         CopySource::Bucket { .. } => Err(ApiError::new("NoSuchVersion", 404, "The specified version does not exist.")),

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{HeaderValue, RANGE};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
 use s3s::StdError;
 use s3s::service::S3ServiceBuilder;
@@ -195,8 +196,14 @@ impl S3Service {
         if let Err(error) = strip_signature(&mut parts) {
             return answer::refusal(error);
         }
+        ignore_no_range(&mut parts.headers);
         parts.extensions.insert(Arc::clone(call));
         match self.s3s.call(Request::from_parts(parts, body)).await {
+            // It knows no operation of this method and path.
+            Ok(answer) if answer.status() == StatusCode::NOT_IMPLEMENTED && call.operation.get().is_none() => {
+                let text = "The specified method is not allowed against this resource.";
+                answer::refusal(ApiError::new("MethodNotAllowed", 405, text))
+            }
             Ok(answer) => answer,
             Err(error) => answer::refusal(ApiError::internal(StdError::from(error))),
         }
@@ -209,7 +216,7 @@ impl S3Service {
         error: Option<(String, String)>,
         call: &Call,
     ) -> Response<s3s::Body> {
-        let not_modified = answer.status() == http::StatusCode::NOT_MODIFIED;
+        let not_modified = answer.status() == StatusCode::NOT_MODIFIED;
         let line = audit::line(call, Phase::Complete, error.filter(|_| !not_modified));
         match self.inner.append(line).await {
             Err(error) if !call.begun() => {
@@ -222,6 +229,14 @@ impl S3Service {
             }
             Ok(()) => answer,
         }
+    }
+}
+
+/// HTTP has a range that is none ignored, and S3 gives the whole object then.
+fn ignore_no_range(headers: &mut HeaderMap) {
+    let is_range = |value: &HeaderValue| value.to_str().is_ok_and(|text| s3s::dto::Range::parse(text).is_ok());
+    if headers.get(RANGE).is_some_and(|value| !is_range(value)) {
+        headers.remove(RANGE);
     }
 }
 
