@@ -1,6 +1,6 @@
 """S3 as data scientists use it: the unmodified clients, by endpoint URL and through the front door's https.
 
-boto3's transfer manager (with and without AWS's Common Runtime), `aws s3` and `aws s3api`, the SageMaker SDK, s3fs and
+boto3's transfer manager, `aws s3` and `aws s3api`, the SageMaker SDK, s3fs and
 pyarrow. The last two live in an environment of their own, see `requirements-fs.txt`; `filesystems.py` is run there.
 """
 
@@ -230,19 +230,6 @@ def test_the_body_as_boto3_sends_it_over_https(account, bucket):
     got = client.get_object(Bucket=bucket, Key="k")
     # What described the transfer is no encoding of the object.
     assert (got["Body"].read(), got["ContentEncoding"]) == (content, "gzip")
-
-
-def test_the_common_runtimes_client(account, bucket, tmp_path):
-    """boto3 with `preferred_transfer_client="crt"`: AWS's C client, another signer and another HTTP stack. By endpoint
-    URL only: boto3 does not hand proxies on to it."""
-    content = random_file(tmp_path / "big", 17 * MIB)
-    config = TransferConfig(preferred_transfer_client="crt", multipart_threshold=8 * MIB, multipart_chunksize=8 * MIB)
-    client = account.session().client("s3", endpoint_url=account.server.url, config=Config(s3={"addressing_style": "path"}))
-    client.upload_file(str(tmp_path / "big"), bucket, "k", Config=config)
-    client.download_file(bucket, "k", str(tmp_path / "back"), Config=config)
-    assert (tmp_path / "back").read_bytes() == content
-    head = client.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
-    assert head["ETag"].endswith('-3"') and head["ContentLength"] == len(content)
 
 
 # ---- the AWS CLI --------------------------------------------------------------------------------------------------

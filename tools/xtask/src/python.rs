@@ -1,4 +1,4 @@
-//! The Python clients, in a virtual environment below `target/`, made anew when the requirements change.
+//! The Python clients, in virtual environments below `target/`, made anew when their requirements change.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,10 +8,20 @@ use crate::process::{Outcome, exists, root, step, target_dir};
 
 /// The interpreter of an environment that holds everything in `tests/python/requirements.txt`.
 pub fn environment() -> Outcome<PathBuf> {
-    let requirements = root().join("tests/python/requirements.txt");
+    let what = "install the Python clients (boto3, AWS CLI, SageMaker SDK; a few minutes the first time)";
+    made("requirements.txt", "venv", what)
+}
+
+/// The interpreter of an environment with s3fs and pyarrow, whose botocore is another than boto3's.
+pub fn filesystems() -> Outcome<PathBuf> {
+    made("requirements-fs.txt", "venv-fs", "install s3fs and pyarrow")
+}
+
+fn made(requirements: &str, folder: &str, what: &str) -> Outcome<PathBuf> {
+    let requirements = root().join("tests/python").join(requirements);
     let wanted = fs::read_to_string(&requirements)
         .map_err(|error| format!("cannot read {}: {error}", requirements.display()))?;
-    let folder = target_dir().join("venv");
+    let folder = target_dir().join(folder);
     let python = folder.join("bin").join("python");
     let stamp = folder.join("stoa-requirements.txt");
     if python.exists() && fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
@@ -23,7 +33,7 @@ pub fn environment() -> Outcome<PathBuf> {
     )?;
     let mut install = Command::new(&python);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements);
-    step("install the Python clients (boto3, AWS CLI, SageMaker SDK; a few minutes the first time)", &mut install)?;
+    step(what, &mut install)?;
     fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
     Ok(python)
 }

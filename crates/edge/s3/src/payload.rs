@@ -10,7 +10,7 @@ use crc_fast::CrcAlgorithm;
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, unfold};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use http_body::{Body, Frame};
 use http_body_util::{BodyDataStream, StreamBody};
 use md5::Md5;
@@ -44,13 +44,17 @@ struct Digests {
 }
 
 impl Digests {
-    fn of(headers: &HeaderMap) -> Digests {
-        Digests::read(headers).unwrap_or_else(|error| Digests { invalid: Some(error), ..Digests::default() })
+    fn of(parts: &Parts) -> Digests {
+        // What completes an upload tells the checksum of the object, not of the document.
+        let query = parts.uri.query().unwrap_or("");
+        let completes = parts.method == Method::POST && query.split('&').any(|pair| pair.starts_with("uploadId="));
+        Digests::read(&parts.headers, !completes)
+            .unwrap_or_else(|error| Digests { invalid: Some(error), ..Digests::default() })
     }
 
-    fn read(headers: &HeaderMap) -> Result<Digests, ApiError> {
+    fn read(headers: &HeaderMap, checksums: bool) -> Result<Digests, ApiError> {
         let mut digests = Digests { md5: declared_md5(headers)?, ..Digests::default() };
-        for (algorithm, label, name) in ALGORITHMS {
+        for (algorithm, label, name) in ALGORITHMS.into_iter().filter(|_| checksums) {
             if let Some(value) = declared_checksum(headers, algorithm, name)? {
                 digests.checksums.push((algorithm, label, value));
             }
@@ -114,7 +118,7 @@ pub(crate) fn prepare(
         PayloadMode::StreamingSigned => Some((key, false)),
         PayloadMode::StreamingSignedTrailer => Some((key, true)),
     };
-    let digests = Digests::of(&parts.headers);
+    let digests = Digests::of(parts);
     let Some((key, trailing)) = decoder else { return Ok(Reading { decoder: None, digests }) };
     let length = decoded_length(&parts.headers)?;
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));

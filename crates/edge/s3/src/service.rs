@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HeaderValue, RANGE};
+use http::header::{CONNECTION, EXPECT, HeaderValue, RANGE};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use s3s::StdError;
 use s3s::service::S3ServiceBuilder;
@@ -170,6 +170,8 @@ impl S3Service {
             body: BodyState::default(),
         });
         let method = parts.method.clone();
+        let waits = parts.version <= Version::HTTP_11 && parts.headers.contains_key(EXPECT);
+        let empty = body.is_end_stream();
         let answer = match payload {
             Some(payload) => match payload::prepare(&mut parts, payload, &call) {
                 Ok(reading) => {
@@ -181,7 +183,12 @@ impl S3Service {
             // The failure is told where the operation is known; the body is not even looked at.
             None => self.route(parts, s3s::Body::empty(), &call).await,
         };
-        let (answer, error) = answer::finish(answer, &method, &call).await;
+        let (mut answer, error) = answer::finish(answer, &method, &call).await;
+        if waits && (empty || error.is_some()) {
+            // The client waited for `100 Continue` and gets its answer instead. The AWS CLI then takes the next answer on
+            // this connection for one without a status line, so there must be none.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         self.record(answer, error, &call).await
     }
 
