@@ -127,7 +127,7 @@ class Server:
 
     def records(self, *filters):
         """Audit records as `stoa audit query --json` gives them."""
-        return [json.loads(line) for line in self.command("audit", "query", "--json", *filters).stdout.splitlines() if line]
+        return [json.loads(line) for line in self.command("audit", "query", "--json", *filters).stdout.split("\n") if line]
 
     def environment(self, *arguments):
         """The exports that `stoa env` prints, as a shell understands them."""

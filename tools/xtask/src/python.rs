@@ -17,6 +17,11 @@ pub fn environment_v3() -> Outcome<PathBuf> {
     made_of("requirements-v3.txt", "venv-v3", &["--no-deps"], "SageMaker SDK v3")
 }
 
+/// The interpreter of an environment with s3fs and pyarrow, whose botocore is another than boto3's.
+pub fn filesystems() -> Outcome<PathBuf> {
+    made_of("requirements-fs.txt", "venv-fs", &[], "s3fs and pyarrow")
+}
+
 /// An environment that holds everything in a file of requirements; made once for each state of that file.
 fn made_of(file: &str, folder: &str, how: &[&str], what: &str) -> Outcome<PathBuf> {
     let requirements = root().join("tests/python").join(file);

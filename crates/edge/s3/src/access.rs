@@ -3,6 +3,7 @@
 //! Order: authentication's verdict, the bucket, the decision, the expected owner, the begin record. A mutating call
 //! that cannot be recorded is refused.
 
+use http::header::CONTENT_LENGTH;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Error, S3ErrorCode, S3Result};
@@ -13,6 +14,8 @@ use crate::audit;
 use crate::call::{Call, call_of};
 use crate::operations::{Asked, Operation, targets, version_id};
 use crate::service::SharedInner;
+
+const LARGEST_DOCUMENT: u64 = 20 << 20;
 
 /// s3s has access checked only where it has an authentication; ours is done before, so this one knows nobody.
 pub(crate) struct NoSecrets;
@@ -40,6 +43,17 @@ pub(crate) fn no_such_bucket() -> ApiError {
     ApiError::new("NoSuchBucket", 404, "The specified bucket does not exist")
 }
 
+/// Documents are read into memory; s3s stops at the same size, but then it knows only that reading failed.
+fn document_fits(context: &S3AccessContext<'_>) -> Result<(), ApiError> {
+    let length = context.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    match length.and_then(|length| length.parse::<u64>().ok()) {
+        Some(length) if length > LARGEST_DOCUMENT => {
+            Err(ApiError::new("MaxMessageLengthExceeded", 400, "Your request was too big."))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Access {
     async fn admit(&self, call: &Call, context: &S3AccessContext<'_>) -> Result<(), ApiError> {
         let name = context.s3_op().name();
@@ -55,6 +69,9 @@ impl Access {
         }
         if let Some(failure) = call.failure.lock().take() {
             return Err(failure);
+        }
+        if operation.takes_document() {
+            document_fits(context)?;
         }
         if let Some(bucket) = path.get_bucket_name().filter(|_| operation.needs_bucket()) {
             let record = self.0.backend.bucket(bucket).await?.ok_or_else(no_such_bucket)?;

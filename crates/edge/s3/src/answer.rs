@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Limited};
 use stoa_kernel::ApiError;
 
 use crate::call::{Call, s3_error};
+use crate::operations::Operation;
 
 const LARGEST_ERROR: usize = 64 << 10;
 
@@ -25,6 +26,9 @@ pub(crate) async fn finish(
     }
     let status = answer.status();
     let is_error = status.is_client_error() || status.is_server_error();
+    if status == StatusCode::OK && call.operation.get().is_some_and(Operation::tells_keys) {
+        references(&mut answer);
+    }
     let (mut answer, error) = if is_error || status == StatusCode::NOT_MODIFIED {
         complete_error(answer, method, call).await
     } else {
@@ -38,6 +42,27 @@ pub(crate) async fn finish(
     }
     answer.headers_mut().extend(std::mem::take(&mut *call.headers.lock()));
     (with_request_id(answer, &call.cx.request_id), error)
+}
+
+/// Control characters of keys as references. s3s writes them as they are, and parsers make a newline of a carriage return;
+/// the others are no XML 1.0 in any form, and S3 writes references for those too.
+fn references(answer: &mut Response<s3s::Body>) {
+    let Some(bytes) = answer.body().bytes() else { return };
+    let plain = |byte: &u8| *byte >= b' ' || matches!(byte, b'\n' | b'\t');
+    if bytes.iter().all(plain) {
+        return;
+    }
+    let mut text = Vec::with_capacity(bytes.len() + 64);
+    for byte in &bytes {
+        match plain(byte) {
+            true => text.push(*byte),
+            false => text.extend_from_slice(format!("&#x{byte:x};").as_bytes()),
+        }
+    }
+    if answer.headers().contains_key(CONTENT_LENGTH) {
+        answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+    }
+    *answer.body_mut() = s3s::Body::from(Bytes::from(text));
 }
 
 /// An error without s3s, for what cannot be handed to it.
@@ -78,6 +103,7 @@ async fn complete_error(
     let found = |name: &str| element(&text, name);
     let code = found("Code").unwrap_or_else(|| default_code(parts.status).to_owned());
     let message = found("Message").unwrap_or_else(|| default_message(&code).to_owned());
+    let message = message.replace("is not implemented yet", "is not implemented by Stoa");
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.remove(TRANSFER_ENCODING);
     if *method == Method::HEAD || parts.status == StatusCode::NOT_MODIFIED {
@@ -158,6 +184,7 @@ fn default_message(code: &str) -> &'static str {
         "KeyTooLongError" => "Your key is too long",
         "InvalidURI" => "Couldn't parse the specified URI.",
         "MethodNotAllowed" => "The specified method is not allowed against this resource.",
+        "MaxMessageLengthExceeded" => "Your request was too big.",
         "MalformedXML" => "The XML you provided was not well-formed or did not validate against our published schema",
         "MissingContentLength" => "You must provide the Content-Length HTTP header.",
         "IncompleteBody" => "You did not provide the number of bytes specified by the Content-Length HTTP header",

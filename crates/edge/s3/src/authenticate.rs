@@ -37,16 +37,52 @@ fn told(error: SigError) -> ApiError {
     ApiError::new(wire.code, wire.status, wire.message)
 }
 
+/// A claim that cannot be read is named after where it stands.
+fn told_of(form: Form, error: SigError) -> ApiError {
+    match (form, error) {
+        (Form::Query, SigError::IncompleteSignature(text) | SigError::Scope(text)) => {
+            ApiError::new("AuthorizationQueryParametersError", 400, text)
+        }
+        (_, error) => told(error),
+    }
+}
+
+/// What S3 refuses before it reads a claim: two of them, or one of another kind.
+fn check_mechanism(parts: &Parts) -> Result<(), ApiError> {
+    let Some(header) = parts.headers.get("authorization") else { return Ok(()) };
+    let query = parts.uri.query().unwrap_or("");
+    let in_query = |pair: &str| pair.starts_with("X-Amz-Algorithm=") || pair.starts_with("Signature=");
+    if query.split('&').any(in_query) {
+        let text = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \
+                    parameter or the Authorization header should be specified";
+        return Err(ApiError::new("InvalidArgument", 400, text));
+    }
+    if header.as_bytes().starts_with(b"AWS") {
+        return Ok(());
+    }
+    Err(ApiError::new("InvalidArgument", 400, "Unsupported Authorization Type"))
+}
+
+/// What a declaration of the payload that is absent or none is called.
+fn undeclared(headers: &HeaderMap, error: SigError) -> ApiError {
+    let code = if headers.contains_key("x-amz-content-sha256") { "InvalidArgument" } else { "InvalidRequest" };
+    ApiError::new(code, 400, error.to_string())
+}
+
 /// Authenticates the request. A failure is part of the answer, since it is told (and audited) under the operation.
 pub(crate) async fn authenticate(inner: &Inner, parts: &Parts, server: &ServerCall) -> Authenticated {
     if let Some(claim) = signature_v2::find(parts) {
         let proved = prove_version_2(inner, parts, server, &claim).await;
         return concluded(inner, parts, server, AuthType::QueryVersion2, claim.access_key_id, proved);
     }
+    if let Err(error) = check_mechanism(parts) {
+        return failed(inner, parts, server, String::new(), error);
+    }
+    let form = if parts.headers.contains_key("authorization") { Form::Header } else { Form::Query };
     let signature = match parse_credential(&parts.headers, parts.uri.query().unwrap_or("")) {
         Ok(Some(signature)) => signature,
         Ok(None) => return failed(inner, parts, server, String::new(), told(SigError::MissingAuthenticationToken)),
-        Err(error) => return failed(inner, parts, server, String::new(), told(error)),
+        Err(error) => return failed(inner, parts, server, String::new(), told_of(form, error)),
     };
     let auth_type = match signature.form {
         Form::Header => AuthType::Header,
@@ -170,24 +206,23 @@ async fn prove(
     server: &ServerCall,
     signature: &SignatureRequest<'_>,
 ) -> Result<Proved, ApiError> {
+    let malformed = match signature.form {
+        Form::Header => "The authorization header is malformed",
+        Form::Query => "Error parsing the X-Amz-Credential parameter",
+    };
     if signature.service != "s3" {
-        let text = format!(
-            "The authorization header is malformed; incorrect service \"{}\". This endpoint belongs to \"s3\".",
-            signature.service
-        );
-        return Err(told(SigError::Scope(text)));
+        let service = &signature.service;
+        let text = format!("{malformed}; incorrect service \"{service}\". This endpoint belongs to \"s3\".");
+        return Err(told_of(signature.form, SigError::Scope(text)));
     }
     let region = inner.settings.region(&signature.region).ok_or_else(|| {
         let expected = &inner.settings.default_region;
-        let text = format!(
-            "The authorization header is malformed; the region '{}' is wrong; expecting '{expected}'",
-            signature.region
-        );
-        told(SigError::Scope(text))
+        let text = format!("{malformed}; the region '{}' is wrong; expecting '{expected}'", signature.region);
+        told_of(signature.form, SigError::Scope(text))
     })?;
     let credential = credential(inner, &signature.access_key_id, signature.session_token.as_deref()).await?;
     let query = parts.uri.query().unwrap_or("");
-    let mode = PayloadMode::of(signature, &parts.headers, query).map_err(told)?;
+    let mode = PayloadMode::of(signature, &parts.headers, query).map_err(|error| undeclared(&parts.headers, error))?;
     let request = RequestParts {
         method: parts.method.as_str(),
         path: parts.uri.path(),

@@ -135,6 +135,17 @@ impl Operation {
             _ => self.action,
         }
     }
+    /// Whether its body is a document, which s3s reads whole. The others are streams, read by their handlers.
+    pub fn takes_document(&self) -> bool {
+        !matches!(&*self.name, "PutObject" | "UploadPart" | "PostObject")
+    }
+    /// Whether its answer is a document with keys in it.
+    pub fn tells_keys(&self) -> bool {
+        self.name == "DeleteObjects"
+            || self.name.ends_with("MultipartUpload")
+            || self.name.starts_with("ListObject")
+            || matches!(&*self.name, "ListMultipartUploads" | "ListParts")
+    }
     /// Whether `x-amz-tagging` tags what it makes.
     fn writes_tags(&self) -> bool {
         matches!(&*self.name, "PutObject" | "CopyObject" | "CreateMultipartUpload")
@@ -390,6 +401,10 @@ fn decoded(text: &str) -> String {
 /// Bucket, key and version of a copy's source.
 pub(crate) fn copy_source(source: &CopySource) -> Result<(&str, &str, Option<&str>), ApiError> {
     match source {
+        CopySource::Bucket { key, .. } if key.is_empty() => {
+            let text = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
+            Err(ApiError::new("InvalidArgument", 400, text))
+        }
         CopySource::Bucket { bucket, key, version_id } => Ok((bucket, key, version_id.as_deref())),
         _ => Err(ApiError::new("NotImplemented", 501, "copies from access points are not implemented by Stoa")),
     }

@@ -3,20 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use crc_fast::CrcAlgorithm;
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, unfold};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use http_body::{Body, Frame};
 use http_body_util::{BodyDataStream, StreamBody};
+use md5::Md5;
 use s3s::StdError;
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use stoa_kernel::ApiError;
+use stoa_kernel::ports::ChecksumAlgorithm;
 use stoa_sigv4::PayloadMode;
 
+use crate::api::convert::{ALGORITHMS, declared_checksum, declared_md5};
 use crate::call::Call;
 use crate::chunked::{ChunkKey, Decoder};
+use crate::operations::Operation;
 
 pub(crate) type Pieces = BoxStream<'static, Result<Bytes, StdError>>;
 
@@ -32,6 +40,74 @@ where
 /// How a body is to be read.
 pub(crate) struct Reading {
     decoder: Option<Decoder>,
+    digests: Digests,
+}
+
+/// What the head says that the body is.
+#[derive(Default)]
+struct Digests {
+    md5: Option<[u8; 16]>,
+    checksums: Vec<(ChecksumAlgorithm, &'static str, String)>,
+    /// One of them is none. Told when the body is read, since the operation is known then.
+    invalid: Option<ApiError>,
+}
+
+impl Digests {
+    fn of(parts: &Parts) -> Digests {
+        // What completes an upload tells the checksum of the object, not of the document.
+        let query = parts.uri.query().unwrap_or("");
+        let completes = parts.method == Method::POST && query.split('&').any(|pair| pair.starts_with("uploadId="));
+        Digests::read(&parts.headers, !completes)
+            .unwrap_or_else(|error| Digests { invalid: Some(error), ..Digests::default() })
+    }
+
+    fn read(headers: &HeaderMap, checksums: bool) -> Result<Digests, ApiError> {
+        let mut digests = Digests { md5: declared_md5(headers)?, ..Digests::default() };
+        for (algorithm, label, name) in ALGORITHMS.into_iter().filter(|_| checksums) {
+            if let Some(value) = declared_checksum(headers, algorithm, name)? {
+                digests.checksums.push((algorithm, label, value));
+            }
+        }
+        Ok(digests)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.md5.is_none() && self.checksums.is_empty() && self.invalid.is_none()
+    }
+
+    fn check(&mut self, body: &[u8]) -> Result<(), ApiError> {
+        if let Some(error) = self.invalid.take() {
+            return Err(error);
+        }
+        if self.md5.is_some_and(|declared| Md5::digest(body).as_slice() != declared) {
+            let text = "The Content-MD5 you specified did not match what we received.";
+            return Err(ApiError::new("BadDigest", 400, text));
+        }
+        match self.checksums.iter().find(|(algorithm, _, declared)| checksum(*algorithm, body) != *declared) {
+            Some((_, label, _)) => {
+                let text = format!("The {label} you specified did not match the calculated checksum.");
+                Err(ApiError::new("BadDigest", 400, text))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn checksum(algorithm: ChecksumAlgorithm, body: &[u8]) -> String {
+    let crc = |kind| crc_fast::checksum(kind, body);
+    match algorithm {
+        ChecksumAlgorithm::Crc32 => STANDARD.encode((crc(CrcAlgorithm::Crc32IsoHdlc) as u32).to_be_bytes()),
+        ChecksumAlgorithm::Crc32c => STANDARD.encode((crc(CrcAlgorithm::Crc32Iscsi) as u32).to_be_bytes()),
+        ChecksumAlgorithm::Crc64Nvme => STANDARD.encode(crc(CrcAlgorithm::Crc64Nvme).to_be_bytes()),
+        ChecksumAlgorithm::Sha1 => STANDARD.encode(Sha1::digest(body)),
+        ChecksumAlgorithm::Sha256 => STANDARD.encode(Sha256::digest(body)),
+    }
+}
+
+/// Whether the head says by a digest what the body is, or that a trailer will.
+pub(crate) fn has_digest(headers: &HeaderMap) -> bool {
+    let names = ALGORITHMS.iter().map(|(_, _, name)| *name);
+    names.chain(["content-md5", "x-amz-trailer"]).any(|name| headers.contains_key(name))
 }
 
 /// Prepares to read the body and removes from the head what was for the signature and the framing alone.
@@ -51,12 +127,13 @@ pub(crate) fn prepare(
         PayloadMode::StreamingSigned => Some((key, false)),
         PayloadMode::StreamingSignedTrailer => Some((key, true)),
     };
-    let Some((key, trailing)) = decoder else { return Ok(Reading { decoder: None }) };
+    let digests = Digests::of(parts);
+    let Some((key, trailing)) = decoder else { return Ok(Reading { decoder: None, digests }) };
     let length = decoded_length(&parts.headers)?;
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     unwrap_encoding(&mut parts.headers);
     let decoder = Decoder::new(length, key, trailing, Arc::clone(&call.body.trailers));
-    Ok(Reading { decoder: Some(decoder) })
+    Ok(Reading { decoder: Some(decoder), digests })
 }
 
 fn decoded_length(headers: &HeaderMap) -> Result<u64, ApiError> {
@@ -83,13 +160,18 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<StdError>,
 {
-    if body.is_end_stream() && reading.decoder.is_none() && call.body.sha256.lock().is_none() {
+    let as_sent = reading.decoder.is_none() && reading.digests.is_empty();
+    if body.is_end_stream() && as_sent && call.body.sha256.lock().is_none() {
         return s3s::Body::empty();
     }
     let pieces = plain(body, idle);
     let pieces = match reading.decoder {
         Some(decoder) => unchunked(pieces, decoder),
         None => hashed(pieces, Arc::clone(call)),
+    };
+    let pieces = match reading.digests.is_empty() {
+        true => pieces,
+        false => digested(pieces, reading.digests, Arc::clone(call)),
     };
     let noted = Arc::clone(call);
     let pieces = pieces.inspect_err(move |error| {
@@ -136,6 +218,29 @@ fn unchunked(pieces: Pieces, decoder: Decoder) -> Pieces {
         }
     });
     decoded.boxed()
+}
+
+/// Holds a document to the digests in the head; s3s reads it whole and looks at none of them. Where a handler reads the
+/// body, that checks it. By the first piece the operation is known.
+fn digested(pieces: Pieces, digests: Digests, call: Arc<Call>) -> Pieces {
+    let checked = unfold((pieces, digests, call, Vec::new()), |(mut pieces, mut digests, call, mut read)| async move {
+        let document = call.operation.get().is_some_and(Operation::takes_document);
+        match pieces.next().await {
+            Some(Ok(piece)) => {
+                if document {
+                    read.extend_from_slice(&piece);
+                }
+                Some((Ok(piece), (pieces, digests, call, read)))
+            }
+            Some(Err(error)) => Some((Err(error), (pieces, Digests::default(), call, Vec::new()))),
+            None if document => {
+                let error: StdError = Box::new(digests.check(&read).err()?);
+                Some((Err(error), (pieces, Digests::default(), call, Vec::new())))
+            }
+            None => None,
+        }
+    });
+    checked.boxed()
 }
 
 /// Holds a body to the hash its signature declares, unless a handler took that over before the first piece.

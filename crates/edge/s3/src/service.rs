@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{CONNECTION, EXPECT, HeaderValue, RANGE};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use s3s::StdError;
 use s3s::service::S3ServiceBuilder;
@@ -161,6 +162,8 @@ impl S3Service {
         let call = Arc::new(Call::new(cx, auth_type, claimed_key, failure, signed));
         let method = parts.method.clone();
         let asked = cors::Asked::of(&parts).filter(|_| !cors::is_preflight(&parts));
+        let waits = parts.version <= Version::HTTP_11 && parts.headers.contains_key(EXPECT);
+        let empty = body.is_end_stream();
         let answer = match payload {
             _ if cors::is_preflight(&parts) => cors::preflight(&self.inner, &parts, &call).await,
             Some(payload) => match payload::prepare(&mut parts, payload, &call) {
@@ -175,6 +178,11 @@ impl S3Service {
         };
         let (mut answer, error) = answer::finish(answer, &method, &call).await;
         cors::decorate(&self.inner, asked, &call, &mut answer).await;
+        if waits && (empty || error.is_some()) {
+            // The client waited for `100 Continue` and gets its answer instead. The AWS CLI then takes the next answer on
+            // this connection for one without a status line, so there must be none.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         self.record(answer, error, &call).await
     }
 
@@ -222,8 +230,14 @@ impl S3Service {
         if let Err(error) = strip_signature(&mut parts) {
             return answer::refusal(error);
         }
+        ignore_no_range(&mut parts.headers);
         parts.extensions.insert(Arc::clone(call));
         match self.s3s.call(Request::from_parts(parts, body)).await {
+            // It knows no operation of this method and path.
+            Ok(answer) if answer.status() == StatusCode::NOT_IMPLEMENTED && call.operation.get().is_none() => {
+                let text = "The specified method is not allowed against this resource.";
+                answer::refusal(ApiError::new("MethodNotAllowed", 405, text))
+            }
             Ok(answer) => answer,
             Err(error) => answer::refusal(ApiError::internal(StdError::from(error))),
         }
@@ -236,7 +250,7 @@ impl S3Service {
         error: Option<(String, String)>,
         call: &Call,
     ) -> Response<s3s::Body> {
-        let not_modified = answer.status() == http::StatusCode::NOT_MODIFIED;
+        let not_modified = answer.status() == StatusCode::NOT_MODIFIED;
         let line = audit::line(call, Phase::Complete, error.filter(|_| !not_modified));
         match self.inner.append(line).await {
             Err(error) if !call.begun() => {
@@ -249,6 +263,14 @@ impl S3Service {
             }
             Ok(()) => answer,
         }
+    }
+}
+
+/// HTTP has a range that is none ignored, and S3 gives the whole object then.
+fn ignore_no_range(headers: &mut HeaderMap) {
+    let is_range = |value: &HeaderValue| value.to_str().is_ok_and(|text| s3s::dto::Range::parse(text).is_ok());
+    if headers.get(RANGE).is_some_and(|value| !is_range(value)) {
+        headers.remove(RANGE);
     }
 }
 

@@ -175,10 +175,10 @@ impl Kms {
                 let grant = self.grant_of_token(token).await?;
                 (grant.key_arn.clone(), grant.id)
             }
-            None => {
-                let key = input.str_member("KeyId").unwrap_or_default().to_owned();
-                (key, input.str_member("GrantId").unwrap_or_default().to_owned())
-            }
+            None => match (input.str_member("KeyId"), input.str_member("GrantId")) {
+                (Some(key), Some(grant)) => (key.to_owned(), grant.to_owned()),
+                _ => return Ok(vec![nowhere(cx, action)]),
+            },
         };
         let mut targets = self.named_targets(cx, action, Some(&key), SHARED, input).await?;
         for target in &mut targets {

@@ -22,13 +22,33 @@ pub(crate) fn check_bucket_name(name: &str) -> Result<(), ApiError> {
     if valid { Ok(()) } else { Err(ApiError::new("InvalidBucketName", 400, "The specified bucket is not valid.")) }
 }
 
-/// Whether an object may be written under this key. Dots and slashes mean nothing in it.
+/// Whether an object may be written under this key. Dots and slashes mean nothing here; for clients that make paths of
+/// keys, S3 refuses those that climb out of their bucket.
 pub(crate) fn check_key(key: &str) -> Result<(), ApiError> {
     match key.len() {
         0 => Err(ApiError::new("InvalidArgument", 400, "An object key must not be empty")),
+        1..=KEY_BYTES if climbs(key) => {
+            let text = "Couldn't parse the specified URI: the key has more relative path elements (..) than elements \
+                        before them.";
+            Err(ApiError::new("InvalidURI", 400, text))
+        }
         1..=KEY_BYTES => Ok(()),
         _ => Err(ApiError::new("KeyTooLongError", 400, "Your key is too long")),
     }
+}
+
+/// Read from left to right, there must never be more `..` than other elements; empty ones and `.` lead nowhere.
+fn climbs(key: &str) -> bool {
+    let mut depth = 0_u32;
+    for element in key.split('/') {
+        match element {
+            ".." if depth == 0 => return true,
+            ".." => depth -= 1,
+            "" | "." => {}
+            _ => depth += 1,
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -62,7 +82,12 @@ mod tests {
 
     #[test]
     fn keys() {
-        assert!(check_key("../../etc/passwd").is_ok());
+        for good in ["a/../b", "a/b/../../c", "/etc/passwd", "...", "a/..b", ".", "//", "..\\..\\x"] {
+            assert!(check_key(good).is_ok(), "{good}");
+        }
+        for bad in ["..", "../../etc/passwd", "a/../../b", "a/b/../../../c", "a//../../b", "./.."] {
+            assert_eq!(check_key(bad).unwrap_err().code(), "InvalidURI", "{bad}");
+        }
         assert!(check_key(&"k".repeat(1024)).is_ok());
         assert_eq!(check_key(&"k".repeat(1025)).unwrap_err().code(), "KeyTooLongError");
         assert_eq!(check_key(&"é".repeat(513)).unwrap_err().code(), "KeyTooLongError");

@@ -10,7 +10,7 @@ use stoa_types::{AccountId, Timestamp};
 
 use crate::call::Call;
 
-pub(super) const ALGORITHMS: [(ChecksumAlgorithm, &str, &str); 5] = [
+pub(crate) const ALGORITHMS: [(ChecksumAlgorithm, &str, &str); 5] = [
     (ChecksumAlgorithm::Crc32, "CRC32", "x-amz-checksum-crc32"),
     (ChecksumAlgorithm::Crc32c, "CRC32C", "x-amz-checksum-crc32c"),
     (ChecksumAlgorithm::Crc64Nvme, "CRC64NVME", "x-amz-checksum-crc64nvme"),
@@ -71,11 +71,24 @@ pub(super) fn asked_algorithm(headers: &HeaderMap) -> Result<Option<ChecksumAlgo
     names.iter().find_map(|name| header(headers, name)).map(algorithm).transpose()
 }
 
+/// The length that the head declares. Without one, a body that is cut short could not be told from a whole one.
+fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    let length = header(headers, "content-length").and_then(|text| text.parse().ok());
+    if length.is_none() && !headers.contains_key("transfer-encoding") {
+        return Err(ApiError::new("MissingContentLength", 411, "You must provide the Content-Length HTTP header."));
+    }
+    if length.is_some_and(|length| length > LARGEST_BODY) {
+        let text = "Your proposed upload exceeds the maximum allowed size";
+        return Err(ApiError::new("EntityTooLarge", 400, text));
+    }
+    Ok(length)
+}
+
 /// What the head says of the body: its length, hashes and checksum, or the trailer that will.
 pub(super) fn body_checks(headers: &HeaderMap, call: &Call) -> Result<BodyChecks, ApiError> {
     let mut checks = BodyChecks {
-        length: header(headers, "content-length").and_then(|text| text.parse().ok()),
-        md5: header(headers, "content-md5").map(md5).transpose()?,
+        length: declared_length(headers)?,
+        md5: declared_md5(headers)?,
         // From here on the blob's own name checks it.
         sha256: call.body.sha256.lock().take(),
         algorithm: asked_algorithm(headers)?,
@@ -84,8 +97,7 @@ pub(super) fn body_checks(headers: &HeaderMap, call: &Call) -> Result<BodyChecks
     let trailer = header(headers, "x-amz-trailer").unwrap_or("").to_ascii_lowercase();
     let mut given = 0;
     for (algorithm, _, name) in ALGORITHMS {
-        if let Some(value) = header(headers, name) {
-            let value = value.to_owned();
+        if let Some(value) = declared_checksum(headers, algorithm, name)? {
             checks.expected = Some(Box::new(move || Some(value)));
         } else if trailer.split(',').any(|each| each.trim() == name) {
             let trailers = std::sync::Arc::clone(&call.body.trailers);
@@ -106,9 +118,31 @@ pub(super) fn body_checks(headers: &HeaderMap, call: &Call) -> Result<BodyChecks
     Ok(checks)
 }
 
-fn md5(text: &str) -> Result<[u8; 16], ApiError> {
-    let decoded = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-    decoded.ok_or_else(|| ApiError::new("InvalidDigest", 400, "The Content-MD5 you specified was invalid."))
+/// `Content-MD5`, also an empty one: that is no digest.
+pub(crate) fn declared_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, ApiError> {
+    let Some(value) = headers.get("content-md5") else { return Ok(None) };
+    let decoded = STANDARD.decode(value.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    let invalid = || ApiError::new("InvalidDigest", 400, "The Content-MD5 you specified was invalid.");
+    decoded.map(Some).ok_or_else(invalid)
+}
+
+/// The value of a checksum's header, which must be one of that algorithm.
+pub(crate) fn declared_checksum(
+    headers: &HeaderMap,
+    algorithm: ChecksumAlgorithm,
+    name: &str,
+) -> Result<Option<String>, ApiError> {
+    let Some(value) = header(headers, name) else { return Ok(None) };
+    let length = match algorithm {
+        ChecksumAlgorithm::Crc32 | ChecksumAlgorithm::Crc32c => 4,
+        ChecksumAlgorithm::Crc64Nvme => 8,
+        ChecksumAlgorithm::Sha1 => 20,
+        ChecksumAlgorithm::Sha256 => 32,
+    };
+    match STANDARD.decode(value) {
+        Ok(bytes) if bytes.len() == length => Ok(Some(value.to_owned())),
+        _ => Err(ApiError::new("InvalidRequest", 400, format!("Value for {name} header is invalid."))),
+    }
 }
 
 /// The headers that tell an object's checksum.
@@ -166,6 +200,23 @@ macro_rules! attributes {
 pub(super) use attributes;
 
 const MOST_METADATA: usize = 2048;
+/// Bytes of one body; more go in parts.
+const LARGEST_BODY: u64 = 5 << 30;
+const STORAGE_CLASSES: [&str; 13] = [
+    "STANDARD",
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER",
+    "DEEP_ARCHIVE",
+    "OUTPOSTS",
+    "GLACIER_IR",
+    "SNOW",
+    "EXPRESS_ONEZONE",
+    "FSX_OPENZFS",
+    "FSX_ONTAP",
+];
 
 /// What a write asks for that is not there is refused rather than left out in silence.
 pub(super) fn check_write(headers: &HeaderMap, attributes: &ObjectAttributes) -> Result<(), ApiError> {
@@ -190,6 +241,9 @@ pub(super) fn check_write(headers: &HeaderMap, attributes: &ObjectAttributes) ->
     if size > MOST_METADATA {
         let text = "Your metadata headers exceed the maximum allowed metadata size";
         return Err(ApiError::new("MetadataTooLarge", 400, text));
+    }
+    if attributes.storage_class.as_deref().is_some_and(|class| !STORAGE_CLASSES.contains(&class)) {
+        return Err(ApiError::new("InvalidStorageClass", 400, "The storage class you specified is not valid"));
     }
     match attributes.encryption.as_deref() {
         None | Some("AES256" | "aws:kms" | "aws:kms:dsse") => Ok(()),

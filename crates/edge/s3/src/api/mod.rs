@@ -2,7 +2,7 @@
 //! decided and recorded.
 
 mod buckets;
-mod convert;
+pub(crate) mod convert;
 mod cors;
 mod lifecycle;
 mod listing;

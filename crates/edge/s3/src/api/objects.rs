@@ -224,6 +224,10 @@ fn deleted(object: ObjectIdentifier, deletion: Deletion) -> DeletedObject {
 /// Each key is decided, removed and answered by itself.
 pub(super) async fn delete_many(api: &Api, request: Request<DeleteObjectsInput>) -> Answer<DeleteObjectsOutput> {
     let call = call_of(&request.extensions)?;
+    if !crate::payload::has_digest(&request.headers) {
+        let text = "Missing required header for this request: Content-MD5";
+        return Err(call.fail(ApiError::new("InvalidRequest", 400, text)));
+    }
     let DeleteObjectsInput { bucket, delete, .. } = request.input;
     if delete.objects.is_empty() || delete.objects.len() > 1000 {
         let text = "The XML you provided was not well-formed or did not validate against our published schema";

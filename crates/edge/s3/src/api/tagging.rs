@@ -17,7 +17,11 @@ fn tag_set(tags: impl IntoIterator<Item = (String, String)>) -> TagSet {
 fn given(tagging: Tagging) -> Result<ObjectTags, ApiError> {
     let mut tags = ObjectTags::new();
     for tag in tagging.tag_set {
-        if tags.insert(tag.key.unwrap_or_default(), tag.value.unwrap_or_default()).is_some() {
+        let (Some(key), Some(value)) = (tag.key, tag.value) else {
+            let text = "The XML you provided was not well-formed or did not validate against our published schema";
+            return Err(ApiError::new("MalformedXML", 400, text));
+        };
+        if tags.insert(key, value).is_some() {
             return Err(ApiError::new("InvalidTag", 400, "Cannot provide multiple Tags with the same key"));
         }
     }

@@ -16,6 +16,12 @@ use super::{Answer, Api, Request};
 use crate::call::call_of;
 
 const MOST: usize = 1000;
+const MOST_PARTS: u32 = 10_000;
+
+fn malformed() -> ApiError {
+    let text = "The XML you provided was not well-formed or did not validate against our published schema";
+    ApiError::new("MalformedXML", 400, text)
+}
 
 fn name(bucket: String, key: String, id: String) -> UploadName {
     UploadName { bucket, key, id }
@@ -69,7 +75,8 @@ pub(super) async fn create(
 
 fn part_number(number: i32) -> Result<u32, ApiError> {
     let text = "Part number must be an integer between 1 and 10000, inclusive";
-    u32::try_from(number).map_err(|_| ApiError::new("InvalidArgument", 400, text))
+    let number = u32::try_from(number).ok().filter(|number| (1..=MOST_PARTS).contains(number));
+    number.ok_or_else(|| ApiError::new("InvalidArgument", 400, text))
 }
 
 pub(super) async fn put_part(api: &Api, request: Request<UploadPartInput>) -> Answer<UploadPartOutput> {
@@ -139,10 +146,6 @@ pub(super) async fn copy_part(api: &Api, request: Request<UploadPartCopyInput>) 
 
 /// A part with its claimed checksum, whichever member that stands in.
 fn claimed(part: CompletedPart) -> Result<ClaimedPart, ApiError> {
-    let malformed = || {
-        let text = "The XML you provided was not well-formed or did not validate against our published schema";
-        ApiError::new("MalformedXML", 400, text)
-    };
     let CompletedPart { checksum_crc32, checksum_crc32c, checksum_crc64nvme, checksum_sha1, checksum_sha256, .. } =
         part;
     Ok(ClaimedPart {
@@ -160,6 +163,9 @@ pub(super) async fn complete(
     let fail = |error| call.fail(error);
     let input = request.input;
     let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+    if parts.is_empty() || parts.len() > MOST_PARTS as usize {
+        return Err(fail(malformed()));
+    }
     let complete = CompleteUpload {
         parts: parts.into_iter().map(claimed).collect::<Result<_, _>>().map_err(fail)?,
         condition: write_condition(input.if_match.as_ref(), input.if_none_match.as_ref()).map_err(fail)?,

@@ -125,9 +125,21 @@ async fn memory_stays_flat_both_ways() {
 }
 
 #[tokio::test]
+async fn who_waits_to_send_and_need_not_is_to_connect_anew() {
+    let world = World::with_bucket().await;
+    let put = |key: &'static str| ask("PUT", key).with("expect", "100-continue");
+    assert_eq!(world.send(put("/data/empty")).await.ok().header("connection"), "close");
+    assert_eq!(world.send(put("/data/full").body("x")).await.ok().header("connection"), "");
+    let refused = world.send(put("/data/full").body("x").with("if-none-match", "*")).await;
+    assert_eq!((refused.code(), refused.header("connection")), ("PreconditionFailed", "close"));
+    assert_eq!(world.send(ask("PUT", "/data/empty")).await.ok().header("connection"), "");
+}
+
+#[tokio::test]
 async fn an_empty_body_is_an_object() {
     let world = World::with_bucket().await;
     let put = Request::put(world.presigned("ADMIN", None, "PUT", "h", "/data/empty", 60)).header("host", "h");
+    let put = put.header("content-length", "0");
     let body = http_body_util::Empty::<Bytes>::new().map_err(|never: Infallible| match never {});
     world.answer(put.body(body.map_err(|error: std::io::Error| error)).unwrap()).await.ok();
     world.send(ask("PUT", "/data/dir/").body("")).await.ok();

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
+use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
 use stoa_audit::{AuditError, AuditQuery, AuditRecord, Journal};
 use stoa_blob_fs::FsBlobs;
@@ -278,6 +281,10 @@ impl World {
         headers.insert("host", ask.host.parse().unwrap());
         for (name, value) in &ask.headers {
             headers.append(http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        }
+        if ask.target.ends_with("?delete") && !headers.contains_key("content-md5") {
+            let digest = STANDARD.encode(Md5::digest(&ask.body));
+            headers.insert("content-md5", digest.parse().unwrap());
         }
         let hash = payload_hash(&ask.body);
         let payload = ask.payload.unwrap_or(&hash);

@@ -14,16 +14,16 @@ fn expecting(algorithm: ChecksumAlgorithm, value: &str) -> BodyChecks {
 #[tokio::test]
 async fn bytes_come_back_and_are_told_apart() {
     let world = World::with_bucket("data").await;
-    let first = world.put("data", "../../k é\n", b"hello").await.unwrap();
+    let first = world.put("data", "a/../k é\n", b"hello").await.unwrap();
     assert_eq!(first.entry.etag, "5d41402abc4b2a76b9719d911017c592");
     assert_eq!(first.entry.size, 5);
-    assert_eq!(world.read("data", "../../k é\n").await.unwrap(), "hello");
+    assert_eq!(world.read("data", "a/../k é\n").await.unwrap(), "hello");
     assert_eq!(world.read("data", "k é\n").await, None);
-    world.put("data", "../../k é\n", b"again").await.unwrap();
-    assert_eq!(world.read("data", "../../k é\n").await.unwrap(), "again");
-    world.delete("data", "../../k é\n").await.unwrap();
-    assert_eq!(world.read("data", "../../k é\n").await, None);
-    world.delete("data", "../../k é\n").await.unwrap();
+    world.put("data", "a/../k é\n", b"again").await.unwrap();
+    assert_eq!(world.read("data", "a/../k é\n").await.unwrap(), "again");
+    world.delete("data", "a/../k é\n").await.unwrap();
+    assert_eq!(world.read("data", "a/../k é\n").await, None);
+    world.delete("data", "a/../k é\n").await.unwrap();
     assert_eq!(code(world.put("data", &"k".repeat(1025), b"").await), "KeyTooLongError");
     assert_eq!(code(world.put("absent", "k", b"").await), "NoSuchBucket");
 }
