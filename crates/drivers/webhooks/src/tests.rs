@@ -14,11 +14,11 @@ use crate::{Dispatcher, Webhook};
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
 /// Answers each POST with the next of these statuses (then with 204), and keeps the bodies of those it took.
-async fn receiver(statuses: &[u16]) -> (Webhook, Arc<Mutex<Vec<String>>>) {
+async fn receiver(statuses: &'static [u16]) -> (Webhook, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let webhook = Webhook::parse(&format!("http://{}/hook?a=b", listener.local_addr().unwrap())).unwrap();
     let taken = Arc::new(Mutex::new(Vec::new()));
-    let (kept, mut statuses) = (Arc::clone(&taken), statuses.to_vec().into_iter());
+    let (kept, mut statuses) = (Arc::clone(&taken), statuses.iter().copied());
     tokio::spawn(async move {
         loop {
             let (mut socket, _) = listener.accept().await.unwrap();

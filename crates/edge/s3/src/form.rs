@@ -9,12 +9,15 @@
 mod policy;
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
@@ -32,6 +35,8 @@ pub(crate) use policy::Policy;
 /// S3's limit for what is in front of the file.
 const MOST_FIELD_BYTES: u64 = 20 << 10;
 const MOST_FIELDS: usize = 200;
+/// Fields with all their framing, whole pieces of the body.
+const MOST_BEFORE: usize = 128 << 10;
 
 /// Fields by their names in lower case.
 pub(crate) type Fields = BTreeMap<String, String>;
@@ -66,15 +71,46 @@ fn malformed() -> ApiError {
 
 fn unreadable(error: multer::Error) -> ApiError {
     match error {
-        multer::Error::FieldSizeExceeded { .. } => {
-            let text = "Your POST request fields preceding the upload file were too large.";
-            ApiError::new("MaxPostPreDataLengthExceededError", 400, text)
-        }
+        multer::Error::FieldSizeExceeded { .. } => too_much_before(),
         multer::Error::StreamReadFailed(cause) => match cause.downcast::<ApiError>() {
             Ok(told) => *told,
             Err(_) => malformed(),
         },
         _ => malformed(),
+    }
+}
+
+fn too_much_before() -> ApiError {
+    let text = "Your POST request fields preceding the upload file were too large.";
+    ApiError::new("MaxPostPreDataLengthExceededError", 400, text)
+}
+
+/// A body as the form's parser may have it: one piece at a time, since it takes whatever is ready, and no more than so
+/// much in front of the file, since it keeps that.
+struct Paced {
+    pieces: Pieces,
+    given: bool,
+    before: usize,
+    opened: Arc<AtomicBool>,
+}
+
+impl Stream for Paced {
+    type Item = Result<Bytes, StdError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.given) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.before > MOST_BEFORE && !self.opened.load(Ordering::Relaxed) {
+            return Poll::Ready(Some(Err(Box::new(too_much_before()))));
+        }
+        let next = self.pieces.poll_next_unpin(cx);
+        if let Poll::Ready(Some(Ok(piece))) = &next {
+            self.before = self.before.saturating_add(piece.len());
+            self.given = true;
+        }
+        next
     }
 }
 
@@ -84,6 +120,8 @@ impl Form {
         let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let boundary = multer::parse_boundary(kind).map_err(|_| malformed())?;
         let limits = SizeLimit::new().per_field(MOST_FIELD_BYTES).for_field("file", u64::MAX);
+        let opened = Arc::new(AtomicBool::new(false));
+        let pieces = Paced { pieces, given: false, before: 0, opened: Arc::clone(&opened) };
         let mut form = Multipart::with_constraints(pieces, boundary, Constraints::new().size_limit(limits));
         let (mut fields, mut size) = (Fields::new(), 0);
         while let Some(field) = form.next_field().await.map_err(unreadable)? {
@@ -96,12 +134,13 @@ impl Form {
                         *value = value.replace("${filename}", &file_name);
                     }
                 }
+                opened.store(true, Ordering::Relaxed);
                 return Ok(Form { fields, file: field });
             }
             let value = field.text().await.map_err(unreadable)?;
             size += (name.len() + value.len()) as u64;
             if size > MOST_FIELD_BYTES || fields.len() >= MOST_FIELDS {
-                return Err(unreadable(multer::Error::FieldSizeExceeded { limit: MOST_FIELD_BYTES, field_name: None }));
+                return Err(too_much_before());
             }
             if fields.insert(name.clone(), value).is_some() {
                 return Err(ApiError::new(

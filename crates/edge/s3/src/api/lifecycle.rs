@@ -159,7 +159,6 @@ fn shown(rule: Rule) -> LifecycleRule {
         date: rule.date.map(time),
         days: rule.days.map(signed),
         expired_object_delete_marker: rule.expired_marker.then_some(true),
-        ..Default::default()
     });
     let noncurrent = rule.noncurrent_days.map(|days| NoncurrentVersionExpiration {
         newer_noncurrent_versions: rule.newer_noncurrent.map(signed),

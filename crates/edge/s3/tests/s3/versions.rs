@@ -266,6 +266,17 @@ async fn forms_that_are_refused() {
         post("ADMIN", "", &[key, ("pad", &"p".repeat(30_000))], b"x").await.code(),
         "MaxPostPreDataLengthExceededError"
     );
+    // A part whose head never ends is not kept in memory for ever.
+    let endless = futures_util::stream::repeat_with(|| {
+        Ok::<_, s3s::StdError>(http_body::Frame::data(Bytes::from(vec![b'a'; 8192])))
+    });
+    let start = Bytes::from_static(b"--edge\r\nContent-Disposition: form-data; name=\"");
+    let endless =
+        futures_util::StreamExt::chain(futures_util::stream::iter([Ok(http_body::Frame::data(start))]), endless);
+    let request = Request::builder().method("POST").uri("/data").header("host", "127.0.0.1:4566");
+    let request = request.header("content-type", "multipart/form-data; boundary=edge");
+    let endless = request.body(http_body_util::StreamBody::new(endless)).unwrap();
+    assert_eq!(world.answer(endless).await.code(), "MaxPostPreDataLengthExceededError");
     let altered = |from: &str, to: &str| {
         let (parts, body) = form("ADMIN", "", &[key], b"x").into_parts();
         let bytes =

@@ -128,7 +128,7 @@ async fn a_date_and_a_rule_that_is_off() {
     let date = stoa_types::Timestamp::from_millis((now / DAY + 1) * DAY);
     let off = LifecycleRule { enabled: false, days: Some(1), ..rule("off") };
     world.put("data", "k", b"x").await.unwrap();
-    world.rules(&[off.clone()]).await;
+    world.rules(std::slice::from_ref(&off)).await;
     world.clock.advance_millis(DAY * 5);
     assert_eq!(world.pass().await.changed, 0);
     world.rules(&[off, LifecycleRule { date: Some(date), ..rule("date") }]).await;
