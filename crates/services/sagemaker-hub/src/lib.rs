@@ -14,6 +14,7 @@ mod location;
 mod names;
 mod reference;
 mod service;
+mod shareable;
 mod targets;
 
 pub use catalog::{Catalog, CatalogEntry, Imported, Manifest, ModelFile, ModelVersion, Payload};

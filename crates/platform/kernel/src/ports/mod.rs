@@ -9,10 +9,12 @@ mod hub_access;
 mod hub_contents;
 mod issuer_keys;
 mod objects;
+mod organization;
 mod policy_insight;
 mod presign;
 mod resolve_image;
 mod resource_policies;
+mod shareable;
 mod tags;
 
 pub use account_data::DeleteAccountData;
@@ -28,6 +30,7 @@ pub use hub_access::{HubAccess, ModelAccessRequest};
 pub use hub_contents::{HubContentName, HubContents};
 pub use issuer_keys::{IssuerKeys, IssuerKeysError};
 pub use objects::{ObjectEntry, ObjectSource};
+pub use organization::{OrganizationFacts, OrganizationName};
 pub use policy_insight::{
     AccessQuestion, Candidate, OpenCondition, OrganizationAccount, PastPrincipal, PastTarget, PolicyInsight, Rehearsal,
     Rehearsed, StatementPlace, Subject, SubjectAccess, Subjects,
@@ -35,4 +38,5 @@ pub use policy_insight::{
 pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};
 pub use resolve_image::{ImageCommand, ResolveImage};
 pub use resource_policies::ResourcePolicies;
+pub use shareable::ShareableResources;
 pub use tags::ResourceTags;
