@@ -22,7 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from identity_provider import SamlProvider
-from support import IRIS, NO_PROXIES, REGION, ROOT, deploy_public, endpoint_status, public_model, trust
+from support import IRIS, NO_PROXIES, REGION, ROOT, Account, deploy_public, endpoint_status, public_model, trust
 
 PUBLIC = f"arn:aws:sagemaker:{REGION}:aws"
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]})
@@ -467,7 +467,9 @@ def ram_versions(w, n):
 
 
 def invited(w, n):
-    sender = w.account.server.new_account(n)
+    # From outside the organization, where it is an invitation whatever the organization shares.
+    made = json.loads(w.account.server.command("account", "create", "--name", n, "--standalone").stdout)
+    sender = Account(w.account.server, made["account_id"], made["access_key_id"], made["secret_access_key"])
     arn = sender.client("sagemaker").create_hub(HubName=n, HubDescription="d")["HubArn"]
     sender.client("ram").create_resource_share(name=n, resourceArns=[arn], principals=[w.account.id])
     found = [one for one in w.ram.get_resource_share_invitations()["resourceShareInvitations"] if one["resourceShareName"] == n]
