@@ -451,6 +451,10 @@ def shared(w, n):
     return {"resourceShareArn": made["resourceShareArn"]}
 
 
+def shared_hub(w, n):
+    shared(w, n)
+
+
 def empty_share(w, n):
     made = w.ram.create_resource_share(name=n, permissionArns=[f"{HUB_PERMISSION}Read"])["resourceShare"]
     return {"resourceShareArn": made["resourceShareArn"]}
@@ -780,7 +784,7 @@ CASES = {
     "ram:DisassociateResourceSharePermission": case(empty_share, resourceShareArn=NO_SHARE, permissionArn=f"{HUB_PERMISSION}Read"),
     "ram:EnableSharingWithAwsOrganization": case(),
     "ram:GetPermission": case(ram_permission, permissionArn=NO_PERMISSION),
-    "ram:GetResourcePolicies": case(shared, resourceArns=[HUB_ARN]),
+    "ram:GetResourcePolicies": case(shared_hub, resourceArns=[HUB_ARN]),
     "ram:GetResourceShareAssociations": case(associationType="PRINCIPAL"),
     "ram:GetResourceShareInvitations": case(),
     "ram:GetResourceShares": case(resourceOwner="SELF"),

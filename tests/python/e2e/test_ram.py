@@ -324,6 +324,6 @@ def test_both_accounts_have_the_record(server, owner, consumer):
     consumer.client("sagemaker").describe_hub(HubName=hub)
     for account in (owner, consumer):
         records = server.records("--account", account.id, "--event", "DescribeHub")
-        [record] = [one for one in records if one["requestParameters"]["HubName"] == hub]
+        [record] = [one for one in records if one["requestParameters"]["hubName"] == hub]
         assert record["userIdentity"]["accountId"] == consumer.id
         assert record["recipientAccountId"] == owner.id
