@@ -27,12 +27,16 @@ use crate::state::{ShareRecord, kind};
 /// Owners whose shares are kept compiled; a full cache is emptied.
 const KEPT: usize = 1024;
 
+/// A shared resource: its ARN, and when it was made.
+type Shared = (String, Timestamp);
+/// A policy under the name of the share that it comes of.
+type SharePolicy = (Arc<str>, Document);
+
 /// The shared resources of an account in a region.
 pub(crate) struct Compiled {
     version: u64,
     organization_shares: bool,
-    /// By ARN and by when the resource was made.
-    policies: HashMap<(String, Timestamp), Arc<PolicySet>>,
+    policies: HashMap<Shared, Arc<PolicySet>>,
 }
 
 /// What was compiled, by owner and region.
@@ -93,8 +97,8 @@ impl Ram {
         owner: &AccountId,
         region: &Region,
         organization_shares: bool,
-    ) -> Result<HashMap<(String, Timestamp), Arc<PolicySet>>, ApiError> {
-        let mut documents: BTreeMap<(String, Timestamp), Vec<(Arc<str>, Document)>> = BTreeMap::new();
+    ) -> Result<HashMap<Shared, Arc<PolicySet>>, ApiError> {
+        let mut documents: BTreeMap<Shared, Vec<SharePolicy>> = BTreeMap::new();
         for document in self.all(Query::of(kind::SHARE).owned_by(owner, Some(region))).await? {
             let share: ShareRecord = document.decode().map_err(store_failed)?;
             for (arn, policy) in self.policies_of(&share, organization_shares).await? {
@@ -105,7 +109,7 @@ impl Ram {
                 documents.entry((arn, born)).or_default().push(entry);
             }
         }
-        let compile = |parts: Vec<(Arc<str>, Document)>| {
+        let compile = |parts: Vec<SharePolicy>| {
             Arc::new(PolicySet::compile(parts.iter().map(|(name, document)| (Arc::clone(name), document))))
         };
         Ok(documents.into_iter().map(|(key, parts)| (key, compile(parts))).collect())
