@@ -25,9 +25,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 LOCK = HERE / "botocore.lock"
 
 # Services whose shapes are kept, and services that have only their operation tables so far.
-FULL = ["iam", "kms", "organizations", "sagemaker", "sagemaker-runtime", "sts"]
+FULL = ["iam", "kms", "organizations", "ram", "sagemaker", "sagemaker-runtime", "sts"]
 ROWS = [
-    "cloudformation", "cloudtrail", "cloudwatch", "ecr", "events", "logs", "pricing", "ram",
+    "cloudformation", "cloudtrail", "cloudwatch", "ecr", "events", "logs", "pricing",
     "s3", "sagemaker-featurestore-runtime", "sagemaker-metrics", "servicecatalog",
 ]
 # The prefix of a service's IAM actions where it is not the service's name.

@@ -22,7 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from identity_provider import SamlProvider
-from support import IRIS, NO_PROXIES, REGION, ROOT, deploy_public, endpoint_status, public_model, trust
+from support import IRIS, NO_PROXIES, REGION, ROOT, Account, deploy_public, endpoint_status, public_model, trust
 
 PUBLIC = f"arn:aws:sagemaker:{REGION}:aws"
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]})
@@ -40,7 +40,7 @@ class World:
 
     def __init__(self, account):
         self.account = account
-        for service in ("iam", "kms", "organizations", "s3", "sagemaker", "sts"):
+        for service in ("iam", "kms", "organizations", "ram", "s3", "sagemaker", "sts"):
             setattr(self, service, account.client(service))
         self.nobody = account.new_user("nobody")
         self.role = account.new_role()
@@ -446,6 +446,53 @@ def reference(w, n):
     w.sagemaker.create_hub_content_reference(HubName=n, SageMakerPublicHubContentArn=f"{PUBLIC}:hub-content/SageMakerPublicHub/Model/{IRIS}")
 
 
+# RAM: shares with a hub, permissions, and invitations that another account sends. An id of nothing is as long as one of
+# something.
+
+NO_SHARE = f"arn:aws:ram:{REGION}:$account:resource-share/{'0' * 36}"
+NO_PERMISSION = f"arn:aws:ram:{REGION}:$account:permission/$n"
+NO_INVITATION = f"arn:aws:ram:{REGION}:$account:resource-share-invitation/{'0' * 36}"
+HUB_PERMISSION = "arn:aws:ram::aws:permission/AWSRAMPermissionSageMakerHub"
+TEMPLATE = json.dumps({"Effect": "Allow", "Action": "sagemaker:DescribeHub"})
+RAM_TAGS = [{"key": "team", "value": "one"}]
+
+
+def shared(w, n):
+    hub(w, n)
+    arn = w.account.arn(f"hub/{n}")
+    made = w.ram.create_resource_share(name=n, resourceArns=[arn], tags=RAM_TAGS)["resourceShare"]
+    return {"resourceShareArn": made["resourceShareArn"]}
+
+
+def shared_hub(w, n):
+    shared(w, n)
+
+
+def empty_share(w, n):
+    made = w.ram.create_resource_share(name=n, permissionArns=[f"{HUB_PERMISSION}Read"])["resourceShare"]
+    return {"resourceShareArn": made["resourceShareArn"]}
+
+
+def ram_permission(w, n):
+    w.ram.create_permission(name=n, resourceType="sagemaker:Hub", policyTemplate=TEMPLATE, tags=RAM_TAGS)
+
+
+def ram_versions(w, n):
+    ram_permission(w, n)
+    arn = w.account.arn(f"permission/{n}", "ram")
+    w.ram.create_permission_version(permissionArn=arn, policyTemplate=TEMPLATE)
+
+
+def invited(w, n):
+    # From outside the organization, where it is an invitation whatever the organization shares.
+    made = json.loads(w.account.server.command("account", "create", "--name", n, "--standalone").stdout)
+    sender = Account(w.account.server, made["account_id"], made["access_key_id"], made["secret_access_key"])
+    arn = sender.client("sagemaker").create_hub(HubName=n, HubDescription="d")["HubArn"]
+    sender.client("ram").create_resource_share(name=n, resourceArns=[arn], principals=[w.account.id])
+    found = [one for one in w.ram.get_resource_share_invitations()["resourceShareInvitations"] if one["resourceShareName"] == n]
+    return {"resourceShareInvitationArn": found[0]["resourceShareInvitationArn"]}
+
+
 def own_document(w, n):
     hub(w, n)
     return {"HubContentDocument": public_model(w.sagemaker, IRIS)["HubContentDocument"]}
@@ -737,6 +784,38 @@ CASES = {
     "organizations:UntagResource": case(unit("ResourceId"), ResourceId=NO_UNIT, TagKeys=["team"]),
     "organizations:UpdateOrganizationalUnit": case(unit(), OrganizationalUnitId=NO_UNIT, Name="$n-new"),
     "organizations:UpdatePolicy": case(scp(), PolicyId=NO_POLICY, Description="d"),
+    "ram:AcceptResourceShareInvitation": case(invited, resourceShareInvitationArn=NO_INVITATION),
+    "ram:AssociateResourceShare": case(empty_share, hub, resourceShareArn=NO_SHARE, resourceArns=[HUB_ARN]),
+    "ram:AssociateResourceSharePermission": case(empty_share, resourceShareArn=NO_SHARE, permissionArn=f"{HUB_PERMISSION}ReadAndUse", replace=True),
+    "ram:CreatePermission": case(name="$n", resourceType="sagemaker:Hub", policyTemplate=TEMPLATE, tags=RAM_TAGS),
+    "ram:CreatePermissionVersion": case(ram_permission, permissionArn=NO_PERMISSION, policyTemplate=TEMPLATE),
+    "ram:CreateResourceShare": case(hub, name="$n", resourceArns=[HUB_ARN], tags=RAM_TAGS),
+    "ram:DeletePermission": case(ram_permission, permissionArn=NO_PERMISSION),
+    "ram:DeletePermissionVersion": case(ram_versions, permissionArn=NO_PERMISSION, permissionVersion=1),
+    "ram:DeleteResourceShare": case(shared, resourceShareArn=NO_SHARE),
+    "ram:DisassociateResourceShare": case(shared, resourceShareArn=NO_SHARE, resourceArns=[HUB_ARN]),
+    "ram:DisassociateResourceSharePermission": case(empty_share, resourceShareArn=NO_SHARE, permissionArn=f"{HUB_PERMISSION}Read"),
+    "ram:EnableSharingWithAwsOrganization": case(),
+    "ram:GetPermission": case(ram_permission, permissionArn=NO_PERMISSION),
+    "ram:GetResourcePolicies": case(shared_hub, resourceArns=[HUB_ARN]),
+    "ram:GetResourceShareAssociations": case(associationType="PRINCIPAL"),
+    "ram:GetResourceShareInvitations": case(),
+    "ram:GetResourceShares": case(resourceOwner="SELF"),
+    "ram:ListPendingInvitationResources": case(invited, resourceShareInvitationArn=NO_INVITATION),
+    "ram:ListPermissionAssociations": case(permissionArn=f"{HUB_PERMISSION}Read"),
+    "ram:ListPermissionVersions": case(permissionArn=f"{HUB_PERMISSION}Read"),
+    "ram:ListPermissions": case(),
+    "ram:ListPrincipals": case(resourceOwner="SELF"),
+    "ram:ListReplacePermissionAssociationsWork": case(),
+    "ram:ListResourceSharePermissions": case(shared, resourceShareArn=NO_SHARE),
+    "ram:ListResourceTypes": case(),
+    "ram:ListResources": case(resourceOwner="OTHER-ACCOUNTS"),
+    "ram:RejectResourceShareInvitation": case(invited, resourceShareInvitationArn=NO_INVITATION),
+    "ram:ReplacePermissionAssociations": case(ram_permission, fromPermissionArn=f"{HUB_PERMISSION}Read", toPermissionArn=NO_PERMISSION),
+    "ram:SetDefaultPermissionVersion": case(ram_versions, permissionArn=NO_PERMISSION, permissionVersion=1),
+    "ram:TagResource": case(shared, resourceShareArn=NO_SHARE, tags=RAM_TAGS),
+    "ram:UntagResource": case(ram_permission, resourceArn=NO_PERMISSION, tagKeys=["team"]),
+    "ram:UpdateResourceShare": case(shared, resourceShareArn=NO_SHARE, name="$n-new"),
     "s3:AbortMultipartUpload": case(upload, Bucket="$n", Key="k", UploadId="u"),
     "s3:CompleteMultipartUpload": case(uploaded, Bucket="$n", Key="k", UploadId="u", MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": "e"}]}),
     "s3:CopyObject": case(object_, Bucket="$n", Key="copy", CopySource="$n/k"),
@@ -890,7 +969,8 @@ def test_every_implemented_operation_has_a_line():
 def worlds(server):
     """An account for all; the management account for what only that may do."""
     everywhere = World(server.new_account("every-operation"))
-    return {"": everywhere, "organizations": World(server.admin())}
+    admin = World(server.admin())
+    return {"": everywhere, "organizations": admin, "ram:EnableSharingWithAwsOrganization": admin}
 
 
 @pytest.fixture
@@ -940,7 +1020,7 @@ def refusal_of(who, operation, arguments):
 @pytest.mark.parametrize("operation", sorted(CASES))
 def test_operation(worlds, operation):
     setups, arguments = CASES[operation]
-    world = worlds.get(operation.split(":")[0], worlds[""])
+    world = worlds.get(operation) or worlds.get(operation.split(":")[0], worlds[""])
     n = "op-" + operation.replace(":", "-").lower()
     n = n if len(n) <= 40 else n[:30] + hashlib.sha256(n.encode()).hexdigest()[:8]
     caller = world.account.new_user(f"{n}-caller")

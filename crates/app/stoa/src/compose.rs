@@ -18,6 +18,7 @@ use stoa_kernel::ports::{Authority, ObjectSource};
 use stoa_kernel::{Platform, Registry, VpcEndpoint};
 use stoa_kms::{KeyReconciler, Kms, KmsParts};
 use stoa_oidc_keys::OidcKeys;
+use stoa_ram::{Ram, RamParts};
 use stoa_runtime::Runtime;
 use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 use stoa_s3::{S3Service, S3Settings};
@@ -107,6 +108,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let runtime = runtime(data_dir)?;
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::clone(&sources), Arc::clone(&runtime));
     let (kms, keys) = kms(&base);
+    let ram = ram(&base, &iam, &hubs);
     let insight = Arc::new(Insight::new(InsightParts {
         policies: Arc::new(IamInsight(Arc::clone(&iam))),
         hubs: Arc::clone(&hubs) as _,
@@ -115,16 +117,17 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         journal: Arc::clone(&journal),
         tokens: base.tokens.clone(),
     }));
-    iam.set_resource_policies(vec![Arc::clone(&objects) as _, Arc::clone(&kms) as _]);
+    iam.set_resource_policies(vec![Arc::clone(&objects) as _, Arc::clone(&kms) as _, Arc::clone(&ram) as _]);
     iam.set_account_data(vec![
         Arc::clone(&hosting) as _,
         Arc::clone(&hubs) as _,
         Arc::clone(&objects) as _,
         Arc::clone(&kms) as _,
+        Arc::clone(&ram) as _,
     ]);
     iam.set_issuer_keys(Arc::new(OidcKeys::new(config.oidc_keys.clone(), Arc::clone(&base.clock))));
     iam.resume_deletions().await?;
-    let registry = registry(&iam, &hubs, &hosting, &kms, &insight)?;
+    let registry = registry(&iam, &hubs, &hosting, &kms, &ram, &insight)?;
     let (lifecycle, events) = (lifecycle(&base, &objects), events(&base, config));
     let s3 = s3_service(config, &platform, &journal, objects, &base)?;
     let gateway_config = GatewayConfig {
@@ -233,6 +236,16 @@ fn hubs(base: &Base) -> (Arc<Hubs>, Arc<Catalog>) {
     (Arc::new(hubs), catalog)
 }
 
+fn ram(base: &Base, iam: &Arc<Iam>, hubs: &Arc<Hubs>) -> Arc<Ram> {
+    Ram::new(RamParts {
+        store: Arc::clone(&base.store),
+        ids: Arc::clone(&base.ids),
+        tokens: base.tokens.clone(),
+        organization: Arc::clone(iam) as _,
+        resources: vec![Arc::clone(hubs) as _],
+    })
+}
+
 fn runtime(data_dir: &DataDir) -> Result<Arc<dyn Runtime>, Box<dyn Error>> {
     let config = ProcessRuntimeConfig {
         folder: data_dir.containers(),
@@ -276,6 +289,7 @@ fn registry(
     hubs: &Arc<Hubs>,
     hosting: &Arc<Hosting>,
     kms: &Arc<Kms>,
+    ram: &Arc<Ram>,
     insight: &Arc<Insight>,
 ) -> Result<Registry, Box<dyn Error>> {
     let mut services = vec![
@@ -285,12 +299,14 @@ fn registry(
         &stoa_models_sts::SERVICE,
         &stoa_models_organizations::SERVICE,
         &stoa_models_kms::SERVICE,
+        &stoa_models_ram::SERVICE,
         &stoa_models_stoa::SERVICE,
     ];
     services.extend(stoa_models_others::SERVICES);
     let registry = Registry::new(services)
         .with_routes(linting(stoa_iam::routes(iam)))
         .with_routes(linting(stoa_kms::routes(kms)))
+        .with_routes(stoa_ram::routes(ram))
         .with_routes(stoa_insight::routes(insight))
         .with_routes(stoa_sagemaker_hub::routes(hubs))
         .with_routes(stoa_sagemaker_hosting::routes(hosting));

@@ -326,7 +326,12 @@ async fn record_end(
     let bytes = match &trail.cx {
         Some(cx) => {
             let federated = cx.federated_caller();
-            let facts = CallFacts { region: cx.region.as_str(), federated, ..early_facts(arrived, &trail.event_id) };
+            let facts = CallFacts {
+                region: cx.region.as_str(),
+                federated,
+                owner: cx.other_owner(),
+                ..early_facts(arrived, &trail.event_id)
+            };
             let refusal = match &result {
                 Err(Failure::Api(error)) => error.refusal(),
                 _ => None,
@@ -389,6 +394,7 @@ fn facts_of<'a>(
         event_id,
         federated: cx.federated_caller(),
         vpc_endpoint: cx.connection.vpc_endpoint.as_ref().map(|endpoint| &*endpoint.id),
+        owner: cx.other_owner(),
     }
 }
 
@@ -406,6 +412,7 @@ fn early_facts<'a>(arrived: &'a Arrived<'_>, event_id: &'a str) -> CallFacts<'a>
         event_id,
         federated: None,
         vpc_endpoint: arrived.connection.vpc_endpoint.as_ref().map(|endpoint| &*endpoint.id),
+        owner: None,
     }
 }
 

@@ -12,7 +12,8 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
-use stoa_policy::{Effect, MapContext, Slot, Values};
+use stoa_policy::{Context as _, Effect, MapContext, Slot, Values};
+use stoa_types::AccountId;
 
 use crate::ports::AccountPlace;
 use crate::{Cx, FederatedCaller, Refusal};
@@ -125,6 +126,20 @@ impl Cx {
     /// The decisions so far.
     pub fn decisions(&self) -> Vec<DecidedTarget> {
         self.trace.collected.lock().decided.clone()
+    }
+
+    /// The account that owns what an allowed call is about, where that is another one than the caller's: the record is
+    /// for both, as CloudTrail's are. A refused call is its caller's alone.
+    pub fn other_owner(&self) -> Option<AccountId> {
+        let collected = self.trace.collected.lock();
+        let mut own = collected.decided.iter().filter(|one| one.other.is_none());
+        let first = own.next().filter(|one| one.effect == Effect::Allow)?;
+        let said = first.keys.get("aws:resourceaccount").and_then(|values| values.single());
+        let owner = said
+            .or_else(|| first.resource.split(':').nth(4))
+            .filter(|owner| *owner != self.principal.account.as_str())?;
+        let owner: AccountId = owner.parse().ok().filter(|owner: &AccountId| !owner.is_aws())?;
+        own.all(|one| one.effect == Effect::Allow).then_some(owner)
     }
 
     /// How much has been collected: a later record needs to be written only when this has grown.

@@ -15,6 +15,7 @@ mod names;
 mod reference;
 mod service;
 mod settings;
+mod shareable;
 mod targets;
 
 pub use catalog::{Catalog, CatalogEntry, Imported, Manifest, ModelFile, ModelVersion, Payload};

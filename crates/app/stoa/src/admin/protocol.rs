@@ -12,10 +12,13 @@ use stoa_models_stoa::types::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", tag = "command")]
 pub enum AdminCommand {
-    /// Adds a member account.
+    /// Adds an account.
     CreateAccount {
         /// Its name.
         name: String,
+        /// Whether it is to be outside the organization.
+        #[serde(default)]
+        standalone: bool,
     },
     /// Removes a member account with all it owns.
     DeleteAccount {

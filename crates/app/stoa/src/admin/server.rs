@@ -131,8 +131,12 @@ fn encoded(record: &AuditRecord) -> Result<Vec<u8>, ApiError> {
 
 async fn act(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiError> {
     match command {
-        AdminCommand::CreateAccount { name } => {
-            let account = parts.iam.create_account(name).await?;
+        AdminCommand::CreateAccount { name, standalone } => {
+            let account = if *standalone {
+                parts.iam.create_standalone_account(name).await?
+            } else {
+                parts.iam.create_account(name).await?
+            };
             let created = CreatedAccount {
                 account_id: account.account_id.to_string(),
                 access_key_id: account.access_key_id,

@@ -10,15 +10,18 @@ use crate::data_dir::DataDir;
 
 #[derive(Subcommand)]
 pub enum AccountCommand {
-    /// Adds a member account and prints its root user's key as JSON.
+    /// Adds an account to the organization and prints its root user's key as JSON.
     Create {
         /// Its name.
         #[arg(long)]
         name: String,
+        /// Keep it outside the organization: none of its policies count there, and what is shared with it is by invitation.
+        #[arg(long)]
+        standalone: bool,
         #[command(flatten)]
         data: DataDirArgs,
     },
-    /// Removes a member account with all it owns.
+    /// Removes an account with all it owns.
     Delete {
         /// Twelve digits.
         account_id: String,
@@ -29,7 +32,9 @@ pub enum AccountCommand {
 
 pub fn run(command: &AccountCommand) -> Outcome {
     let (data, command) = match command {
-        AccountCommand::Create { name, data } => (data, AdminCommand::CreateAccount { name: name.clone() }),
+        AccountCommand::Create { name, standalone, data } => {
+            (data, AdminCommand::CreateAccount { name: name.clone(), standalone: *standalone })
+        }
         AccountCommand::Delete { account_id, data } => {
             (data, AdminCommand::DeleteAccount { account_id: account_id.clone() })
         }

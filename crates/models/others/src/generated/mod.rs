@@ -10,11 +10,10 @@ pub mod ecr;
 pub mod events;
 pub mod logs;
 pub mod pricing;
-pub mod ram;
 pub mod s3;
 pub mod sagemaker_featurestore_runtime;
 pub mod sagemaker_metrics;
 pub mod servicecatalog;
 
 /// All of these services.
-pub static SERVICES: &[&ServiceSpec] = &[&cloudformation::SERVICE, &cloudtrail::SERVICE, &cloudwatch::SERVICE, &ecr::SERVICE, &events::SERVICE, &logs::SERVICE, &pricing::SERVICE, &ram::SERVICE, &s3::SERVICE, &sagemaker_featurestore_runtime::SERVICE, &sagemaker_metrics::SERVICE, &servicecatalog::SERVICE];
+pub static SERVICES: &[&ServiceSpec] = &[&cloudformation::SERVICE, &cloudtrail::SERVICE, &cloudwatch::SERVICE, &ecr::SERVICE, &events::SERVICE, &logs::SERVICE, &pricing::SERVICE, &s3::SERVICE, &sagemaker_featurestore_runtime::SERVICE, &sagemaker_metrics::SERVICE, &servicecatalog::SERVICE];

@@ -11,10 +11,12 @@ mod hub_contents;
 mod issuer_keys;
 mod object_versions;
 mod objects;
+mod organization;
 mod policy_insight;
 mod presign;
 mod resolve_image;
 mod resource_policies;
+mod shareable;
 mod tags;
 
 pub use account_data::DeleteAccountData;
@@ -34,6 +36,7 @@ pub use object_versions::{
     Deletion, FoundVersion, ListVersions, MarkerRecord, ObjectVersions, VersionEntry, VersionListing, Versioning,
 };
 pub use objects::{ObjectEntry, ObjectSource};
+pub use organization::{OrganizationFacts, OrganizationName};
 pub use policy_insight::{
     AccessQuestion, Candidate, OpenCondition, OrganizationAccount, PastPrincipal, PastTarget, PolicyInsight, Rehearsal,
     Rehearsed, StatementPlace, Subject, SubjectAccess, Subjects,
@@ -41,4 +44,5 @@ pub use policy_insight::{
 pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};
 pub use resolve_image::{ImageCommand, ResolveImage};
 pub use resource_policies::ResourcePolicies;
+pub use shareable::ShareableResources;
 pub use tags::ResourceTags;

@@ -44,12 +44,14 @@ pub(crate) struct AccountOrder<'a> {
     /// The role that the management account administers it through.
     pub(crate) access_role: &'a str,
     pub(crate) tags: Vec<(String, String)>,
+    /// Whether it is to be outside the organization.
+    pub(crate) standalone: bool,
 }
 
 impl AccountOrder<'_> {
     /// An account with this name, and nothing else said.
     pub(crate) fn named(name: &str) -> AccountOrder<'_> {
-        AccountOrder { name, email: None, access_role: ACCESS_ROLE, tags: Vec::new() }
+        AccountOrder { name, email: None, access_role: ACCESS_ROLE, tags: Vec::new(), standalone: false }
     }
 
     /// Whether a new account has another role of this name.
@@ -67,6 +69,25 @@ impl Iam {
         let with_key = |id: &AccountId| self.root_key(id);
         let (account_id, key) = self.create_member(&AccountOrder::named(name), with_key).await?;
         Ok(NewAccount { account_id, access_key_id: key.id, secret_access_key: key.secret })
+    }
+
+    /// Adds an account outside the organization: no policy of it counts there, and no role lets its management account in.
+    ///
+    /// # Errors
+    /// As [`Iam::create_account`].
+    pub async fn create_standalone_account(&self, name: &str) -> Result<NewAccount, ApiError> {
+        for _ in 0..ATTEMPTS {
+            let order = AccountOrder { standalone: true, ..AccountOrder::named(name) };
+            let (account_id, mut transaction) = self.prepare_account(&order, None)?;
+            let (more, key) = self.root_key(&account_id)?;
+            transaction.changes.extend(more.changes);
+            match self.store.commit(transaction).await {
+                Ok(()) => return Ok(NewAccount { account_id, access_key_id: key.id, secret_access_key: key.secret }),
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(store_failed(error)),
+            }
+        }
+        Err(already_exists("no free account id was found"))
     }
 
     /// A key of an account's root user, with what stores it.
@@ -104,7 +125,8 @@ impl Iam {
         Err(already_exists("no free account id was found"))
     }
 
-    /// A new account without its node and its root user's key: the management account where there is no organization yet.
+    /// A new account without its node and its root user's key. Without an organization: the management account of one that
+    /// is not there yet, or one that stays outside.
     pub(super) fn prepare_account(
         &self,
         order: &AccountOrder<'_>,
@@ -118,7 +140,7 @@ impl Iam {
         let record = AccountRecord {
             id: id.clone(),
             name: order.name.to_owned(),
-            management: organization.is_none(),
+            management: organization.is_none() && !order.standalone,
             alias: None,
             created: now,
             email: order.email.map(str::to_owned),

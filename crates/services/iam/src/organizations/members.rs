@@ -22,7 +22,9 @@ use super::{ATTEMPTS, new_id};
 use crate::Iam;
 use crate::accounts::AccountOrder;
 use crate::error::store_failed;
-use crate::state::{AccountRecord, AccountRequestRecord, Loaded, account_key, account_request_key, kind, load};
+use crate::state::{
+    AccountRecord, AccountRequestRecord, Loaded, NodeKind, account_key, account_request_key, kind, load,
+};
 
 const ACTIVE: &str = "Active";
 const SUSPENDED: &str = "Suspended";
@@ -79,7 +81,7 @@ impl Iam {
         let Ok(account) = id.parse::<AccountId>() else { return Ok(None) };
         let Some(found) = load::<AccountRecord>(&*self.store, &account_key(&account)).await? else { return Ok(None) };
         let organization = self.organization().await?;
-        let way = self.way_to(id).await?.unwrap_or_default();
+        let Some(way) = self.way_to(id).await? else { return Ok(None) };
         let (status, state) = status_of(&found.document);
         let joined = if found.record.management { AccountJoinedMethod::Invited } else { AccountJoinedMethod::Created };
         Ok(Some(Account {
@@ -98,6 +100,8 @@ impl Iam {
     /// A member account.
     pub(super) async fn member_account(&self, id: &str) -> Result<Loaded<AccountRecord>, ApiError> {
         let account: AccountId = id.parse().map_err(|_| no_such_account())?;
+        // An account outside the organization has no node.
+        self.node(id).await?.ok_or_else(no_such_account)?;
         load(&*self.store, &account_key(&account)).await?.ok_or_else(no_such_account)
     }
 }
@@ -189,7 +193,8 @@ impl Handles<op::DescribeAccount> for Iam {
 impl Handles<op::ListAccounts> for Iam {
     async fn handle(&self, cx: &Cx, input: Authorized<ListAccountsRequest>) -> Result<ListAccountsResponse, ApiError> {
         let mut ids = Vec::new();
-        for document in self.all(Query::of(kind::ACCOUNT)).await? {
+        let statuses = vec![NodeKind::Account.as_str().to_owned()];
+        for document in self.all(Query { statuses, ..Query::of(kind::NODE) }).await? {
             ids.push((document.key.id.clone(), document.key.id.clone()));
         }
         let asked = Asked {

@@ -11,6 +11,7 @@ mod convert;
 mod delegation;
 mod documents;
 mod error;
+mod facts;
 mod members;
 mod nodes;
 mod organization;

@@ -13,8 +13,13 @@ use super::wire::{Asked, wire_organization, wire_root};
 use crate::Iam;
 use crate::state::PolicyType;
 
+fn not_in_use() -> ApiError {
+    refused("AWSOrganizationsNotInUseException", "Your account is not a member of an organization.")
+}
+
 impl Handles<op::DescribeOrganization> for Iam {
-    async fn handle(&self, _cx: &Cx, _input: Authorized<Empty>) -> Result<DescribeOrganizationResponse, ApiError> {
+    async fn handle(&self, cx: &Cx, _input: Authorized<Empty>) -> Result<DescribeOrganizationResponse, ApiError> {
+        self.place_of(self.account(cx)).await?.ok_or_else(not_in_use)?;
         let organization = self.organization().await?;
         let management = self.load_account(&organization.management_account).await?;
         let email = management.record.email();
@@ -25,16 +30,23 @@ impl Handles<op::DescribeOrganization> for Iam {
 impl Handles<op::CreateOrganization> for Iam {
     async fn handle(
         &self,
-        _cx: &Cx,
+        cx: &Cx,
         _input: Authorized<CreateOrganizationRequest>,
     ) -> Result<CreateOrganizationResponse, ApiError> {
-        // Every account is in the one organization from its beginning to its end.
+        // There is one organization, made at the first start; an account is in it, or outside, for all its life.
+        if self.place_of(self.account(cx)).await?.is_none() {
+            return Err(refused(
+                "ConstraintViolationException",
+                "a server of Stoa has one organization: make an account in it with stoa account create",
+            ));
+        }
         Err(refused("AlreadyInOrganizationException", "The AWS account is already a member of an organization."))
     }
 }
 
 impl Handles<op::LeaveOrganization> for Iam {
     async fn handle(&self, cx: &Cx, _input: Authorized<Empty>) -> Result<Empty, ApiError> {
+        self.place_of(self.account(cx)).await?.ok_or_else(not_in_use)?;
         Err(self.cannot_leave(self.account(cx).as_str()).await?)
     }
 }

@@ -3,6 +3,7 @@
 //! INVARIANT: an account administers for a service only while the service is trusted: the service's document is part
 //! of both transactions.
 
+use stoa_kernel::ports::OrganizationFacts;
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_organizations::operations as op;
 use stoa_models_organizations::types::{
@@ -13,7 +14,7 @@ use stoa_models_organizations::types::{
     ListDelegatedServicesForAccountResponse, RegisterDelegatedAdministratorRequest,
 };
 use stoa_schema::Empty;
-use stoa_store::{Document, Expect, Query, StoreError, Transaction};
+use stoa_store::{Document, Expect, Query, Transaction};
 use stoa_types::AccountId;
 
 use super::ATTEMPTS;
@@ -51,16 +52,11 @@ impl Iam {
 }
 
 impl Handles<op::EnableAWSServiceAccess> for Iam {
-    async fn handle(&self, cx: &Cx, input: Authorized<EnableAWSServiceAccessRequest>) -> Result<Empty, ApiError> {
+    async fn handle(&self, _cx: &Cx, input: Authorized<EnableAWSServiceAccessRequest>) -> Result<Empty, ApiError> {
         let service = &input.service_principal;
         check_service(service)?;
-        let record = TrustedServiceRecord { service: service.clone(), enabled: cx.now };
-        let document = Document::new(trusted_service_key(service), service, cx.now, &record).map_err(store_failed)?;
-        match self.store.commit(Transaction::new().create(document)).await {
-            // Enabled before: it stays, with its date.
-            Ok(()) | Err(StoreError::Conflict { .. }) => Ok(Empty {}),
-            Err(other) => Err(store_failed(other)),
-        }
+        self.trust_service(service).await?;
+        Ok(Empty {})
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! INVARIANT: a node counts its children and a policy its attachments in the same transaction that changes them, so a
 //! unit with anything below it and a policy in use are never deleted, whoever comes between. A node names its policies
-//! by id: a changed policy counts at once wherever it is attached. Every account has a node while it exists.
+//! by id: a changed policy counts at once wherever it is attached. Every account of the organization
+//! has a node while it exists; one without a node is outside.
 
 use std::collections::{BTreeMap, BTreeSet};
 
