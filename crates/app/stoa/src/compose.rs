@@ -101,6 +101,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         Arc::new(S3Objects::new(Arc::clone(&base.store), Arc::clone(&base.blobs), vec![Arc::clone(&derived)]));
     let sources: Arc<dyn ObjectSource> =
         Arc::new(CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]));
+    hubs.set_objects(Arc::clone(&sources));
     let runtime = runtime(data_dir)?;
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::clone(&sources), Arc::clone(&runtime));
     let (kms, keys) = kms(&base);

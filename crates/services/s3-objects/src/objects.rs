@@ -189,8 +189,12 @@ impl Objects for S3Objects {
     }
 
     async fn object_for_read(&self, cx: &Cx, bucket: &str, key: &str) -> Result<Option<ObjectRecord>, ApiError> {
-        if let Some(bucket) = self.stored(bucket).await? {
-            let key = object_key(&bucket.owner, bucket.name(), key);
+        if let Some(stored) = self.stored(bucket).await? {
+            // A URL may stand on more than IAM's rules wherever it leads: a hub's grant, say.
+            for source in &self.derived {
+                source.check_read(cx, bucket, key).await?;
+            }
+            let key = object_key(&stored.owner, stored.name(), key);
             let found = self.store.get(&key).await.map_err(store_failed)?;
             return found.map(|document| object_record(&document)).transpose().map_err(store_failed);
         }

@@ -47,12 +47,32 @@ impl Paging<'_> {
         if let Some(position) = self.position()? {
             keyed.retain(|(key, _)| if self.ascending { *key > position } else { *key < position });
         }
-        let limit = self.max_results.and_then(|max| usize::try_from(max).ok()).unwrap_or(DEFAULT_PAGE).max(1);
+        let limit = self.limit();
         let more = keyed.len() > limit;
         keyed.truncate(limit);
         let last = keyed.last().filter(|_| more).map(|(key, _)| serde_json::to_string(key));
         let next = last.transpose().map_err(ApiError::internal)?.map(|text| self.tokens.seal(&self.scope, &text));
         Ok((keyed.into_iter().map(|(_, item)| item).collect(), next))
+    }
+
+    /// How many items a page has at most.
+    pub fn limit(&self) -> usize {
+        self.max_results.and_then(|max| usize::try_from(max).ok()).unwrap_or(DEFAULT_PAGE).max(1)
+    }
+
+    /// For lists that are read page by page in order of a text: the last one shown, where the request goes on.
+    pub fn last_text(&self) -> Result<Option<String>, ApiError> {
+        Ok(match self.position()? {
+            Some((SortKey::Text(text), _)) => Some(text),
+            _ => None,
+        })
+    }
+
+    /// The token that goes on after this text.
+    pub fn token_of_text(&self, last: &str) -> Result<String, ApiError> {
+        let position = (SortKey::Text(last.to_owned()), String::new());
+        let text = serde_json::to_string(&position).map_err(ApiError::internal)?;
+        Ok(self.tokens.seal(&self.scope, &text))
     }
 
     fn position(&self) -> Result<Option<(SortKey, String)>, ApiError> {

@@ -32,7 +32,7 @@ pub use policy_insight::{
     AccessQuestion, Candidate, OpenCondition, OrganizationAccount, PastPrincipal, PastTarget, PolicyInsight, Rehearsal,
     Rehearsed, StatementPlace, Subject, SubjectAccess, Subjects,
 };
-pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};
+pub use presign::{GRANT_KEY, PRESIGNING_PRINCIPAL, PresignObject};
 pub use resolve_image::{ImageCommand, ResolveImage};
 pub use resource_policies::ResourcePolicies;
 pub use tags::ResourceTags;

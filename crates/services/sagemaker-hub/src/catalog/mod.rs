@@ -17,7 +17,7 @@ use stoa_kernel::ApiError;
 use stoa_store::Store;
 use stoa_types::Clock;
 
-pub(crate) use folder::LONGEST_DOCUMENT;
+pub(crate) use folder::{LONGEST_DOCUMENT, is_plain};
 pub use import::{Imported, ModelVersion};
 pub(crate) use index::{CatalogIndex, Derived};
 pub use manifest::{Manifest, Payload};
