@@ -17,6 +17,9 @@ mod service;
 mod settings;
 mod targets;
 
-pub use catalog::{Catalog, CatalogEntry, Imported, Manifest, ModelFile, ModelVersion, Payload};
+pub use catalog::{
+    BundleImported, BundleReport, Catalog, CatalogEntry, Exported, Imported, Manifest, ModelFile, ModelVersion, Payload,
+    SecretKey, Signer, TrustedKey, verify_bundle,
+};
 pub use generated::ops::{SagemakerHubOperations, routes};
 pub use service::{Hubs, HubsParts};

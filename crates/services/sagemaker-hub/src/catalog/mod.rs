@@ -1,5 +1,6 @@
 //! The catalog: models of the public hub, imported from folders, kept as documents and blobs.
 
+mod bundle;
 mod folder;
 mod import;
 mod index;
@@ -17,6 +18,7 @@ use stoa_kernel::ApiError;
 use stoa_store::Store;
 use stoa_types::Clock;
 
+pub use bundle::{BundleImported, BundleReport, Exported, SecretKey, Signer, TrustedKey, verify_bundle};
 pub(crate) use folder::{LONGEST_DOCUMENT, is_plain};
 pub use import::{Imported, ModelVersion};
 pub(crate) use index::{CatalogIndex, Derived};

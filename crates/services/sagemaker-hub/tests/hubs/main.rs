@@ -4,6 +4,7 @@
 
 mod access;
 mod buckets;
+mod bundles;
 mod catalog;
 mod contents;
 mod documents;
