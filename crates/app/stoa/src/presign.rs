@@ -56,7 +56,7 @@ impl Presigner {
 }
 
 impl Presigner {
-    fn presign(&self, cx: &Cx, bucket: &str, key: &str, expires_seconds: u32, token: Option<&str>) -> String {
+    fn presign(&self, cx: &Cx, bucket: &str, key: &str, expires_seconds: u32, token: Option<&Secret>) -> String {
         let base = &cx.connection.base_url;
         let host = base.split_once("://").map_or(base.as_str(), |(_, host)| host);
         let path = format!("/{bucket}/{}", utf8_percent_encode(key, IN_PATH));
@@ -87,7 +87,7 @@ impl PresignObject for Presigner {
         expires_seconds: u32,
         grant: &str,
     ) -> Result<String, ApiError> {
-        let token = format!("{GRANT_TOKEN}{grant}");
+        let token = Secret::new(format!("{GRANT_TOKEN}{grant}"));
         Ok(self.presign(cx, bucket, key, expires_seconds, Some(&token)))
     }
 }

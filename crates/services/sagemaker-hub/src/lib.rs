@@ -13,12 +13,13 @@ mod hub;
 mod location;
 mod names;
 mod reference;
+mod repositories_port;
 mod service;
 mod settings;
 mod targets;
 
 pub use catalog::{
-    BundleImported, BundleReport, Catalog, CatalogEntry, Exported, Imported, Manifest, ModelFile, ModelVersion, Payload,
+    BundleImported, BundleReport, Catalog, CatalogEntry, Exported, HuggingFace, Imported, Manifest, ModelFile, ModelVersion, Payload,
     SecretKey, Signer, TrustedKey, verify_bundle,
 };
 pub use generated::ops::{SagemakerHubOperations, routes};

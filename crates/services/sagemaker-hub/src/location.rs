@@ -121,6 +121,11 @@ impl S3Place {
         key.rsplit('/').next().unwrap_or(key)
     }
 
+    /// The key of a file below the place.
+    pub fn key_of(&self, path: &str) -> String {
+        if self.is_prefix() { format!("{}{path}", self.key) } else { self.key.clone() }
+    }
+
     fn is_prefix(&self) -> bool {
         self.key.is_empty() || self.key.ends_with('/')
     }

@@ -2,11 +2,13 @@
 
 mod account_data;
 mod authority;
+mod bearer_tokens;
 mod bucket_settings;
 mod buckets;
 mod data_keys;
 mod hub_access;
 mod hub_contents;
+mod hub_repositories;
 mod issuer_keys;
 mod objects;
 mod policy_insight;
@@ -17,6 +19,7 @@ mod tags;
 
 pub use account_data::DeleteAccountData;
 pub use authority::{AccountPlace, Authority, Credential, Verdict};
+pub use bearer_tokens::{Bearer, BearerTokens};
 pub use bucket_settings::{BucketConfiguration, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange};
 pub use buckets::{
     BodyChecks, BodyStream, BucketRecord, Buckets, Checksum, ChecksumAlgorithm, ClaimedPart, CompleteUpload,
@@ -26,6 +29,7 @@ pub use buckets::{
 pub use data_keys::{DataKey, DataKeyCall, DataKeys};
 pub use hub_access::{HubAccess, ModelAccessRequest};
 pub use hub_contents::{HubContentName, HubContents};
+pub use hub_repositories::{HubRepositories, RepositoryCard, RepositoryFile, Revision};
 pub use issuer_keys::{IssuerKeys, IssuerKeysError};
 pub use objects::{ObjectEntry, ObjectSource};
 pub use policy_insight::{

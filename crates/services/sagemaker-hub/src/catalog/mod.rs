@@ -22,10 +22,10 @@ pub use bundle::{BundleImported, BundleReport, Exported, SecretKey, Signer, Trus
 pub(crate) use folder::{LONGEST_DOCUMENT, is_plain};
 pub use import::{Imported, ModelVersion};
 pub(crate) use index::{CatalogIndex, Derived};
-pub use manifest::{Manifest, Payload};
+pub use manifest::{HuggingFace, Manifest, Payload};
 pub(crate) use manifest::{SDK_ACCEPT_TYPE, is_name};
 pub use model::ModelFile;
-pub(crate) use model::PublicModel;
+pub(crate) use model::{PublicModel, commit_of};
 
 /// The models of the public hub.
 pub struct Catalog {

@@ -91,8 +91,8 @@ impl Catalog {
 
     /// Stores the blobs that are not there, and says how many those were.
     async fn store_blobs(&self, bundle: &Bundle, blobs: &[(SizedDigest, u64)]) -> Result<usize, ApiError> {
-        let stored = stream::iter(blobs)
-            .map(|(blob, at)| self.store_blob(bundle, blob, *at))
+        let stored = stream::iter(blobs.to_vec())
+            .map(|(blob, at)| async move { self.store_blob(bundle, &blob, at).await })
             .buffer_unordered(PARALLEL)
             .try_collect::<Vec<bool>>()
             .await?;
