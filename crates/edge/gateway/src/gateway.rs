@@ -159,7 +159,7 @@ impl Gateway {
         let signature = parse_credential(&parts.headers, parts.uri.query().unwrap_or(""));
         let scope = signature.as_ref().ok().and_then(|found| found.as_ref()).map(|found| &*found.service);
         let endpoint = socket.endpoint.as_deref();
-        if let Some(front) = self.front_below(&parts, matches!(signature, Ok(None)), endpoint) {
+        if let Some(front) = self.front_below(&parts, !matches!(signature, Ok(Some(_))), endpoint) {
             drop(signature);
             let call = S3Call { request_id, now, connection: self.connection_of(&parts, socket) };
             return (Counted::Other, front.call(Request::from_parts(parts, body), call).await);

@@ -19,7 +19,8 @@ mod settings;
 mod targets;
 
 pub use catalog::{
-    BundleImported, BundleReport, Catalog, CatalogEntry, Exported, HuggingFace, Imported, Manifest, ModelFile, ModelVersion, Payload,
+    BundleImported, BundleReport, Catalog, CatalogEntry, Exported, HuggingFace, HuggingFaceImport,
+    HuggingFaceImported, Imported, Manifest, ModelFile, ModelVersion, Payload,
     SecretKey, Signer, TrustedKey, verify_bundle,
 };
 pub use generated::ops::{SagemakerHubOperations, routes};

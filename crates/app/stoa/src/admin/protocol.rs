@@ -7,6 +7,7 @@ use stoa_models_stoa::types::{
     DescribeHubSettingsRequest, ExplainDecisionRequest, GetAccessMatrixRequest, ListPrincipalsWithAccessRequest,
     PutHubSettingsRequest, ReplayPolicyRequest,
 };
+use stoa_sagemaker_hub::HuggingFaceImport;
 
 /// A command. The event name in the audit journal is the variant's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,6 +44,8 @@ pub enum AdminCommand {
         /// `ed25519:…`: one of these must have signed it, where there are any.
         trusted: Vec<String>,
     },
+    /// Puts a Hugging Face repository that is on this machine into the public hub.
+    ImportHuggingFace(HuggingFaceImport),
     /// Lists the public hub's models.
     ListCatalog {},
     /// Why a call of the past was decided as it was.
@@ -68,6 +71,7 @@ impl AdminCommand {
             AdminCommand::ImportCatalog { .. } => ("ImportCatalog", false),
             AdminCommand::ExportCatalog { .. } => ("ExportCatalog", false),
             AdminCommand::ImportBundle { .. } => ("ImportBundle", false),
+            AdminCommand::ImportHuggingFace(_) => ("ImportHuggingFace", false),
             AdminCommand::ListCatalog {} => ("ListCatalog", true),
             AdminCommand::ExplainDecision(_) => ("ExplainDecision", true),
             AdminCommand::ListPrincipalsWithAccess(_) => ("ListPrincipalsWithAccess", true),

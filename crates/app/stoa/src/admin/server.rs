@@ -153,6 +153,7 @@ async fn act(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiErr
             let trusted = trusted.iter().map(|key| TrustedKey::parse(key)).collect::<Result<Vec<_>, _>>()?;
             json(parts.catalog.import_bundle(path, &trusted).await?)
         }
+        AdminCommand::ImportHuggingFace(asked) => json(parts.catalog.import_huggingface(asked.clone()).await?),
         AdminCommand::ListCatalog {} => list(parts).await,
         AdminCommand::ExplainDecision(input) => json(parts.insight.explain_decision(&viewer(parts)?, input).await?),
         AdminCommand::ListPrincipalsWithAccess(input) => {

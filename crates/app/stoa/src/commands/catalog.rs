@@ -1,4 +1,4 @@
-//! `stoa catalog import|export|verify|keygen|list`.
+//! `stoa catalog import|import-hf|export|verify|keygen|list`.
 //!
 //! Verifying needs no server and no data folder: it is for the machine where a bundle is taken over.
 
@@ -8,8 +8,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Subcommand;
-use stoa_sagemaker_hub::{BundleImported, CatalogEntry, SecretKey, TrustedKey, verify_bundle};
+use clap::{Args, Subcommand};
+use stoa_sagemaker_hub::{BundleImported, CatalogEntry, HuggingFaceImport, SecretKey, TrustedKey, verify_bundle};
 use stoa_types::IdSource;
 use zeroize::Zeroizing;
 
@@ -30,6 +30,8 @@ pub enum CatalogCommand {
         #[command(flatten)]
         data: DataDirArgs,
     },
+    /// Puts a Hugging Face repository that is on this machine into the public hub. Nothing is fetched.
+    ImportHf(Box<ImportHfArgs>),
     /// Writes models of the public hub into one file, to be carried where no network goes.
     Export {
         /// The bundle to write; it must not be there.
@@ -68,9 +70,57 @@ pub enum CatalogCommand {
     },
 }
 
+#[derive(Args)]
+pub struct ImportHfArgs {
+    /// A folder as `snapshot_download(local_dir=...)` makes it, a cache's `models--org--name`, or a snapshot in that.
+    dir: PathBuf,
+    /// The model's id: framework-task-name.
+    #[arg(long)]
+    id: String,
+    /// The version; 1.0.0 otherwise.
+    #[arg(long)]
+    version: Option<String>,
+    /// `org/name`, by which Hugging Face's clients know it; a cache's folder says it otherwise.
+    #[arg(long)]
+    repository: Option<String>,
+    /// Which snapshot of a cache: a branch, tag or commit; `main` otherwise.
+    #[arg(long)]
+    revision: Option<String>,
+    /// Instead of the repository's name.
+    #[arg(long)]
+    display_name: Option<String>,
+    /// Instead of the card's first paragraph.
+    #[arg(long)]
+    description: Option<String>,
+    /// Instead of the card's `pipeline_tag`, in JumpStart's words: `Text Generation`.
+    #[arg(long)]
+    task: Option<String>,
+    /// Instead of the repository's owner.
+    #[arg(long)]
+    provider: Option<String>,
+    /// Instead of the card's `license`.
+    #[arg(long)]
+    licence: Option<String>,
+    /// The container image that serves it; the built-in one, which serves ONNX graphs, otherwise.
+    #[arg(long)]
+    image: Option<String>,
+    /// What it can be deployed on; the first is the default. Again for more.
+    #[arg(long = "instance-type")]
+    instance_types: Vec<String>,
+    /// The file with the licence that use needs consent to: the model becomes gated.
+    #[arg(long)]
+    eula: Option<PathBuf>,
+    /// Let a repository that is gated where it comes from be free here.
+    #[arg(long, conflicts_with = "eula")]
+    ungated: bool,
+    #[command(flatten)]
+    data: DataDirArgs,
+}
+
 pub fn run(command: &CatalogCommand) -> Outcome {
     match command {
         CatalogCommand::Import { path, trust, data } => import(path, trust, data)?,
+        CatalogCommand::ImportHf(arguments) => import_hf(arguments)?,
         CatalogCommand::Export { out, models, sign, data } => {
             let key_file = sign.as_deref().map(std::path::absolute).transpose()?;
             let command =
@@ -113,6 +163,31 @@ fn import(path: &Path, trust: &[String], data: &DataDirArgs) -> Result<(), Box<d
     let answer = call(&data_dir, &AdminCommand::ImportBundle { path, trusted })?;
     println!("{}", serde_json::to_string_pretty(&answer)?);
     warn_of(serde_json::from_value::<BundleImported>(answer)?.signer.trusted);
+    Ok(())
+}
+
+fn import_hf(arguments: &ImportHfArgs) -> Result<(), Box<dyn std::error::Error>> {
+    let asked = HuggingFaceImport {
+        path: std::path::absolute(&arguments.dir)?,
+        id: arguments.id.clone(),
+        version: arguments.version.clone(),
+        repository: arguments.repository.clone(),
+        revision: arguments.revision.clone(),
+        display_name: arguments.display_name.clone(),
+        description: arguments.description.clone(),
+        task: arguments.task.clone(),
+        provider: arguments.provider.clone(),
+        licence: arguments.licence.clone(),
+        image: arguments.image.clone(),
+        instance_types: arguments.instance_types.clone(),
+        eula: arguments.eula.as_deref().map(std::path::absolute).transpose()?,
+        ungated: arguments.ungated,
+    };
+    let answer = call(&DataDir::new(&arguments.data.data_dir)?, &AdminCommand::ImportHuggingFace(asked))?;
+    println!("{}", serde_json::to_string_pretty(&answer)?);
+    for warning in answer.get("warnings").and_then(|warnings| warnings.as_array()).into_iter().flatten() {
+        eprintln!("warning: {}", warning.as_str().unwrap_or_default());
+    }
     Ok(())
 }
 

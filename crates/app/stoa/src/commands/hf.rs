@@ -13,7 +13,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use stoa_models_stoa::types::{CreateHuggingFaceTokenRequest, CreateHuggingFaceTokenResponse};
+use stoa_models_stoa::types::CreateHuggingFaceTokenRequest;
 use stoa_sigv4::{Signer, payload_hash, sign_headers};
 use stoa_types::{Arn, Clock, Secret};
 
@@ -86,15 +86,15 @@ fn token(arguments: &TokenArgs) -> Outcome {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(call(&url, &region, &keys, serde_json::to_vec(&input)?))?;
-    let answer: CreateHuggingFaceTokenResponse = serde_json::from_value(answer)?;
+    let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
     if !arguments.env {
-        println!("{}", answer.token);
+        println!("{}", text("Token"));
         return Ok(ExitCode::SUCCESS);
     }
-    let hub: Arn = answer.hub_arn.as_deref().unwrap_or_default().parse()?;
+    let hub: Arn = text("HubArn").parse()?;
     let name = hub.resource().strip_prefix("hub/").unwrap_or_default();
     println!("export HF_ENDPOINT={}/hf/{}/{}/{name}", url.trim_end_matches('/'), hub.account(), hub.region());
-    println!("export HF_TOKEN={}", answer.token);
+    println!("export HF_TOKEN={}", text("Token"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -164,7 +164,7 @@ fn file_stream(file: tokio::fs::File) -> ByteStream {
     .boxed()
 }
 
-fn refused(folder: &Path, problems: &[String]) -> ApiError {
+pub(crate) fn refused(folder: &Path, problems: &[String]) -> ApiError {
     let many = if problems.len() == 1 { "1 problem" } else { &format!("{} problems", problems.len()) };
     ApiError::validation(format!("{} was not imported, {many}:\n  {}", folder.display(), problems.join("\n  ")))
 }

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod folder;
+mod huggingface;
 mod import;
 mod index;
 mod manifest;
@@ -20,6 +21,7 @@ use stoa_types::Clock;
 
 pub use bundle::{BundleImported, BundleReport, Exported, SecretKey, Signer, TrustedKey, verify_bundle};
 pub(crate) use folder::{LONGEST_DOCUMENT, is_plain};
+pub use huggingface::{HuggingFaceImport, HuggingFaceImported};
 pub use import::{Imported, ModelVersion};
 pub(crate) use index::{CatalogIndex, Derived};
 pub use manifest::{HuggingFace, Manifest, Payload};

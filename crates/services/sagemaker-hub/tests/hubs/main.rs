@@ -9,6 +9,7 @@ mod catalog;
 mod contents;
 mod documents;
 mod hubs;
+mod huggingface;
 mod presigned;
 mod references;
 mod support;
