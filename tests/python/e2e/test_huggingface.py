@@ -157,7 +157,7 @@ answer["bytes"] = told(lambda: hf_hub_download({IRIS!r}, "config.json"))
     kind, message = answer["info"]
     assert kind == "GatedRepoError" and "explicit deny" in message, message
     # The same actions as by boto3, recorded as the same operations, with the request beside them.
-    records = server.records("--event-name", "CreateHubContentPresignedUrls")
+    records = server.records("--event", "CreateHubContentPresignedUrls")
     ours = [record for record in records if record["userIdentity"].get("userName") == "see"]
     assert ours and all(record["errorCode"] == "AccessDenied" for record in ours)
     assert ours[0]["eventSource"] == "sagemaker.amazonaws.com"
@@ -182,7 +182,7 @@ answer["bytes"] = told(lambda: open(hf_hub_download({GATED!r}, "config.json")).r
     accepted = token(server, tmp_path, account, "--accept-eula", GATED)
     answer = client(tmp_path, endpoint(account), accepted, code, "accepted")
     assert answer["bytes"] == ["ok", artifact(GATED)["config.json"].decode()]
-    records = server.records("--event-name", "CreateHubContentPresignedUrls")
+    records = server.records("--event", "CreateHubContentPresignedUrls")
     ours = [record for record in records if record["requestParameters"]["hubContentName"] == GATED]
     assert any(record["requestParameters"].get("accessConfig") == {"acceptEula": True} for record in ours)
 
@@ -215,7 +215,7 @@ def test_tokens_end_with_what_is_behind_them(server, account, hub, tmp_path):
     session = account.new_user("assumer", allow("sts:AssumeRole")).assume(role)
     made = token(server, tmp_path, session)
     assert get(url, made).status_code == 200
-    newest = server.records("--event-name", "DescribeHubContent")[-1]
+    newest = server.records("--event", "DescribeHubContent")[-1]
     assert newest["userIdentity"]["arn"].endswith(":assumed-role/Reader/e2e")
     iam.delete_role_policy(RoleName="Reader", PolicyName="p0")
     assert get(url, made).status_code == 403
@@ -284,7 +284,7 @@ def test_files_by_range_and_headers(server, account, hub, tmp_path):
         assert answer.status_code == 404 and "not part of the read API" in answer.json()["error"], (method, path)
     # `hf` is no bucket's name, and a signed request for such a key is S3's business.
     assert account.client("s3").list_buckets()["Buckets"] == []
-    unknown = server.records("--event-name", "Unknown")
+    unknown = server.records("--event", "Unknown")
     assert any(record["additionalEventData"]["huggingFaceRequest"] == "DELETE /api/models/" + TINY for record in unknown)
 
 
