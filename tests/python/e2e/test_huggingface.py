@@ -16,8 +16,6 @@ import requests
 
 from support import GATED, IRIS, NO_PROXIES, REGION, SAMPLES, TINY, allow, clean_environment, deny, policy, refused, statement
 
-pytest.importorskip("huggingface_hub")
-
 PRELUDE = """
 import json, os, sys
 from huggingface_hub import HfApi, hf_hub_download, snapshot_download
@@ -294,3 +292,72 @@ def test_a_hub_of_another_account_is_not_told_of(server, account, hub, tmp_path)
     answer = get(f"{endpoint(account)}/api/models/{IRIS}", made)
     assert answer.status_code in (403, 404)
     assert IRIS not in json.dumps([one for one in get(f"{endpoint(account)}/api/models", made).json() if one != "error"])
+
+
+def test_transformers_loads_what_was_imported_from_a_repository(server, account, tmp_path):
+    """A repository goes in from disk, is referenced, and comes out by its own name: configuration and tokenizer load."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    header = b'{"w":{"dtype":"BF16","shape":[4,8],"data_offsets":[0,64]}}'
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(64))
+    (folder / "README.md").write_text(
+        "---\nlicense: apache-2.0\nlanguage: [en]\npipeline_tag: text-generation\nlibrary_name: transformers\n"
+        "base_model: acme/base\n---\n# Tiny\n\nA tiny one.\n"
+    )
+    (folder / "config.json").write_text(json.dumps({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 16, "vocab_size": 300,
+        "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32,
+    }))
+    (folder / "tokenizer.json").write_bytes(artifact(TINY)["tokenizer.json"])
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+    model = f"huggingface-textgeneration-tiny{account.id}"
+    server.command("catalog", "import-hf", folder, "--id", model, "--repository", f"acme/tiny-{account.id}")
+    sagemaker = account.client("sagemaker")
+    sagemaker.create_hub(HubName="h", HubDescription="d")
+    source = f"arn:aws:sagemaker:{REGION}:aws:hub-content/SageMakerPublicHub/Model/{model}"
+    sagemaker.create_hub_content_reference(HubName="h", SageMakerPublicHubContentArn=source, HubContentName="ours")
+    user = account.new_user("scientist", allow(["sagemaker:*HubContent*", "sagemaker:*HubContents", "stoa:*"]))
+    answer = client(tmp_path, endpoint(account), token(server, tmp_path, user), f"""
+from transformers import AutoConfig, AutoTokenizer
+name = "acme/tiny-{account.id}"
+answer["hidden"] = AutoConfig.from_pretrained(name).hidden_size
+answer["by_content"] = AutoConfig.from_pretrained("ours").hidden_size
+tokenizer = AutoTokenizer.from_pretrained(name)
+answer["tokens"] = len(tokenizer("Mira the miller lived")["input_ids"])
+info = api.model_info(name)
+answer["info"] = [info.pipeline_tag, info.library_name, info.safetensors.total, info.card_data.license, info.author]
+answer["found"] = [one.id for one in api.list_models(author="acme", filter="license:apache-2.0")]
+answer["readme"] = open(hf_hub_download(name, "README.md")).read()
+from huggingface_hub import get_safetensors_metadata
+answer["parameters"] = get_safetensors_metadata(name).parameter_count
+""")
+    assert answer["hidden"] == answer["by_content"] == 16
+    assert answer["tokens"] > 0
+    assert answer["info"] == ["text-generation", "transformers", 32, "apache-2.0", "acme"]
+    assert answer["found"] == [f"acme/tiny-{account.id}"]
+    assert answer["readme"].startswith("---\nlicense: apache-2.0"), "as its author wrote it"
+    assert answer["parameters"] == {"BF16": 32}
+
+
+def test_an_imported_model_is_read_by_the_callers_own_rights(server, account, hub, tmp_path):
+    s3 = account.client("s3")
+    bucket = f"own-{account.id}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key="m/config.json", Body=b'{"a": 1}')
+    hub.import_hub_content(
+        HubName="h", HubContentType="Model", HubContentName="own", DocumentSchemaVersion="2.3.0",
+        HubContentMarkdown="# Own\n", HubContentDocument=json.dumps({"HostingArtifactUri": f"s3://{bucket}/m/"}),
+    )
+    code = """
+answer["files"] = told(lambda: sorted(api.list_repo_files("own")))
+answer["bytes"] = told(lambda: open(hf_hub_download("own", "config.json")).read())
+"""
+    answer = client(tmp_path, endpoint(account), token(server, tmp_path, account), code)
+    assert answer["files"] == ["ok", ["README.md", "config.json"]]
+    assert answer["bytes"] == ["ok", '{"a": 1}']
+    user = account.new_user("hubonly", allow("sagemaker:*"), allow("stoa:*"))
+    answer = client(tmp_path, endpoint(account), token(server, tmp_path, user), code, "hubonly")
+    for kind, message in answer.values():
+        assert kind == "GatedRepoError" and "s3:ListBucket" in message, message
+    denied = [record for record in server.records("--event", "DescribeHubContent") if record.get("errorCode") == "AccessDenied"]
+    assert any("s3:ListBucket" in record["errorMessage"] for record in denied)

@@ -83,7 +83,7 @@ def test_imported_content_opens_by_the_callers_own_rights(account, sagemaker):
     with refused("ValidationException", "ExpectedS3Url", f"s3://{bucket}/m/"):
         sagemaker.create_hub_content_presigned_urls(**asked, AccessConfig={"ExpectedS3Url": f"s3://{bucket}/other"})
     sagemaker.create_hub_content_presigned_urls(**asked, AccessConfig={"ExpectedS3Url": f"s3://{bucket}/m/"})
-    for key in ("m/a/../../up", "m//etc/passwd", "m/a\\b"):
+    for key in ("m//etc/passwd", "m/a\\b", "m/c\td"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"x")
         with refused("ValidationException", "LocalPath"):
             sagemaker.create_hub_content_presigned_urls(**asked)

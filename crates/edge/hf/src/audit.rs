@@ -22,7 +22,12 @@ pub(crate) struct Recorded<'r> {
 }
 
 /// The record in this phase.
-pub(crate) fn line(recorded: &Recorded<'_>, phase: Phase, error: Option<(&str, &str)>, refused: Option<&ApiError>) -> Vec<u8> {
+pub(crate) fn line(
+    recorded: &Recorded<'_>,
+    phase: Phase,
+    error: Option<(&str, &str)>,
+    refused: Option<&ApiError>,
+) -> Vec<u8> {
     let Recorded { cx, spec, event_source, input, request } = recorded;
     let shape = spec.and_then(|spec| spec.input);
     let record = AuditRecord {

@@ -80,7 +80,8 @@ async fn bytes(blobs: &dyn BlobStore, file: &RepositoryFile, start: u64, length:
 /// One range of bytes; a form that is not understood is ignored, as RFC 9110 has it.
 fn part(headers: &HeaderMap, size: u64) -> Part {
     let given = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
-    let Some((first, last)) = given.and_then(|text| text.strip_prefix("bytes=")).and_then(|range| range.split_once('-'))
+    let Some((first, last)) =
+        given.and_then(|text| text.strip_prefix("bytes=")).and_then(|range| range.split_once('-'))
     else {
         return Part::Whole;
     };

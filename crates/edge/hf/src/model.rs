@@ -70,7 +70,8 @@ pub(crate) fn described(found: &Revision, blobs: bool) -> Json {
         put("config", card.config.clone());
     }
     if !card.parameters.is_empty() {
-        let parameters: Map<String, Json> = card.parameters.iter().map(|(kind, count)| (kind.clone(), json!(count))).collect();
+        let parameters: Map<String, Json> =
+            card.parameters.iter().map(|(kind, count)| (kind.clone(), json!(count))).collect();
         let total: u64 = card.parameters.iter().map(|(_, count)| count).sum();
         put("safetensors", json!({ "parameters": parameters, "total": total }));
     }
@@ -160,7 +161,10 @@ mod tests {
     fn trees_of_folders() {
         let files = [file("a.json"), file("sub/b.bin"), file("sub/deep/c.bin")];
         assert_eq!(paths(&tree(&files, "", false).unwrap()), ["sub", "a.json"]);
-        assert_eq!(paths(&tree(&files, "", true).unwrap()), ["sub", "sub/deep", "a.json", "sub/b.bin", "sub/deep/c.bin"]);
+        assert_eq!(
+            paths(&tree(&files, "", true).unwrap()),
+            ["sub", "sub/deep", "a.json", "sub/b.bin", "sub/deep/c.bin"]
+        );
         assert_eq!(paths(&tree(&files, "sub", false).unwrap()), ["sub/deep", "sub/b.bin"]);
         assert_eq!(paths(&tree(&files, "sub/", true).unwrap()), ["sub/deep", "sub/b.bin", "sub/deep/c.bin"]);
         assert_eq!(paths(&tree(&files, "a.json", false).unwrap()), ["a.json"]);

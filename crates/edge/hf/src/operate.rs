@@ -35,7 +35,8 @@ impl Operations {
         let recorded =
             Recorded { cx, spec: Some(spec), event_source: service.event_source, input: Some(&input), request };
         let error = result.as_ref().err();
-        self.append(line(&recorded, Phase::Complete, error.map(|error| (error.code(), error.message())), error)).await?;
+        self.append(line(&recorded, Phase::Complete, error.map(|error| (error.code(), error.message())), error))
+            .await?;
         Ok(result?)
     }
 
@@ -60,7 +61,13 @@ impl Operations {
     }
 
     /// Records a request that no operation was run for.
-    pub async fn record_refused(&self, cx: &Cx, name: Option<&str>, refusal: &Refusal, request: &str) -> Result<(), ApiError> {
+    pub async fn record_refused(
+        &self,
+        cx: &Cx,
+        name: Option<&str>,
+        refusal: &Refusal,
+        request: &str,
+    ) -> Result<(), ApiError> {
         let found = name.map(|name| self.find(name)).transpose()?;
         let (code, message) = refusal.recorded();
         let recorded = Recorded {

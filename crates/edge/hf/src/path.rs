@@ -110,10 +110,16 @@ mod tests {
     #[test]
     fn every_path_of_the_clients() {
         let (hub, asked) = parse("/hf/111122223333/us-west-2/my-hub").unwrap();
-        assert_eq!((hub.account.as_str(), hub.region.as_str(), hub.name.as_str()), ("111122223333", "us-west-2", "my-hub"));
+        assert_eq!(
+            (hub.account.as_str(), hub.region.as_str(), hub.name.as_str()),
+            ("111122223333", "us-west-2", "my-hub")
+        );
         assert_eq!(asked, Asked::Other);
         assert_eq!(asked_for("/api/models"), Asked::Models);
-        let model = |repository: &str, revision: &str| Asked::Model { repository: repository.into(), revision: revision.into() };
+        let model = |repository: &str, revision: &str| Asked::Model {
+            repository: repository.into(),
+            revision: revision.into(),
+        };
         assert_eq!(asked_for("/api/models/a-b-c"), model("a-b-c", "main"));
         assert_eq!(asked_for("/api/models/org/name"), model("org/name", "main"));
         assert_eq!(asked_for("/api/models/org/name/revision/1.0.0"), model("org/name", "1.0.0"));
@@ -130,7 +136,16 @@ mod tests {
         assert_eq!(asked_for("/a/resolve/1.0.0/caf%C3%A9.txt"), file("a", "1.0.0", "café.txt"));
         assert_eq!(asked_for("/a/resolve/main/..%2F..%2Fetc/passwd"), file("a", "main", "../../etc/passwd"));
         assert_eq!(asked_for("/api/whoami-v2"), Asked::WhoAmI);
-        for other in ["/", "/api", "/api/datasets/a", "/a/b/c/resolve/main/x", "/a/resolve/main", "/a/blob/main/x", "/api/models//x", "/a/resolve/main/%FF"] {
+        for other in [
+            "/",
+            "/api",
+            "/api/datasets/a",
+            "/a/b/c/resolve/main/x",
+            "/a/resolve/main",
+            "/a/blob/main/x",
+            "/api/models//x",
+            "/a/resolve/main/%FF",
+        ] {
             assert_eq!(asked_for(other), Asked::Other, "{other}");
         }
         assert_eq!(parse("/hf/111122223333/us-west-2"), None);

@@ -168,8 +168,10 @@ impl HfService {
 
     fn hub(&self, hub: &HubPath) -> Result<(Region, String), Refusal> {
         let region = self.regions.iter().find(|region| region.as_str() == hub.region).cloned();
-        let region = region.ok_or_else(|| Refusal::RepoNotFound(format!("the region `{}` is not served here", hub.region)))?;
-        let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let region =
+            region.ok_or_else(|| Refusal::RepoNotFound(format!("the region `{}` is not served here", hub.region)))?;
+        let plain =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if !plain(&hub.account) || !plain(&hub.name) {
             return Err(Refusal::RepoNotFound(format!("`{}/{}` names no hub", hub.account, hub.name)));
         }

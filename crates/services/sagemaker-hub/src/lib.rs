@@ -19,9 +19,8 @@ mod settings;
 mod targets;
 
 pub use catalog::{
-    BundleImported, BundleReport, Catalog, CatalogEntry, Exported, HuggingFace, HuggingFaceImport,
-    HuggingFaceImported, Imported, Manifest, ModelFile, ModelVersion, Payload,
-    SecretKey, Signer, TrustedKey, verify_bundle,
+    BundleImported, BundleReport, Catalog, CatalogEntry, Exported, HuggingFace, HuggingFaceImport, HuggingFaceImported,
+    Imported, Manifest, ModelFile, ModelVersion, Payload, SecretKey, Signer, TrustedKey, verify_bundle,
 };
 pub use generated::ops::{SagemakerHubOperations, routes};
 pub use service::{Hubs, HubsParts};

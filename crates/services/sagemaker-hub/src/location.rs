@@ -101,7 +101,10 @@ impl S3Place {
     ) -> Result<Vec<ObjectEntry>, ApiError> {
         if !self.is_prefix() {
             let found = objects.object(&self.bucket, &self.key).await?;
-            return Ok(found.into_iter().filter(|found| after.is_none_or(|after| found.key.as_str() > after)).collect());
+            return Ok(found
+                .into_iter()
+                .filter(|found| after.is_none_or(|after| found.key.as_str() > after))
+                .collect());
         }
         let (mut found, mut after) = (Vec::new(), after.map(str::to_owned));
         while found.len() < limit {

@@ -234,8 +234,7 @@ fn card(view: &ContentView) -> RepositoryCard {
 fn card_data(origin: &crate::catalog::HuggingFace, licence: String) -> Value {
     let mut data = Map::new();
     data.insert("license".to_owned(), Value::String(licence));
-    for (key, values) in
-        [("language", &origin.languages), ("base_model", &origin.base_models), ("tags", &origin.tags)]
+    for (key, values) in [("language", &origin.languages), ("base_model", &origin.base_models), ("tags", &origin.tags)]
     {
         if !values.is_empty() {
             data.insert(key.to_owned(), json!(values));

@@ -217,9 +217,7 @@ fn keygen(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let public = SecretKey::parse(&secret).map_err(|error| error.message().to_owned())?.public();
     let mut public_file = out.as_os_str().to_owned();
     public_file.push(".pub");
-    for (path, mode, text) in
-        [(out, 0o600, secret.as_str()), (Path::new(&public_file), 0o644, public.pem().as_str())]
-    {
+    for (path, mode, text) in [(out, 0o600, secret.as_str()), (Path::new(&public_file), 0o644, public.pem().as_str())] {
         let named = |error: std::io::Error| format!("{}: {error}", path.display());
         let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
         file.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all())).map_err(named)?;

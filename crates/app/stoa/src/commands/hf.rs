@@ -146,7 +146,8 @@ async fn call(url: &str, region: &str, keys: &Keys, body: Vec<u8>) -> Result<Val
     sign_headers(&signer, "POST", "/", "", &mut headers, &payload_hash(&body))?;
     let mut request = Request::builder().method(Method::POST).uri("/").body(Full::new(Bytes::from(body)))?;
     *request.headers_mut() = headers;
-    let address = if host.rsplit(']').next().unwrap_or(host).contains(':') { host.to_owned() } else { format!("{host}:80") };
+    let address =
+        if host.rsplit(']').next().unwrap_or(host).contains(':') { host.to_owned() } else { format!("{host}:80") };
     let stream = tokio::net::TcpStream::connect(&address).await.map_err(|error| format!("{url}: {error}"))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driving = tokio::spawn(connection);

@@ -41,15 +41,16 @@ async fn a_token_is_the_credential_it_was_made_with() {
     assert_eq!((bearer.hub_arn.as_deref(), bearer.accepted_eulas), (Some(hub.as_str()), vec!["a-b-c".to_owned()]));
     // An inactive key opens nothing, and everything again when it is active.
     let status = async |status| {
-        let input =
-            UpdateAccessKeyRequest { user_name: Some("anna".to_owned()), access_key_id: key.clone(), status };
+        let input = UpdateAccessKeyRequest { user_name: Some("anna".to_owned()), access_key_id: key.clone(), status };
         world.call::<iam_op::UpdateAccessKey>(&world.root(&world.management), input).await.unwrap();
     };
     status(StatusType::Inactive).await;
     assert!(world.iam.bearer(&token.token).await.unwrap().is_none());
     status(StatusType::Active).await;
     assert!(world.iam.bearer(&token.token).await.unwrap().is_some());
-    for bad in ["", "hf_", "hf_x", &token.token[3..], &token.token[..token.token.len() - 2], &format!("{}A", token.token)] {
+    for bad in
+        ["", "hf_", "hf_x", &token.token[3..], &token.token[..token.token.len() - 2], &format!("{}A", token.token)]
+    {
         assert!(world.iam.bearer(bad).await.unwrap().is_none(), "{bad}");
     }
 }

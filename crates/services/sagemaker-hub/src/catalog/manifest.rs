@@ -133,7 +133,11 @@ impl HuggingFace {
 pub(crate) fn is_repository(text: &str) -> bool {
     let word = |word: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        !word.is_empty() && word.len() <= 96 && word.bytes().all(plain) && !word.starts_with('.') && !word.contains("..")
+        !word.is_empty()
+            && word.len() <= 96
+            && word.bytes().all(plain)
+            && !word.starts_with('.')
+            && !word.contains("..")
     };
     text.split_once('/').is_some_and(|(org, name)| word(org) && word(name))
 }

@@ -135,12 +135,7 @@ impl Hubs {
         Ok(document.get("HostingArtifactUri").and_then(serde_json::Value::as_str).map(str::to_owned))
     }
 
-    pub(crate) async fn may_list(
-        &self,
-        cx: &Cx,
-        objects: &dyn ObjectSource,
-        place: &S3Place,
-    ) -> Result<(), ApiError> {
+    pub(crate) async fn may_list(&self, cx: &Cx, objects: &dyn ObjectSource, place: &S3Place) -> Result<(), ApiError> {
         let arn = format!("arn:{}:s3:::{}", cx.partition, place.bucket);
         let target = Target::new("s3:ListBucket", arn).with_key("s3:prefix", place.key.as_str());
         cx.authorize(&owned(target, objects, &place.bucket).await?).await
@@ -221,7 +216,9 @@ mod tests {
     fn a_local_path_never_climbs() {
         assert_eq!(local_path("a/b c/ü.json").unwrap(), "/a/b c/ü.json");
         let long = "x".repeat(1024);
-        for bad in ["", "/etc/passwd", "../x", "a/../x", "a//b", "a/", "./a", "a/.", "a\\b", "c:\\x", "a\nb", "a\0b", &long] {
+        for bad in
+            ["", "/etc/passwd", "../x", "a/../x", "a//b", "a/", "./a", "a/.", "a\\b", "c:\\x", "a\nb", "a\0b", &long]
+        {
             assert!(local_path(bad).is_err(), "{bad:?}");
         }
     }

@@ -24,6 +24,9 @@ async fn exported(key: Option<&SecretKey>) -> (World, PathBuf) {
     (world, out)
 }
 
+/// A change to a JSON document, and the words of its refusal.
+type Case = (fn(&mut Json), &'static [&'static str]);
+
 /// An entry of a tar: type, name, content.
 type Raw = (u8, String, Vec<u8>);
 
@@ -286,7 +289,7 @@ async fn what_is_no_bundle_is_told_by_name() {
 async fn documents_are_judged_as_those_of_folders_are() {
     let (_source, out) = exported(None).await;
     let whole = std::fs::read(&out).unwrap();
-    let cases: Vec<(fn(&mut Json), &[&str])> = vec![
+    let cases: Vec<Case> = vec![
         (|body| body["files"][0]["path"] = json!("../../etc/cron.d/x"), &["plain relative path"]),
         (|body| body["files"][0]["path"] = json!("/etc/x"), &["plain relative path"]),
         (|body| body["files"][0]["path"] = json!("zz"), &["order of path"]),
@@ -313,7 +316,7 @@ async fn documents_are_judged_as_those_of_folders_are() {
         all[0].2 = manifest.to_string().into_bytes();
         write(&out, &all);
     };
-    let cases: Vec<(fn(&mut Json), &[&str])> = vec![
+    let cases: Vec<Case> = vec![
         (|manifest| manifest["format"] = json!(2), &["format 2"]),
         (|manifest| manifest["more"] = json!(2), &["more"]),
         (|manifest| manifest["models"][1] = manifest["models"][0].clone(), &["listed twice"]),

@@ -32,7 +32,8 @@ fn repository(world: &World) -> PathBuf {
     std::fs::create_dir_all(folder.join(".cache/huggingface")).unwrap();
     std::fs::write(folder.join(".cache/huggingface/x"), "not a file of the repository").unwrap();
     std::fs::write(folder.join("README.md"), README).unwrap();
-    std::fs::write(folder.join("config.json"), r#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama"}"#).unwrap();
+    std::fs::write(folder.join("config.json"), r#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama"}"#)
+        .unwrap();
     std::fs::write(folder.join("tokenizer.json"), "{}").unwrap();
     std::fs::write(folder.join("onnx/model.onnx"), "graph").unwrap();
     std::fs::write(folder.join("model-1.safetensors"), shard("a", "F32", &[2, 3], 24)).unwrap();
@@ -153,15 +154,23 @@ async fn a_cache_is_read_through_its_links() {
     world.catalog.import_huggingface(of_cache.clone()).await.unwrap();
     let public = format!("arn:aws:sagemaker:{REGION}:aws:hub/{PUBLIC_HUB}");
     assert!(world.hubs.repository(&public, "org/tiny").await.unwrap().is_some(), "the folder's name says whose it is");
-    let again = world.catalog.import_huggingface(HuggingFaceImport { path: snapshot.clone(), ..of_cache.clone() }).await;
+    let again =
+        world.catalog.import_huggingface(HuggingFaceImport { path: snapshot.clone(), ..of_cache.clone() }).await;
     assert_eq!(again.unwrap().imported.unchanged.len(), 1);
     let world = empty_world();
-    import_refused(&world, HuggingFaceImport { revision: Some("v9".to_owned()), ..of_cache.clone() }, &["v9", "--revision"]).await;
+    import_refused(
+        &world,
+        HuggingFaceImport { revision: Some("v9".to_owned()), ..of_cache.clone() },
+        &["v9", "--revision"],
+    )
+    .await;
     let climbing = HuggingFaceImport { revision: Some("../../x".to_owned()), ..of_cache.clone() };
     import_refused(&world, climbing, &["--revision"]).await;
     let secret = world.folder.path().join("secret");
     std::fs::write(&secret, "secret").unwrap();
-    for target in [secret.as_path(), Path::new("/etc/passwd"), cache.join("refs/main").as_path(), cache.join("blobs").as_path()] {
+    for target in
+        [secret.as_path(), Path::new("/etc/passwd"), cache.join("refs/main").as_path(), cache.join("blobs").as_path()]
+    {
         let leak = snapshot.join("leak");
         symlink(target, &leak).unwrap();
         import_refused(&world, of_cache.clone(), &["leak", "leads out"]).await;

@@ -115,7 +115,6 @@ async fn gated_models_want_consent_and_the_expected_place() {
     );
 }
 
-
 /// Buckets as S3 has them, without S3.
 #[derive(Default)]
 struct OwnBuckets(Mutex<BTreeMap<String, BTreeSet<String>>>);
@@ -155,7 +154,11 @@ impl ObjectSource for OwnBuckets {
     ) -> Result<Vec<ObjectEntry>, ApiError> {
         let buckets = self.0.lock();
         let keys = buckets.get(bucket).into_iter().flatten().filter(|key| key.starts_with(prefix));
-        Ok(keys.filter(|key| after.is_none_or(|after| key.as_str() > after)).take(limit).map(|key| entry(key)).collect())
+        Ok(keys
+            .filter(|key| after.is_none_or(|after| key.as_str() > after))
+            .take(limit)
+            .map(|key| entry(key))
+            .collect())
     }
     async fn check_read(&self, _: &Cx, _: &str, key: &str) -> Result<(), ApiError> {
         if key.contains("gated") { Err(ApiError::access_denied("gated")) } else { Ok(()) }
@@ -203,7 +206,7 @@ async fn imported_content_is_presigned_as_far_as_the_caller_may_read_it() {
     assert!(page.authorized_url_configs[0].url.as_deref().unwrap().contains("/own-bucket/model/a.bin?"));
     let narrow = statement("Allow", "*", &["arn:aws:sagemaker:*:*:*"]);
     let listing = statement("Allow", "s3:ListBucket", &["arn:aws:s3:::own-bucket"]);
-    let nobody = world.user(ACCOUNT, "nobody", &[narrow.clone()]);
+    let nobody = world.user(ACCOUNT, "nobody", std::slice::from_ref(&narrow));
     let lister = world.user(ACCOUNT, "lister", &[narrow, listing]);
     let asked = world.call::<CreateHubContentPresignedUrls>(&nobody, own()).await;
     refused(asked, "AccessDeniedException", &["s3:ListBucket", "own-bucket"]);
@@ -245,7 +248,8 @@ async fn no_key_of_a_bucket_becomes_a_path_that_climbs() {
 async fn all_pages(world: &World, first: CreateHubContentPresignedUrlsRequest) -> Vec<String> {
     let (mut found, mut next) = (Vec::new(), None);
     loop {
-        let page = call(world, CreateHubContentPresignedUrlsRequest { next_token: next, ..first.clone() }).await.unwrap();
+        let page =
+            call(world, CreateHubContentPresignedUrlsRequest { next_token: next, ..first.clone() }).await.unwrap();
         assert!(page.authorized_url_configs.len() <= 100);
         found.extend(paths(&page).into_iter().map(str::to_owned));
         next = page.next_token;
@@ -264,13 +268,12 @@ async fn thousands_of_files_are_paged_without_loss() {
     let wanted: Vec<String> = names.iter().map(|name| format!("/{name}")).collect();
     assert_eq!(all_pages(&world, request("h", HubContentType::Model, "big")).await, wanted);
     // A file that comes between two pages is shown when its turn comes, and shifts nothing.
-    let first = CreateHubContentPresignedUrlsRequest {
-        max_results: Some(7),
-        ..request("h", HubContentType::Model, "big")
-    };
+    let first =
+        CreateHubContentPresignedUrlsRequest { max_results: Some(7), ..request("h", HubContentType::Model, "big") };
     let page = call(&world, first.clone()).await.unwrap();
     buckets.put("big", ["m/shard-0000x".to_owned(), "m/shard-0007x".to_owned()]);
-    let page = call(&world, CreateHubContentPresignedUrlsRequest { next_token: page.next_token, ..first }).await.unwrap();
+    let page =
+        call(&world, CreateHubContentPresignedUrlsRequest { next_token: page.next_token, ..first }).await.unwrap();
     assert_eq!(paths(&page)[..2], ["/shard-0007", "/shard-0007x"]);
     // The same of a public model.
     let folder = world.model_folder("acme-tabular-shards", "1.0.0");

@@ -112,8 +112,7 @@ impl Catalog {
                 None => manifest.id == text,
             }
         };
-        let missing: Vec<&String> =
-            wanted.iter().filter(|text| !all.clone().any(|model| fits(model, text))).collect();
+        let missing: Vec<&String> = wanted.iter().filter(|text| !all.clone().any(|model| fits(model, text))).collect();
         if let Some(text) = missing.first() {
             return Err(ApiError::resource_not_found(format!(
                 "{text} is not in the public hub; `stoa catalog list` names what is"
@@ -190,7 +189,8 @@ fn listed(models: &[Arc<PublicModel>], created: String) -> Result<(BundleManifes
         let new = files.filter(|file| seen.insert(&file.digest));
         let blobs = new.map(|file| SizedDigest { sha256: file.digest.clone(), size: file.size }).collect();
         let bytes = serde_json::to_vec(&model.body).map_err(ApiError::internal)?;
-        let document = SizedDigest { sha256: Digest::from_bytes(Sha256::digest(&bytes).into()), size: bytes.len() as u64 };
+        let document =
+            SizedDigest { sha256: Digest::from_bytes(Sha256::digest(&bytes).into()), size: bytes.len() as u64 };
         let ModelVersion { id, version } = named(model);
         manifest.models.push(BundledModel { id, version, document, blobs });
         documents.push(bytes);

@@ -11,9 +11,9 @@ use stoa_kernel::ApiError;
 use stoa_sagemaker_common::store_error;
 use stoa_store::{Document, Transaction};
 
+use super::super::Catalog;
 use super::super::import::ModelVersion;
 use super::super::model::{ModelBody, model_key};
-use super::super::Catalog;
 use super::format::SizedDigest;
 use super::key::TrustedKey;
 use super::read::{Bundle, Signer};

@@ -77,7 +77,8 @@ impl SecretKey {
     pub fn parse(text: &str) -> Result<SecretKey, ApiError> {
         let seed = of_pem(text, "PRIVATE KEY", &SECRET_HEAD);
         let pair = seed.and_then(|seed| Ed25519KeyPair::from_seed_unchecked(&seed).ok());
-        let wrong = || ApiError::validation("not a PEM file with an Ed25519 private key; `stoa catalog keygen` makes one");
+        let wrong =
+            || ApiError::validation("not a PEM file with an Ed25519 private key; `stoa catalog keygen` makes one");
         pair.map(SecretKey).ok_or_else(wrong)
     }
 
@@ -114,13 +115,17 @@ mod tests {
 
     #[test]
     fn keys_in_every_form() {
-        let seed: [u8; 32] =
-            hex::decode("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60").unwrap().try_into().unwrap();
+        let seed: [u8; 32] = hex::decode("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+            .unwrap()
+            .try_into()
+            .unwrap();
         let secret = SecretKey::parse(&SecretKey::new_pem(&seed)).unwrap();
         let public = secret.public();
         assert_eq!(hex::encode(public.0), "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
         let signature = secret.sign(b"");
-        assert!(hex::encode(&signature).starts_with("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555f"));
+        assert!(
+            hex::encode(&signature).starts_with("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555f")
+        );
         assert!(public.verifies(b"", &signature));
         assert!(!public.verifies(b"x", &signature));
         assert_eq!(TrustedKey::parse(&public.pem()).unwrap(), public);

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 
 use super::super::model::ModelBody;
 use super::format::{
-    BundleManifest, LONGEST_MANIFEST, LONGEST_SIGNATURE, MANIFEST, SIGNATURE, SizedDigest, SignatureFile, parse_body,
+    BundleManifest, LONGEST_MANIFEST, LONGEST_SIGNATURE, MANIFEST, SIGNATURE, SignatureFile, SizedDigest, parse_body,
 };
 use super::key::TrustedKey;
 use super::tape::Tape;
@@ -103,7 +103,8 @@ async fn small(tape: &mut Tape, name: &str, most: u64) -> Result<Vec<u8>, ApiErr
     let found = tape.peek().await?;
     let size = found.filter(|entry| entry.name == name).map(|entry| entry.size);
     let path = tape.path().display();
-    let size = size.ok_or_else(|| ApiError::validation(format!("{path}: no {name} is where it should be: no bundle")))?;
+    let size =
+        size.ok_or_else(|| ApiError::validation(format!("{path}: no {name} is where it should be: no bundle")))?;
     if size > most {
         return Err(ApiError::validation(format!("{path}: {name} has {size} bytes, at most {most} are allowed")));
     }

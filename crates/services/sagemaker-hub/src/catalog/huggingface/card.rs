@@ -43,8 +43,8 @@ impl Card {
         if front.len() > LONGEST_FRONT_MATTER {
             return Err(format!("the front matter has more than {LONGEST_FRONT_MATTER} bytes"));
         }
-        let found: Value =
-            serde_saphyr::from_str(front).map_err(|error| format!("the front matter: {}", first_line(&error.to_string())))?;
+        let found: Value = serde_saphyr::from_str(front)
+            .map_err(|error| format!("the front matter: {}", first_line(&error.to_string())))?;
         if !found.is_object() && !found.is_null() {
             return Err("the front matter: a mapping is expected".to_owned());
         }
@@ -133,13 +133,21 @@ mod tests {
                     base_model: org/base\nlibrary_name: transformers\nmodel-index:\n- name: x\n---\n\n# Title\n\nWhat it *does*.\nMore.\n\nRest\n";
         let card = Card::parse(text).unwrap();
         assert_eq!(card.licence.as_deref(), Some("apache-2.0"));
-        assert_eq!((card.languages, card.tags), (vec!["en".to_owned(), "no".to_owned()], vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(
+            (card.languages, card.tags),
+            (vec!["en".to_owned(), "no".to_owned()], vec!["a".to_owned(), "b".to_owned()])
+        );
         assert_eq!(card.base_models, ["org/base"]);
         let card = Card::parse(text).unwrap();
         assert_eq!(card.first_paragraph().as_deref(), Some("What it *does*. More."));
         assert!(card.markdown("x").starts_with("# Title"));
-        let other = Card::parse("---\r\nlicense: other\r\nlicense_name: llama3\r\nextra_gated_prompt: Read this\r\n---\r\n").unwrap();
-        assert_eq!((other.licence.as_deref(), other.gated, other.markdown("N").as_str()), (Some("llama3"), true, "# N\n"));
+        let other =
+            Card::parse("---\r\nlicense: other\r\nlicense_name: llama3\r\nextra_gated_prompt: Read this\r\n---\r\n")
+                .unwrap();
+        assert_eq!(
+            (other.licence.as_deref(), other.gated, other.markdown("N").as_str()),
+            (Some("llama3"), true, "# N\n")
+        );
         assert_eq!(Card::parse("no front matter").unwrap().markdown("x"), "no front matter\n");
         assert_eq!(Card::parse("---\nnever closed").unwrap().licence, None);
         assert_eq!(Card::parse("---\n---\ntext").unwrap().licence, None);

@@ -67,7 +67,11 @@ impl Layout {
         }
         match (revision, found.as_slice()) {
             (None, [only]) => Layout::of_snapshot(cache, only.clone()),
-            _ => Err(format!("{}: {wanted} is none of its {} snapshots: name one with --revision", cache.display(), found.len())),
+            _ => Err(format!(
+                "{}: {wanted} is none of its {} snapshots: name one with --revision",
+                cache.display(),
+                found.len()
+            )),
         }
     }
 
@@ -115,7 +119,8 @@ impl Layout {
             }
             let path = format!("{prefix}{name}");
             if files.len() >= MOST_FILES || path.len() > LONGEST_PATH || deeper == 0 {
-                return problems.push(format!("{}: at most {MOST_FILES} files with short paths are allowed", on_disk.display()));
+                return problems
+                    .push(format!("{}: at most {MOST_FILES} files with short paths are allowed", on_disk.display()));
             }
             match self.plain(&on_disk) {
                 Ok(Found::Folder) => self.walk(&on_disk, &format!("{path}/"), deeper - 1, files, problems),

@@ -228,7 +228,8 @@ fn eula(asked: &HuggingFaceImport, card: &Card, problems: &mut Problems) -> Opti
     let Some(path) = &asked.eula else {
         if card.gated && !asked.ungated {
             problems.push(
-                "the repository is gated where it comes from: give its licence with --eula FILE, or say --ungated".to_owned(),
+                "the repository is gated where it comes from: give its licence with --eula FILE, or say --ungated"
+                    .to_owned(),
             );
         }
         return None;
