@@ -87,11 +87,10 @@ fn forged(path: &Path, edit: impl Fn(&mut Json)) {
 }
 
 /// Neither verified nor imported, with these words, and nothing of it is visible.
-async fn is_refused(path: &Path, words: &[&str]) {
+async fn is_refused(target: &World, path: &Path, words: &[&str]) {
     refused(verify_bundle(path, &[]).await, "ValidationException", words);
-    let world = empty_world();
-    refused(world.catalog.import_bundle(path, &[]).await, "ValidationException", words);
-    assert!(world.catalog.list().await.unwrap().is_empty());
+    refused(target.catalog.import_bundle(path, &[]).await, "ValidationException", words);
+    assert!(target.catalog.list().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -139,7 +138,7 @@ async fn a_gated_model_brings_its_licence() {
     target.catalog.import_bundle(&out, &[]).await.unwrap();
     assert!(target.catalog.list().await.unwrap()[0].gated);
     forged(&out, |body| body["eula"] = Json::Null);
-    is_refused(&out, &["licence"]).await;
+    is_refused(&target, &out, &["licence"]).await;
 }
 
 #[tokio::test]
@@ -181,21 +180,23 @@ async fn a_version_with_other_content_refuses_the_whole_bundle() {
 
 #[tokio::test]
 async fn a_signed_manifest_cannot_be_changed() {
+    let target = empty_world();
     let (_source, out) = exported(Some(&key(1))).await;
     let whole = entries(&out);
     forged(&out, |body| body["card"] = json!("another card"));
-    is_refused(&out, &["signature", "altered"]).await;
+    is_refused(&target, &out, &["signature", "altered"]).await;
     let mut swapped = whole.clone();
     swapped[1].2 = serde_json::to_vec(&json!({ "key": key(2).public().to_string(), "signature": "AAAA" })).unwrap();
     write(&out, &swapped);
-    is_refused(&out, &["signature", "altered"]).await;
+    is_refused(&target, &out, &["signature", "altered"]).await;
     swapped[1].2 = b"{}".to_vec();
     write(&out, &swapped);
-    is_refused(&out, &["stoa-bundle.sig"]).await;
+    is_refused(&target, &out, &["stoa-bundle.sig"]).await;
 }
 
 #[tokio::test]
 async fn entries_that_the_manifest_does_not_have_next_are_refused() {
+    let target = empty_world();
     let (_source, out) = exported(None).await;
     let good = entries(&out);
     let with = |at: usize, raw: Raw| {
@@ -206,31 +207,32 @@ async fn entries_that_the_manifest_does_not_have_next_are_refused() {
     for name in ["/etc/passwd", "../../etc/passwd", "blobs/../../x", "other"] {
         for at in [1, 2, good.len() - 1] {
             with(at, (b'0', name.to_owned(), b"x".to_vec()));
-            is_refused(&out, &["should come next", name]).await;
+            is_refused(&target, &out, &["should come next", name]).await;
         }
         with(good.len(), (b'0', name.to_owned(), b"x".to_vec()));
-        is_refused(&out, &["not in the bundle's manifest"]).await;
+        is_refused(&target, &out, &["not in the bundle's manifest"]).await;
     }
     // A second entry of a name, and names in another order.
     with(2, good[1].clone());
-    is_refused(&out, &["should come next"]).await;
+    is_refused(&target, &out, &["should come next"]).await;
     with(good.len(), good[1].clone());
-    is_refused(&out, &["not in the bundle's manifest"]).await;
+    is_refused(&target, &out, &["not in the bundle's manifest"]).await;
     let mut turned = good.clone();
     turned.swap(1, 2);
     write(&out, &turned);
-    is_refused(&out, &["should come next"]).await;
+    is_refused(&target, &out, &["should come next"]).await;
     // Hard and symbolic links, devices, folders, pipes, long names, PAX headers: all but plain files.
     for kind in [b'1', b'2', b'3', b'4', b'5', b'6', b'L', b'x', b'g', b'S'] {
         for at in [0, 1, good.len()] {
             with(at, (kind, good[1].1.clone(), Vec::new()));
-            is_refused(&out, &["plain files only"]).await;
+            is_refused(&target, &out, &["plain files only"]).await;
         }
     }
 }
 
 #[tokio::test]
 async fn sizes_are_what_was_declared() {
+    let target = empty_world();
     let (_source, out) = exported(None).await;
     let good = entries(&out);
     let longer = |at: usize| {
@@ -239,36 +241,37 @@ async fn sizes_are_what_was_declared() {
         write(&out, &all);
     };
     longer(1);
-    is_refused(&out, &["are declared"]).await;
+    is_refused(&target, &out, &["are declared"]).await;
     longer(good.len() - 1);
-    is_refused(&out, &["are declared"]).await;
+    is_refused(&target, &out, &["are declared"]).await;
     // The file ends early, at any of many places; and something follows its end.
     write(&out, &good);
     let whole = std::fs::read(&out).unwrap();
     for end in (0..whole.len() - 1024).step_by(1999) {
         std::fs::write(&out, &whole[..end]).unwrap();
-        is_refused(&out, &[]).await;
+        is_refused(&target, &out, &[]).await;
     }
     let mut more = whole.clone();
     more.extend_from_slice(b"more");
     std::fs::write(&out, &more).unwrap();
-    is_refused(&out, &["follows the end"]).await;
+    is_refused(&target, &out, &["follows the end"]).await;
     // A manifest that declares the world is refused before a byte of it is asked for.
     let mut huge = good.clone();
     let mut manifest = manifest_of(&good);
     manifest["models"][0]["document"]["size"] = json!(1_u64 << 40);
     huge[0].2 = manifest.to_string().into_bytes();
     write(&out, &huge);
-    is_refused(&out, &["at most"]).await;
+    is_refused(&target, &out, &["at most"]).await;
     manifest = manifest_of(&good);
     manifest["models"][0]["blobs"][0]["size"] = json!(u64::MAX);
     huge[0].2 = manifest.to_string().into_bytes();
     write(&out, &huge);
-    is_refused(&out, &["are declared"]).await;
+    is_refused(&target, &out, &["are declared"]).await;
 }
 
 #[tokio::test]
 async fn what_is_no_bundle_is_told_by_name() {
+    let target = empty_world();
     let world = empty_world();
     let path = world.folder.path().join("x");
     for (bytes, word) in [
@@ -279,14 +282,15 @@ async fn what_is_no_bundle_is_told_by_name() {
         (vec![0; 2000], "no bundle"),
     ] {
         std::fs::write(&path, bytes).unwrap();
-        is_refused(&path, &[word]).await;
+        is_refused(&target, &path, &[word]).await;
     }
-    is_refused(world.folder.path(), &[]).await;
-    is_refused(&world.folder.path().join("nobody"), &["nobody"]).await;
+    is_refused(&target, world.folder.path(), &[]).await;
+    is_refused(&target, &world.folder.path().join("nobody"), &["nobody"]).await;
 }
 
 #[tokio::test]
 async fn documents_are_judged_as_those_of_folders_are() {
+    let target = empty_world();
     let (_source, out) = exported(None).await;
     let whole = std::fs::read(&out).unwrap();
     let cases: Vec<Case> = vec![
@@ -306,7 +310,7 @@ async fn documents_are_judged_as_those_of_folders_are() {
     for (edit, words) in cases {
         std::fs::write(&out, &whole).unwrap();
         forged(&out, edit);
-        is_refused(&out, words).await;
+        is_refused(&target, &out, words).await;
     }
     let edit_manifest = |edit: fn(&mut Json)| {
         std::fs::write(&out, &whole).unwrap();
@@ -325,6 +329,6 @@ async fn documents_are_judged_as_those_of_folders_are() {
     ];
     for (edit, words) in cases {
         edit_manifest(edit);
-        is_refused(&out, words).await;
+        is_refused(&target, &out, words).await;
     }
 }
