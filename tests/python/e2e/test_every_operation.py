@@ -828,6 +828,10 @@ EXEMPT = {
     "sts:AssumeRoleWithWebIdentity": "unsigned: token and trust policy decide (test_federation)",
     "stoa:CreateHuggingFaceToken": "Stoa's own service, which boto3 does not know (test_huggingface)",
     **{
+        f"stoa:{name}": "Stoa's own service, which boto3 does not know (test_hub_settings)"
+        for name in ("DescribeHubSettings", "PutHubSettings")
+    },
+    **{
         f"stoa:{name}": "Stoa's own service, which boto3 does not know (test_insight)"
         for name in ("ExplainDecision", "GetAccessMatrix", "LintPolicy", "ListPrincipalsWithAccess", "ReplayPolicy")
     },

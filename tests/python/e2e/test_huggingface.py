@@ -14,7 +14,8 @@ import sys
 import pytest
 import requests
 
-from support import GATED, IRIS, NO_PROXIES, REGION, SAMPLES, TINY, allow, clean_environment, deny, policy, refused, statement
+from support import GATED, IRIS, NO_PROXIES, REGION, SAMPLES, TINY, allow, clean_environment, deny, refused
+from test_presigned import own_document
 
 PRELUDE = """
 import json, os, sys
@@ -346,7 +347,7 @@ def test_an_imported_model_is_read_by_the_callers_own_rights(server, account, hu
     s3.put_object(Bucket=bucket, Key="m/config.json", Body=b'{"a": 1}')
     hub.import_hub_content(
         HubName="h", HubContentType="Model", HubContentName="own", DocumentSchemaVersion="2.3.0",
-        HubContentMarkdown="# Own\n", HubContentDocument=json.dumps({"HostingArtifactUri": f"s3://{bucket}/m/"}),
+        HubContentMarkdown="# Own\n", HubContentDocument=own_document(f"s3://{bucket}/m/"),
     )
     code = """
 answer["files"] = told(lambda: sorted(api.list_repo_files("own")))

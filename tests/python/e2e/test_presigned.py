@@ -28,10 +28,20 @@ def model_folder(root, model, files):
     return folder
 
 
+def own_document(place):
+    """The least that a model's document holds, with its files at this place."""
+    return json.dumps({
+        "HostingArtifactUri": place, "HostingEcrUri": "stoa/inference:1", "DefaultInferenceInstanceType": "ml.m5.large",
+        "SageMakerSdkPredictorSpecifications": {
+            "DefaultContentType": "application/json", "SupportedContentTypes": ["application/json"],
+            "DefaultAcceptType": "application/json", "SupportedAcceptTypes": ["application/json"],
+        },
+    })
+
+
 def import_own(sagemaker, name, place):
     sagemaker.import_hub_content(
-        HubName="h", HubContentName=name, DocumentSchemaVersion="2.3.0",
-        HubContentDocument=json.dumps({"HostingArtifactUri": place}), **KIND,
+        HubName="h", HubContentName=name, DocumentSchemaVersion="2.3.0", HubContentDocument=own_document(place), **KIND
     )
 
 

@@ -1,4 +1,4 @@
-//! The Python clients, in a virtual environment below `target/`, made anew when the requirements change.
+//! The Python clients, in virtual environments below `target/`, made anew when their requirements change.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,12 +6,23 @@ use std::process::Command;
 
 use crate::process::{Outcome, exists, root, step, target_dir};
 
-/// The interpreter of an environment that holds everything in `tests/python/requirements.txt`.
+/// The interpreter of the environment that most tests run in: boto3, AWS CLI, SageMaker SDK v2.
 pub fn environment() -> Outcome<PathBuf> {
-    let requirements = root().join("tests/python/requirements.txt");
+    made_of("requirements.txt", "venv", &[], "boto3, AWS CLI, SageMaker SDK v2")
+}
+
+/// The interpreter of the environment with the SageMaker SDK v3, which cannot be in one with v2. What it says that it
+/// depends on is over a gigabyte: the file lists what it needs here, and nothing else is installed.
+pub fn environment_v3() -> Outcome<PathBuf> {
+    made_of("requirements-v3.txt", "venv-v3", &["--no-deps"], "SageMaker SDK v3")
+}
+
+/// An environment that holds everything in a file of requirements; made once for each state of that file.
+fn made_of(file: &str, folder: &str, how: &[&str], what: &str) -> Outcome<PathBuf> {
+    let requirements = root().join("tests/python").join(file);
     let wanted = fs::read_to_string(&requirements)
         .map_err(|error| format!("cannot read {}: {error}", requirements.display()))?;
-    let folder = target_dir().join("venv");
+    let folder = target_dir().join(folder);
     let python = folder.join("bin").join("python");
     let stamp = folder.join("stoa-requirements.txt");
     if python.exists() && fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
@@ -22,8 +33,9 @@ pub fn environment() -> Outcome<PathBuf> {
         |error| format!("{error}\nPython's venv module is needed: install it with `apt-get install python3-venv`"),
     )?;
     let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements);
-    step("install the Python clients (boto3, AWS CLI, SageMaker SDK; a few minutes the first time)", &mut install)?;
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(how);
+    install.arg("-r").arg(&requirements);
+    step(&format!("install the Python clients ({what}; a few minutes the first time)"), &mut install)?;
     fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
     Ok(python)
 }

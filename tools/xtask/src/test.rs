@@ -11,12 +11,14 @@ pub fn run() -> Outcome {
     let stoa = build_stoa()?;
     step("Rust tests", cargo().args(["test", "--workspace", "--quiet"]))?;
     let python = python::environment()?;
+    let python_v3 = python::environment_v3()?;
     demo::run(true, "127.0.0.1:0")?;
     let mut tests = Command::new(python);
     tests
         .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/python/e2e"])
         .env("STOA_BINARY", &stoa)
+        .env("STOA_PYTHON_V3", &python_v3)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .current_dir(root());
-    step("end-to-end tests with boto3, the AWS CLI and the SageMaker SDK", &mut tests)
+    step("end-to-end tests with boto3, the AWS CLI and the SageMaker SDK v2 and v3", &mut tests)
 }

@@ -89,6 +89,12 @@ impl Cx {
         Ok(self.decide_as(principal, target).await?.effect == Effect::Allow)
     }
 
+    /// Whether the caller may do this, asked of each item that a list could show: not recorded, since nothing is done.
+    pub async fn may(&self, target: &Target) -> Result<bool, ApiError> {
+        let verdict = self.judge(&self.principal, target, &self.global_keys, false, false).await?;
+        Ok(verdict.effect == Effect::Allow)
+    }
+
     /// The decision itself, for one principal and target. Another principal than the caller is one that a service
     /// acts as: its requests come from the service.
     pub async fn decide_as(&self, principal: &Principal, target: &Target) -> Result<Verdict, ApiError> {
@@ -105,6 +111,17 @@ impl Cx {
         target: &Target,
         global: &MapContext,
         other: bool,
+    ) -> Result<Verdict, ApiError> {
+        self.judge(principal, target, global, other, true).await
+    }
+
+    async fn judge(
+        &self,
+        principal: &Principal,
+        target: &Target,
+        global: &MapContext,
+        other: bool,
+        recorded: bool,
     ) -> Result<Verdict, ApiError> {
         let tags = self.resource_tag_keys(target).await?;
         let own = std::ptr::eq(principal, &*self.principal);
@@ -129,7 +146,9 @@ impl Cx {
             global,
         };
         let verdict = self.platform.authority.decide(principal, &target.action, &target.resource, &seen).await?;
-        self.note_decision(target, &seen, &verdict, other.then_some(principal));
+        if recorded {
+            self.note_decision(target, &seen, &verdict, other.then_some(principal));
+        }
         Ok(verdict)
     }
 

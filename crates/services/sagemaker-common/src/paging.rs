@@ -1,14 +1,18 @@
 //! Pages over a list that is whole in memory (hubs of an account, contents of a hub).
 //!
 //! A token carries the sort key and name of the last item shown, sealed for the request it was made for. It is a point
-//! in the order, not a count: items that come or go between two pages neither repeat nor hide others.
+//! in the order, not a count: items that come or go between two pages neither repeat nor hide others. It also carries
+//! when it was made, and ends a day later.
 
 use serde::{Deserialize, Serialize};
 use stoa_kernel::ApiError;
 use stoa_store::PageTokens;
+use stoa_types::Timestamp;
 
 /// SageMaker's default page.
 const DEFAULT_PAGE: usize = 10;
+/// How long a token is good: 24 hours, as AWS.
+const TOKEN_LIFE_MILLIS: i64 = 24 * 3600 * 1000;
 
 /// What an item is sorted by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,7 +37,12 @@ pub struct Paging<'a> {
     pub max_results: Option<i64>,
     /// Where to go on.
     pub next_token: Option<String>,
+    /// When the request came.
+    pub now: Timestamp,
 }
+
+/// An item with its place in the order.
+pub type Keyed<T> = ((SortKey, String), T);
 
 impl Paging<'_> {
     /// Sorts, skips what was shown, cuts. The token is none at the end, never an empty text.
@@ -42,22 +51,32 @@ impl Paging<'_> {
         items: Vec<T>,
         key: impl Fn(&T) -> (SortKey, String),
     ) -> Result<(Vec<T>, Option<String>), ApiError> {
-        let mut keyed: Vec<((SortKey, String), T)> = items.into_iter().map(|item| (key(&item), item)).collect();
+        self.cut(self.rest(items, key)?)
+    }
+
+    /// Sorts and skips what was shown.
+    pub fn rest<T>(&self, items: Vec<T>, key: impl Fn(&T) -> (SortKey, String)) -> Result<Vec<Keyed<T>>, ApiError> {
+        let mut keyed: Vec<Keyed<T>> = items.into_iter().map(|item| (key(&item), item)).collect();
         keyed.sort_by(|(left, _), (right, _)| if self.ascending { left.cmp(right) } else { right.cmp(left) });
         if let Some(position) = self.position()? {
             keyed.retain(|(key, _)| if self.ascending { *key > position } else { *key < position });
         }
-        let limit = self.limit();
-        let more = keyed.len() > limit;
-        keyed.truncate(limit);
-        let last = keyed.last().filter(|_| more).map(|(key, _)| serde_json::to_string(key));
-        let next = last.transpose().map_err(ApiError::internal)?.map(|text| self.tokens.seal(&self.scope, &text));
-        Ok((keyed.into_iter().map(|(_, item)| item).collect(), next))
+        Ok(keyed)
     }
 
-    /// How many items a page has at most.
+    /// How many items a page shows.
     pub fn limit(&self) -> usize {
         self.max_results.and_then(|max| usize::try_from(max).ok()).unwrap_or(DEFAULT_PAGE).max(1)
+    }
+
+    /// The page, of what is in order already: one item more than fits makes a token.
+    pub fn cut<T>(&self, mut keyed: Vec<Keyed<T>>) -> Result<(Vec<T>, Option<String>), ApiError> {
+        let more = keyed.len() > self.limit();
+        keyed.truncate(self.limit());
+        let made = self.now.millis();
+        let last = keyed.last().filter(|_| more).map(|(key, _)| serde_json::to_string(&(made, key)));
+        let next = last.transpose().map_err(ApiError::internal)?.map(|text| self.tokens.seal(&self.scope, &text));
+        Ok((keyed.into_iter().map(|(_, item)| item).collect(), next))
     }
 
     /// For lists that are read page by page in order of a text: the last one shown, where the request goes on.
@@ -71,7 +90,7 @@ impl Paging<'_> {
     /// The token that goes on after this text.
     pub fn token_of_text(&self, last: &str) -> Result<String, ApiError> {
         let position = (SortKey::Text(last.to_owned()), String::new());
-        let text = serde_json::to_string(&position).map_err(ApiError::internal)?;
+        let text = serde_json::to_string(&(self.now.millis(), position)).map_err(ApiError::internal)?;
         Ok(self.tokens.seal(&self.scope, &text))
     }
 
@@ -79,6 +98,10 @@ impl Paging<'_> {
         let Some(token) = &self.next_token else { return Ok(None) };
         let opened = self.tokens.open(&self.scope, token);
         let text = opened.map_err(|error| ApiError::validation(format!("NextToken: {error}")))?;
-        serde_json::from_str(&text).map(Some).map_err(ApiError::internal)
+        let (made, position): (i64, _) = serde_json::from_str(&text).map_err(ApiError::internal)?;
+        if self.now.millis().saturating_sub(made) > TOKEN_LIFE_MILLIS {
+            return Err(ApiError::validation("NextToken: the pagination token has expired, begin again without one"));
+        }
+        Ok(Some(position))
     }
 }

@@ -2,8 +2,11 @@
 
 use stoa_models_sagemaker::types::Tag;
 use stoa_store::PageTokens;
+use stoa_types::Timestamp;
 
 use crate::{Paging, SortKey, Version, new_tags};
+
+const NOW: i64 = 1_800_000_000_000;
 
 fn tag(key: &str) -> Tag {
     Tag { key: key.to_owned(), value: "v".to_owned() }
@@ -37,7 +40,8 @@ fn tags_are_checked() {
 }
 
 fn paging<'a>(tokens: &'a PageTokens, scope: &str, ascending: bool, next_token: Option<String>) -> Paging<'a> {
-    Paging { tokens, scope: scope.to_owned(), ascending, max_results: Some(2), next_token }
+    let now = Timestamp::from_millis(NOW);
+    Paging { tokens, scope: scope.to_owned(), ascending, max_results: Some(2), next_token, now }
 }
 
 #[test]
@@ -77,5 +81,20 @@ fn a_full_last_page_has_no_token_and_foreign_tokens_do_not_open() {
     for (scope, token) in [("other", next.unwrap()), ("s", String::new()), ("s", "nonsense".to_owned())] {
         let error = paging(&tokens, scope, true, Some(token)).page(vec![1, 2, 3], key).unwrap_err();
         assert_eq!(error.code(), "ValidationException");
+    }
+}
+
+#[test]
+fn a_token_ends_after_a_day() {
+    let tokens = PageTokens::new([7; 32]);
+    let key = |item: &i64| (SortKey::Number(*item), String::new());
+    let (_, next) = paging(&tokens, "s", true, None).page(vec![1, 2, 3], key).unwrap();
+    for (hours, good) in [(0, true), (24, true), (25, false)] {
+        let now = Timestamp::from_millis(NOW + hours * 3_600_000);
+        let answer = Paging { now, ..paging(&tokens, "s", true, next.clone()) }.page(vec![1, 2, 3], key);
+        match answer {
+            Ok((page, _)) => assert!(good && page == [3]),
+            Err(error) => assert!(!good && error.message().contains("expired"), "{error}"),
+        }
     }
 }

@@ -8,7 +8,7 @@
 use async_trait::async_trait;
 use stoa_kernel::ports::{HubAccess, ModelAccessRequest};
 use stoa_kernel::{ApiError, Cx, Target};
-use stoa_models_sagemaker::types::HubContentType;
+use stoa_models_sagemaker::types::{HubContentStatus, HubContentType};
 
 use crate::catalog::{CatalogIndex, PublicModel, is_name};
 use crate::content::ViewSource;
@@ -76,6 +76,13 @@ impl Hubs {
         versions.retain(|view| arn.version.is_none_or(|wanted| view.version == wanted));
         if versions.is_empty() {
             return Err(crate::content::no_such_content(&hub.name, arn.kind, &arn.name, arn.version));
+        }
+        versions.retain(|view| view.status == HubContentStatus::Available);
+        if versions.is_empty() {
+            return Err(ApiError::validation(format!(
+                "{} {} of hub {} is not available: DescribeHubContent says why",
+                arn.kind, arn.name, hub.name.name
+            )));
         }
         let mut places = Vec::new();
         for view in &versions {

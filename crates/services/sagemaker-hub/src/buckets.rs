@@ -85,7 +85,7 @@ fn entry(index: &CatalogIndex, region: &Region, key: &str, derived: &Derived) ->
         Derived::ProprietaryManifest => inline(key, document::proprietary_manifest(), JSON, index.modified),
         Derived::Spec(model) => {
             let spec = document::spec(&model.body.manifest, model.body.size(), region);
-            inline(key, document::pretty(&spec), JSON, model.imported)
+            inline(key, document::pretty(&spec), JSON, model.modified)
         }
         Derived::Card(model) => inline(key, Bytes::from(model.body.card.clone()), MARKDOWN, model.imported),
         Derived::Eula(model) => stored(key, model.body.eula.as_ref()?, Some(TEXT), model.imported),

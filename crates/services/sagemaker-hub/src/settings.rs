@@ -13,9 +13,10 @@ use stoa_models_stoa::types::{
     DescribeHubSettingsRequest, DescribeHubSettingsResponse, HubSettings, PutHubSettingsRequest, PutHubSettingsResponse,
 };
 use stoa_sagemaker_common::store_error;
-use stoa_store::{StoreError, Transaction};
+use stoa_store::{Document, StoreError, Transaction};
 use stoa_types::{AccountId, Region, Timestamp};
 
+use crate::catalog::Manifest;
 use crate::hub::{self, HubBody};
 use crate::names::{HubName, PUBLIC_HUB};
 use crate::service::{Hub, HubSource, Hubs, no_such_hub};
@@ -51,6 +52,12 @@ impl Settings {
         *self == Settings::default()
     }
 
+    /// Whether references do not show a public version.
+    pub fn withholds(&self, manifest: &Manifest) -> bool {
+        (self.withhold_deprecated && manifest.deprecated.is_some())
+            || (self.withhold_vulnerable && !manifest.vulnerabilities.is_empty())
+    }
+
     /// Takes over what a request names; the rest stays.
     fn merge(&mut self, wanted: &HubSettings) {
         let set = |field: &mut bool, wanted: Option<bool>| *field = wanted.unwrap_or(*field);
@@ -76,9 +83,14 @@ impl Hub {
     pub fn settings(&self) -> Result<Settings, ApiError> {
         match &self.source {
             HubSource::Public(_) => Ok(Settings::default()),
-            HubSource::Private(document) => Ok(document.decode::<HubBody>().map_err(store_error)?.settings),
+            HubSource::Private(document) => settings_of(document),
         }
     }
+}
+
+/// The settings in a private hub's document.
+pub(crate) fn settings_of(document: &Document) -> Result<Settings, ApiError> {
+    Ok(document.decode::<HubBody>().map_err(store_error)?.settings)
 }
 
 impl Hubs {

@@ -228,9 +228,16 @@ fn keygen(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
 
 fn print_table(entries: &[CatalogEntry]) {
     let widest = entries.iter().map(|entry| entry.id.len()).max().unwrap_or(2).max(2);
-    println!("{:widest$}  {:8}  {:24}  {:10}  {:>10}  GATED", "ID", "VERSION", "TASK", "FRAMEWORK", "BYTES");
+    println!("{:widest$}  {:8}  {:24}  {:10}  {:>10}  GATED, MARKS", "ID", "VERSION", "TASK", "FRAMEWORK", "BYTES");
     for entry in entries {
-        let gated = if entry.gated { "yes" } else { "no" };
+        let mut gated = if entry.gated { "yes" } else { "no" }.to_owned();
+        for (marked, what) in
+            [(entry.deprecated.is_some(), "deprecated"), (!entry.vulnerabilities.is_empty(), "vulnerable")]
+        {
+            if marked {
+                gated = format!("{gated}, {what}");
+            }
+        }
         println!(
             "{:widest$}  {:8}  {:24}  {:10}  {:>10}  {gated}",
             entry.id, entry.version, entry.task, entry.framework, entry.size_bytes

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test crate: its helpers fail the test")]
 
+mod condition_keys;
 mod endpoints;
 mod fakes;
 mod invocations;

@@ -175,6 +175,11 @@ impl World {
         self.call_as::<Op>(&self.cx(), input).await
     }
 
+    /// The routes, for tests that look at all of them.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// The hand-written targets of an operation.
     pub async fn targets<Op>(&self, input: Op::Input) -> Vec<Target>
     where

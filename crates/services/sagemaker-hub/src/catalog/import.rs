@@ -32,6 +32,8 @@ pub struct Imported {
     pub imported: Vec<ModelVersion>,
     /// There already, with the same content.
     pub unchanged: Vec<ModelVersion>,
+    /// There already, with the same content and now with other marks (deprecated, vulnerabilities).
+    pub marked: Vec<ModelVersion>,
 }
 
 /// A model and its version.
@@ -68,7 +70,7 @@ impl Catalog {
         mut transaction: Transaction,
     ) -> Result<Imported, ApiError> {
         let _one_at_a_time = self.importing.lock().await;
-        let mut done = Imported { imported: Vec::new(), unchanged: Vec::new() };
+        let mut done = Imported { imported: Vec::new(), unchanged: Vec::new(), marked: Vec::new() };
         let mut conflicts = Vec::new();
         for (origin, body) in self.store_all(folders).await? {
             let key = model_key(&body.manifest);
@@ -82,6 +84,11 @@ impl Catalog {
             let stored: ModelBody = existing.decode().map_err(store_error)?;
             match (stored == body, on_conflict) {
                 (true, _) => done.unchanged.push(named),
+                (false, _) if stored.is_marked_as(&body) => {
+                    let changed = existing.with_body(self.clock.now(), &body).map_err(store_error)?;
+                    transaction = transaction.update(changed);
+                    done.marked.push(named);
+                }
                 (false, OnConflict::Keep) => {
                     tracing::warn!(id = named.id, version = named.version, "a changed sample keeps its stored version");
                     done.unchanged.push(named);

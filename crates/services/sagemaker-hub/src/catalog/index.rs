@@ -52,7 +52,7 @@ impl CatalogIndex {
     fn build(models: BTreeMap<String, BTreeMap<Version, Arc<PublicModel>>>) -> CatalogIndex {
         let all = || models.values().flat_map(BTreeMap::values);
         let created = all().map(|model| model.imported).min().unwrap_or_default();
-        let modified = all().map(|model| model.imported).max().unwrap_or_default();
+        let modified = all().map(|model| model.modified).max().unwrap_or_default();
         let (mut open, mut gated) = (BTreeMap::new(), BTreeMap::new());
         open.insert(location::MANIFEST_KEY.to_owned(), Derived::Manifest);
         open.insert(location::PROPRIETARY_MANIFEST_KEY.to_owned(), Derived::ProprietaryManifest);
@@ -102,7 +102,7 @@ impl Catalog {
             for document in &page.documents {
                 let body: ModelBody = document.decode().map_err(store_error)?;
                 let (id, version) = (body.manifest.id.clone(), body.manifest.version);
-                let model = Arc::new(PublicModel::new(body, document.created));
+                let model = Arc::new(PublicModel::new(body, document.created, document.modified));
                 models.entry(id).or_default().insert(version, model);
             }
             match page.next {

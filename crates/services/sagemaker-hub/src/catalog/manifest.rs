@@ -73,6 +73,12 @@ pub struct Manifest {
     /// Where it was imported from a Hugging Face repository: what that says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub huggingface: Option<HuggingFace>,
+    /// Why this version is not to be used any more, and what instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated: Option<String>,
+    /// Known vulnerabilities of this version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vulnerabilities: Vec<String>,
 }
 
 /// What a Hugging Face repository says of its model.
@@ -162,6 +168,12 @@ impl Manifest {
         known.filter(|name| SDK_CONTENT_TYPES.contains(&name.split(';').next().unwrap_or(name).trim())).collect()
     }
 
+    /// Takes over the marks of another reading of this version: they alone may change once it was imported.
+    pub(crate) fn marked_as(&self, other: &Manifest) -> Manifest {
+        let (deprecated, vulnerabilities) = (other.deprecated.clone(), other.vulnerabilities.clone());
+        Manifest { deprecated, vulnerabilities, ..self.clone() }
+    }
+
     /// Everything that is wrong, each with the key's name.
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -227,6 +239,12 @@ impl Manifest {
             if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(word) {
                 problems.push(format!("environment `{name}`: letters, digits and underscores are allowed"));
             }
+        }
+        if self.deprecated.as_ref().is_some_and(|why| why.trim().is_empty() || why.chars().count() > 1023) {
+            problems.push("deprecated: a text of 1 to 1023 characters is expected, which says what to use".to_owned());
+        }
+        if self.vulnerabilities.iter().any(|name| name.trim().is_empty() || name.chars().count() > 255) {
+            problems.push("vulnerabilities: texts of 1 to 255 characters are expected".to_owned());
         }
         if self.min_memory_mb == 0 {
             problems.push("min_memory_mb: it must be at least 1".to_owned());

@@ -63,6 +63,12 @@ pub struct CatalogEntry {
     pub files: BTreeMap<String, String>,
     /// Bytes of all artifact files.
     pub size_bytes: u64,
+    /// Why it is not to be used any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated: Option<String>,
+    /// Known vulnerabilities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vulnerabilities: Vec<String>,
 }
 
 impl Catalog {
@@ -91,5 +97,7 @@ fn entry(model: &PublicModel) -> CatalogEntry {
         gated: manifest.gated,
         files: files.collect(),
         size_bytes: model.body.size(),
+        deprecated: manifest.deprecated.clone(),
+        vulnerabilities: manifest.vulnerabilities.clone(),
     }
 }

@@ -1,7 +1,7 @@
 //! A version of a public model as it is stored: its manifest, its card, and which blobs its files are.
 //!
-//! INVARIANT: a stored version never changes. What was approved under a version stays what it was; new content is a
-//! new version.
+//! INVARIANT: a stored version never changes but for its marks (deprecated, vulnerabilities). What was approved under a
+//! version stays what it was; new content is a new version.
 
 use std::sync::OnceLock;
 
@@ -47,13 +47,15 @@ pub(crate) struct ModelBody {
 pub(crate) struct PublicModel {
     pub body: ModelBody,
     pub imported: Timestamp,
+    /// When it was imported, or last marked.
+    pub modified: Timestamp,
     /// Made when it is first asked for: see [`PublicModel::commit`].
     commit: OnceLock<String>,
 }
 
 impl PublicModel {
-    pub fn new(body: ModelBody, imported: Timestamp) -> PublicModel {
-        PublicModel { body, imported, commit: OnceLock::new() }
+    pub fn new(body: ModelBody, imported: Timestamp, modified: Timestamp) -> PublicModel {
+        PublicModel { body, imported, modified, commit: OnceLock::new() }
     }
 
     /// Forty hex digits that follow from id, version, card and files, and from nothing else.
@@ -86,6 +88,11 @@ impl ModelBody {
     /// Bytes of all artifact files.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
+    }
+
+    /// Whether another reading of this version differs in its marks at most.
+    pub fn is_marked_as(&self, other: &ModelBody) -> bool {
+        ModelBody { manifest: self.manifest.marked_as(&other.manifest), ..self.clone() } == *other
     }
 }
 

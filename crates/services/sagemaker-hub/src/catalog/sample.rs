@@ -31,7 +31,7 @@ impl Catalog {
         if let Some(noted) = &noted
             && noted.decode::<String>().map_err(store_error)? == digest
         {
-            return Ok(Imported { imported: Vec::new(), unchanged: Vec::new() });
+            return Ok(Imported { imported: Vec::new(), unchanged: Vec::new(), marked: Vec::new() });
         }
         let folders = folders()?;
         let note = Document::new(key, "sample", self.clock.now(), &digest).map_err(store_error)?;

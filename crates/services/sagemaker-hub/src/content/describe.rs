@@ -1,8 +1,11 @@
 //! DescribeHubContent. The document of a public model is made for the caller's region.
 
+use serde_json::Value;
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::operations::DescribeHubContent;
-use stoa_models_sagemaker::types::{DescribeHubContentRequest, DescribeHubContentResponse, HubContentStatus};
+use stoa_models_sagemaker::types::{
+    DescribeHubContentRequest, DescribeHubContentResponse, HubContentDependency, HubContentType,
+};
 use stoa_sagemaker_common::store_error;
 
 use super::{ContentText, ContentView, ViewSource, keys, no_such_content};
@@ -24,7 +27,21 @@ impl Handles<DescribeHubContent> for Hubs {
     }
 }
 
+/// What a notebook's document says that it needs besides itself.
+fn dependencies(document: &str) -> Vec<HubContentDependency> {
+    let parsed: Value = serde_json::from_str(document).unwrap_or_default();
+    let named = parsed.get("Dependencies").and_then(Value::as_array).cloned().unwrap_or_default();
+    let path = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
+    let dependency = |entry: &Value| HubContentDependency {
+        dependency_origin_path: path(entry, "DependencyOriginPath"),
+        dependency_copy_path: path(entry, "DependencyCopyPath"),
+    };
+    named.iter().map(dependency).collect()
+}
+
 fn response(view: ContentView, text: ContentText) -> DescribeHubContentResponse {
+    let notebook = view.kind == HubContentType::Notebook;
+    let dependencies = if notebook { dependencies(&text.document) } else { Vec::new() };
     DescribeHubContentResponse {
         hub_content_arn: view.arn(),
         hub_content_name: view.name,
@@ -41,9 +58,9 @@ fn response(view: ContentView, text: ContentText) -> DescribeHubContentResponse 
         reference_min_version: view.min_version.map(|version| version.to_string()),
         support_status: Some(view.support),
         hub_content_search_keywords: Some(view.keywords),
-        hub_content_dependencies: Some(Vec::new()),
-        hub_content_status: HubContentStatus::Available,
-        failure_reason: None,
+        hub_content_dependencies: Some(dependencies),
+        hub_content_status: view.status,
+        failure_reason: view.failure_reason,
         creation_time: view.created,
         last_modified_time: Some(view.modified),
         created_by: None,

@@ -39,6 +39,7 @@ impl Handles<ImportHubContent> for Hubs {
             description: input.hub_content_description,
             keywords: input.hub_content_search_keywords.unwrap_or_default(),
             support: input.support_status.unwrap_or(HubContentSupportStatus::Supported),
+            failure_reason: None,
         };
         let text = ContentText { document: input.hub_content_document, markdown: input.hub_content_markdown };
         let content = &input.hub_content_name;
@@ -109,18 +110,60 @@ fn check_document(kind: HubContentType, text: &str) -> Result<(), ApiError> {
         Ok(_) => return refused("a JSON object is expected".to_owned()),
         Err(error) => return refused(format!("not valid JSON: {error}")),
     };
-    match kind {
-        HubContentType::Model => match members.get("ModelTypes") {
-            None | Some(Value::Null) => Ok(()),
-            Some(Value::Array(types)) if types.iter().all(|name| name == "OPEN_WEIGHTS" || name == "PROPRIETARY") => {
-                Ok(())
-            }
-            Some(_) => refused("ModelTypes: a list of OPEN_WEIGHTS or PROPRIETARY is expected".to_owned()),
-        },
-        HubContentType::Notebook => match members.get("NotebookLocation") {
-            Some(Value::String(_)) => Ok(()),
-            _ => refused("NotebookLocation: the S3 URI of the notebook is expected".to_owned()),
-        },
-        HubContentType::ModelReference | HubContentType::DataSet | HubContentType::JsonDoc => Ok(()),
+    let problem = match kind {
+        HubContentType::Model => model_problem(&members),
+        HubContentType::Notebook => notebook_problem(&members),
+        HubContentType::ModelReference | HubContentType::DataSet | HubContentType::JsonDoc => None,
+    };
+    problem.map_or(Ok(()), refused)
+}
+
+/// What the SageMaker SDK cannot do without in a model's document: it would otherwise fail at whoever deploys it.
+fn model_problem(members: &Map<String, Value>) -> Option<String> {
+    let text = |key: &str| members.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let missing = |what: &str| Some(format!("{what} is missing, the SageMaker SDK cannot use a model without it"));
+    let proprietary = match members.get("ModelTypes") {
+        None | Some(Value::Null) => false,
+        Some(Value::Array(types)) if types.iter().all(|name| name == "OPEN_WEIGHTS" || name == "PROPRIETARY") => {
+            types.iter().any(|name| name == "PROPRIETARY")
+        }
+        Some(_) => return Some("ModelTypes: a list of OPEN_WEIGHTS or PROPRIETARY is expected".to_owned()),
+    };
+    if !text("DefaultInferenceInstanceType") {
+        return missing("DefaultInferenceInstanceType");
+    }
+    let predictor = members.get("SageMakerSdkPredictorSpecifications").and_then(Value::as_object);
+    for key in ["DefaultContentType", "SupportedContentTypes", "DefaultAcceptType", "SupportedAcceptTypes"] {
+        if predictor.is_none_or(|specification| specification.get(key).is_none_or(Value::is_null)) {
+            return missing(&format!("SageMakerSdkPredictorSpecifications.{key}"));
+        }
+    }
+    let variants = members.get("HostingInstanceTypeVariants").and_then(|variants| variants.get("Variants"));
+    let any_variant = variants.and_then(Value::as_object).is_some_and(|variants| !variants.is_empty());
+    match proprietary {
+        true if !text("HostingModelPackageArn") && !any_variant => missing("HostingModelPackageArn"),
+        false if !text("HostingEcrUri") && !any_variant => missing("HostingEcrUri (the container image)"),
+        _ => training_problem(members),
+    }
+}
+
+/// A model that can be trained says with what.
+fn training_problem(members: &Map<String, Value>) -> Option<String> {
+    if members.get("TrainingSupported") != Some(&Value::Bool(true)) {
+        return None;
+    }
+    let keys = ["TrainingArtifactUri", "TrainingScriptUri", "DefaultTrainingInstanceType"];
+    let missing = |key: &&str| members.get(*key).and_then(Value::as_str).is_none_or(str::is_empty);
+    let key = keys.iter().find(|key| missing(key))?;
+    Some(format!("{key} is missing, the SageMaker SDK needs it where TrainingSupported is true"))
+}
+
+fn notebook_problem(members: &Map<String, Value>) -> Option<String> {
+    if !members.get("NotebookLocation").is_some_and(Value::is_string) {
+        return Some("NotebookLocation: the S3 URI of the notebook is expected".to_owned());
+    }
+    match members.get("Dependencies") {
+        None | Some(Value::Array(_)) => None,
+        Some(_) => Some("Dependencies: a list is expected".to_owned()),
     }
 }

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::operations::{ListHubContentVersions, ListHubContents};
 use stoa_models_sagemaker::types::{
-    HubContentSortBy, HubContentStatus, ListHubContentVersionsRequest, ListHubContentVersionsResponse,
-    ListHubContentsRequest, ListHubContentsResponse, SortOrder,
+    HubContentSortBy, ListHubContentVersionsRequest, ListHubContentVersionsResponse, ListHubContentsRequest,
+    ListHubContentsResponse, SortOrder,
 };
-use stoa_sagemaker_common::{Paging, SortKey};
+use stoa_sagemaker_common::{Keyed, Paging, SortKey};
 
 use super::{ContentView, no_such_content};
 use crate::names::optional_version;
 use crate::service::Hubs;
+use crate::targets::hub_and_content;
 
 impl Handles<ListHubContents> for Hubs {
     async fn handle(
@@ -29,6 +30,7 @@ impl Handles<ListHubContents> for Hubs {
             ascending: input.sort_order != Some(SortOrder::Descending),
             max_results,
             next_token,
+            now: cx.now,
         };
         let hub = self.hub(cx, &input.hub_name).await?;
         let mut latest: BTreeMap<String, ContentView> = BTreeMap::new();
@@ -46,10 +48,13 @@ impl Handles<ListHubContents> for Hubs {
         };
         let views = latest.into_values().filter(wanted).collect();
         let sort_by = input.sort_by.unwrap_or(HubContentSortBy::HubContentName);
-        let (page, next_token) = paging.page(views, |view: &ContentView| match sort_by {
+        let ordered = paging.rest(views, |view: &ContentView| match sort_by {
             HubContentSortBy::HubContentName => (SortKey::Text(view.name.clone()), String::new()),
             other => (sort_key(other, view), view.name.clone()),
         })?;
+        let shown =
+            if hub.settings()?.filter_lists { describable(cx, ordered, paging.limit()).await? } else { ordered };
+        let (page, next_token) = paging.cut(shown)?;
         let hub_content_summaries = page.into_iter().map(ContentView::info).collect();
         Ok(ListHubContentsResponse { hub_content_summaries, next_token })
     }
@@ -71,10 +76,16 @@ impl Handles<ListHubContentVersions> for Hubs {
             ascending: input.sort_order != Some(SortOrder::Descending),
             max_results,
             next_token,
+            now: cx.now,
         };
         let hub = self.hub(cx, &input.hub_name).await?;
         let mut views = self.versions(&hub, input.hub_content_type, &input.hub_content_name).await?;
-        if views.is_empty() {
+        // Where lists are filtered, a content that may not be described is not there to be found.
+        let hidden = match views.first() {
+            Some(view) if hub.settings()?.filter_lists => !may_describe(cx, view).await?,
+            _ => false,
+        };
+        if views.is_empty() || hidden {
             return Err(no_such_content(&hub.name, input.hub_content_type, &input.hub_content_name, None));
         }
         views.retain(|view| {
@@ -95,10 +106,37 @@ impl Handles<ListHubContentVersions> for Hubs {
     }
 }
 
+/// The first of these that the caller may describe, as many as a page takes and one more.
+async fn describable(
+    cx: &Cx,
+    ordered: Vec<Keyed<ContentView>>,
+    limit: usize,
+) -> Result<Vec<Keyed<ContentView>>, ApiError> {
+    let mut shown = Vec::new();
+    for (key, view) in ordered {
+        if shown.len() > limit {
+            break;
+        }
+        if may_describe(cx, &view).await? {
+            shown.push((key, view));
+        }
+    }
+    Ok(shown)
+}
+
+async fn may_describe(cx: &Cx, view: &ContentView) -> Result<bool, ApiError> {
+    for target in hub_and_content("sagemaker:DescribeHubContent", &view.hub, view.kind.as_str(), &view.name) {
+        if !cx.may(&target).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn sort_key(sort_by: HubContentSortBy, view: &ContentView) -> SortKey {
     match sort_by {
         HubContentSortBy::HubContentName => SortKey::Text(view.name.clone()),
         HubContentSortBy::CreationTime => SortKey::Number(view.created.millis()),
-        HubContentSortBy::HubContentStatus => SortKey::Text(HubContentStatus::Available.as_str().to_owned()),
+        HubContentSortBy::HubContentStatus => SortKey::Text(view.status.as_str().to_owned()),
     }
 }

@@ -45,6 +45,9 @@ pub(crate) struct ContentBody {
     #[serde(default)]
     pub keywords: Vec<String>,
     pub support: HubContentSupportStatus,
+    /// Why an import failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_reason: Option<String>,
 }
 
 /// Its long texts.

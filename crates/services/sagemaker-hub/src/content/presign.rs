@@ -55,6 +55,7 @@ impl Handles<CreateHubContentPresignedUrls> for Hubs {
             ascending: true,
             max_results: max_results.or(Some(DEFAULT_PAGE)),
             next_token,
+            now: cx.now,
         };
         let access = input.access_config.clone().unwrap_or_default();
         let (files, next_token) = match &view.source {

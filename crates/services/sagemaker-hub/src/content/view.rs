@@ -1,6 +1,7 @@
 //! A version of a content as callers see it, whether imported, public, or public through a reference.
 //!
-//! A reference stores no version: what it shows is read from the public hub each time, so it follows its source.
+//! A reference stores no version: what it shows is read from the public hub each time, so it follows its source. What
+//! the hub's settings withhold is not there for anybody, be it to list, to describe, to download or to deploy.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,11 +13,12 @@ use stoa_store::{Document, Query};
 use stoa_types::Timestamp;
 
 use super::{ContentBody, KIND, parent};
-use crate::catalog::{CatalogIndex, PublicModel};
+use crate::catalog::{CatalogIndex, Manifest, PublicModel};
 use crate::document;
 use crate::names::{HubName, PUBLIC_HUB};
 use crate::reference::{self, ReferenceBody};
 use crate::service::{Hub, HubSource, Hubs};
+use crate::settings::Settings;
 
 /// One version.
 #[derive(Debug, Clone)]
@@ -30,6 +32,8 @@ pub(crate) struct ContentView {
     pub description: Option<String>,
     pub keywords: Vec<String>,
     pub support: HubContentSupportStatus,
+    pub status: HubContentStatus,
+    pub failure_reason: Option<String>,
     pub created: Timestamp,
     pub modified: Timestamp,
     /// References: when the source's version came.
@@ -66,7 +70,7 @@ impl ContentView {
             hub_content_description: self.description,
             support_status: Some(self.support),
             hub_content_search_keywords: Some(self.keywords),
-            hub_content_status: HubContentStatus::Available,
+            hub_content_status: self.status,
             creation_time: self.created,
             original_creation_time: self.original_created,
         }
@@ -84,9 +88,11 @@ impl ContentView {
             display_name: Some(manifest.display_name.clone()),
             description: Some(manifest.description.clone()),
             keywords: document::keywords(manifest),
-            support: HubContentSupportStatus::Supported,
+            support: support(manifest),
+            status: HubContentStatus::Available,
+            failure_reason: None,
             created: model.imported,
-            modified: model.imported,
+            modified: model.modified,
             original_created: None,
             public_arn: None,
             min_version: None,
@@ -106,6 +112,8 @@ impl ContentView {
             description: body.description,
             keywords: body.keywords,
             support: body.support,
+            status: document.status.parse().map_err(ApiError::internal)?,
+            failure_reason: body.failure_reason,
             created: document.created,
             modified: document.modified,
             original_created: None,
@@ -116,17 +124,33 @@ impl ContentView {
     }
 }
 
+/// What the marks of a public version come to. Vulnerable weighs more than deprecated.
+fn support(manifest: &Manifest) -> HubContentSupportStatus {
+    match (manifest.vulnerabilities.is_empty(), &manifest.deprecated) {
+        (false, _) => HubContentSupportStatus::Restricted,
+        (true, Some(_)) => HubContentSupportStatus::Deprecated,
+        (true, None) => HubContentSupportStatus::Supported,
+    }
+}
+
 /// The versions that a reference shows.
-fn referenced(hub: &HubName, document: &Document, index: &CatalogIndex) -> Result<Vec<ContentView>, ApiError> {
+fn referenced(
+    hub: &HubName,
+    settings: &Settings,
+    document: &Document,
+    index: &CatalogIndex,
+) -> Result<Vec<ContentView>, ApiError> {
     let body: ReferenceBody = document.decode().map_err(store_error)?;
     let public = HubName { account: stoa_types::AccountId::aws(), name: PUBLIC_HUB.to_owned(), ..hub.clone() };
     let shown = index.versions(&body.source).into_iter().flatten();
-    let shown = shown.filter(|(version, _)| body.min_version.is_none_or(|least| **version >= least));
+    let shown = shown.filter(|(version, model)| {
+        body.min_version.is_none_or(|least| **version >= least) && !settings.withholds(&model.body.manifest)
+    });
     let view = |(_, model): (&Version, &Arc<PublicModel>)| ContentView {
         kind: HubContentType::ModelReference,
         name: document.name.clone(),
         created: document.created.max(model.imported),
-        modified: document.modified.max(model.imported),
+        modified: document.modified.max(model.modified),
         original_created: Some(model.imported),
         public_arn: Some(public.content_arn(HubContentType::Model.as_str(), &body.source)),
         min_version: body.min_version,
@@ -149,9 +173,10 @@ impl Hubs {
         let owned = |kind| Query::of(kind).owned_by(&hub.name.account, Some(&hub.name.region));
         if kind == HubContentType::ModelReference {
             let index = self.parts.catalog.index().await?;
+            let settings = hub.settings()?;
             let mut views = Vec::new();
             for found in self.all(owned(reference::KIND).children_of(&document.name)).await? {
-                views.extend(referenced(&hub.name, &found, &index)?);
+                views.extend(referenced(&hub.name, &settings, &found, &index)?);
             }
             return Ok(views);
         }
@@ -174,7 +199,7 @@ impl Hubs {
         if kind == HubContentType::ModelReference {
             let key = reference::key(&hub.name, name);
             let Some(found) = self.parts.store.get(&key).await.map_err(store_error)? else { return Ok(Vec::new()) };
-            return referenced(&hub.name, &found, &*self.parts.catalog.index().await?);
+            return referenced(&hub.name, &hub.settings()?, &found, &*self.parts.catalog.index().await?);
         }
         let mut query = Query::of(KIND).owned_by(&hub.name.account, Some(&hub.name.region));
         query.parent = Some(parent(&hub.name, kind));

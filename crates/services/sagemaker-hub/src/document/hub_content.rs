@@ -44,15 +44,19 @@ pub(crate) fn hub_content_document(manifest: &Manifest, bytes: u64, region: &Reg
         "ResourceNameBase": manifest.id,
         "DefaultPayloads": payloads(manifest),
     });
-    if let Value::Object(members) = &mut document
-        && let Some(origin) = &manifest.huggingface
-    {
-        members.insert("HuggingFace".to_owned(), source(origin));
-    }
-    if manifest.gated
-        && let Value::Object(members) = &mut document
-    {
-        members.insert("HostingEulaUri".to_owned(), Value::String(location::eula_uri(manifest, region)));
+    if let Value::Object(members) = &mut document {
+        if manifest.gated {
+            members.insert("HostingEulaUri".to_owned(), Value::String(location::eula_uri(manifest, region)));
+        }
+        if let Some(origin) = &manifest.huggingface {
+            members.insert("HuggingFace".to_owned(), source(origin));
+        }
+        if let Some(why) = &manifest.deprecated {
+            members.insert("DeprecatedMessage".to_owned(), Value::String(why.clone()));
+        }
+        if !manifest.vulnerabilities.is_empty() {
+            members.insert("InferenceVulnerabilities".to_owned(), json!(manifest.vulnerabilities));
+        }
     }
     document
 }

@@ -25,11 +25,11 @@ pub(crate) fn spec(manifest: &Manifest, bytes: u64, region: &Region) -> Value {
         "hosting_prepacked_artifact_key": artifact,
         "hosting_use_script_uri": false,
         "gated_bucket": manifest.gated,
-        "deprecated": false,
-        "inference_vulnerable": false,
+        "deprecated": manifest.deprecated.is_some(),
+        "inference_vulnerable": !manifest.vulnerabilities.is_empty(),
         "training_vulnerable": false,
         "inference_dependencies": [],
-        "inference_vulnerabilities": [],
+        "inference_vulnerabilities": manifest.vulnerabilities,
         "training_dependencies": [],
         "training_vulnerabilities": [],
         "inference_environment_variables": environment(manifest),
@@ -50,10 +50,13 @@ pub(crate) fn spec(manifest: &Manifest, bytes: u64, region: &Region) -> Value {
         "inference_enable_network_isolation": true,
         "resource_name_base": manifest.id,
     });
-    if manifest.gated
-        && let Value::Object(members) = &mut spec
-    {
-        members.insert("hosting_eula_key".to_owned(), Value::String(location::eula_key(manifest)));
+    if let Value::Object(members) = &mut spec {
+        if manifest.gated {
+            members.insert("hosting_eula_key".to_owned(), Value::String(location::eula_key(manifest)));
+        }
+        if let Some(why) = &manifest.deprecated {
+            members.insert("deprecated_message".to_owned(), Value::String(why.clone()));
+        }
     }
     spec
 }

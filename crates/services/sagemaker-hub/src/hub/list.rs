@@ -1,6 +1,7 @@
-//! ListHubs: the caller's hubs and the public hub, which is everybody's.
+//! ListHubs: the caller's hubs and the public hub, which is everybody's. A hub whose `filter-lists` setting is on is
+//! shown to those who may describe it.
 
-use stoa_kernel::{ApiError, Authorized, Cx, Handles};
+use stoa_kernel::{ApiError, Authorized, Cx, Handles, Target};
 use stoa_models_sagemaker::operations::ListHubs;
 use stoa_models_sagemaker::types::{HubInfo, HubSortBy, HubStatus, ListHubsRequest, ListHubsResponse, SortOrder};
 use stoa_sagemaker_common::{Paging, SortKey, store_error};
@@ -10,6 +11,7 @@ use stoa_types::Timestamp;
 use super::{HubBody, KIND, public_body};
 use crate::names::HubName;
 use crate::service::Hubs;
+use crate::settings::Settings;
 
 impl Handles<ListHubs> for Hubs {
     async fn handle(&self, cx: &Cx, input: Authorized<ListHubsRequest>) -> Result<ListHubsResponse, ApiError> {
@@ -21,10 +23,15 @@ impl Handles<ListHubs> for Hubs {
             ascending: input.sort_order != Some(SortOrder::Descending),
             max_results,
             next_token,
+            now: cx.now,
         };
         let mut hubs = vec![self.public_info(cx).await?];
         for document in self.all(Query::of(KIND).owned_by(&cx.principal.account, Some(&cx.region))).await? {
-            hubs.push(info(cx, &document)?);
+            let (info, settings) = info(cx, &document)?;
+            let action = "sagemaker:DescribeHub";
+            if !settings.filter_lists || cx.may(&Target::new(action, info.hub_arn.as_str())).await? {
+                hubs.push(info);
+            }
         }
         hubs.retain(|hub| wanted(&input, hub));
         let sort_by = input.sort_by.unwrap_or(HubSortBy::HubName);
@@ -40,10 +47,11 @@ impl Hubs {
     }
 }
 
-fn info(cx: &Cx, document: &Document) -> Result<HubInfo, ApiError> {
-    let body: HubBody = document.decode().map_err(store_error)?;
+fn info(cx: &Cx, document: &Document) -> Result<(HubInfo, Settings), ApiError> {
+    let mut body: HubBody = document.decode().map_err(store_error)?;
     let status = document.status.parse().map_err(ApiError::internal)?;
-    Ok(hub_info(HubName::own(cx, &document.name), body, status, document.created, document.modified))
+    let settings = std::mem::take(&mut body.settings);
+    Ok((hub_info(HubName::own(cx, &document.name), body, status, document.created, document.modified), settings))
 }
 
 fn hub_info(hub: HubName, body: HubBody, status: HubStatus, created: Timestamp, modified: Timestamp) -> HubInfo {

@@ -11,6 +11,7 @@ use stoa_store::{Document, Query, Transaction};
 use super::{KIND, MOST_REFERENCES, ReferenceBody, key, latest_shown};
 use crate::names::{ContentArn, HubName, optional_version};
 use crate::service::Hubs;
+use crate::settings::settings_of;
 
 impl Handles<CreateHubContentReference> for Hubs {
     async fn handle(
@@ -22,10 +23,11 @@ impl Handles<CreateHubContentReference> for Hubs {
         let source = public_source(cx, &input.sage_maker_public_hub_content_arn)?;
         let min_version = optional_version("MinVersion", input.min_version.as_ref())?;
         let tags = new_tags(input.tags.as_deref())?;
-        let (hub, _) = self.own_hub(cx, &input.hub_name).await?;
+        let (hub, document) = self.own_hub(cx, &input.hub_name).await?;
+        let settings = settings_of(&document)?;
         let name = input.hub_content_name.unwrap_or_else(|| source.clone());
         let index = self.parts.catalog.index().await?;
-        let latest = latest_shown(&index, &source, min_version)?;
+        let latest = latest_shown(&index, &settings, &source, min_version)?;
         let query = Query::of(KIND).owned_by(&hub.account, Some(&hub.region)).children_of(&hub.name);
         if self.parts.store.count(&query).await.map_err(store_error)? >= MOST_REFERENCES {
             return Err(ApiError::resource_limit_exceeded(format!(

@@ -14,6 +14,7 @@ use stoa_store::Key;
 use crate::catalog::CatalogIndex;
 use crate::names::HubName;
 use crate::service::key_in;
+use crate::settings::Settings;
 
 /// Id: `hub/name`; parent: the hub; name: the name in the hub.
 pub(crate) const KIND: &str = "sagemaker:hub-reference";
@@ -34,12 +35,23 @@ pub(crate) fn key(hub: &HubName, name: &str) -> Key {
     key_in(hub, KIND, format!("{}/{name}", hub.name))
 }
 
-/// The latest version that a reference with this minimum shows.
-fn latest_shown(index: &CatalogIndex, source: &str, least: Option<Version>) -> Result<Version, ApiError> {
-    let latest = index.versions(source).and_then(|versions| versions.keys().next_back().copied());
-    let latest = latest.ok_or_else(|| {
+/// The latest version that a reference with this minimum shows under these settings.
+fn latest_shown(
+    index: &CatalogIndex,
+    settings: &Settings,
+    source: &str,
+    least: Option<Version>,
+) -> Result<Version, ApiError> {
+    let versions = index.versions(source).ok_or_else(|| {
         ApiError::resource_not_found(format!(
             "Model {source} does not exist in SageMakerPublicHub; ListHubContents names those that do"
+        ))
+    })?;
+    let mut shown = versions.iter().rev().filter(|(_, model)| !settings.withholds(&model.body.manifest));
+    let latest = shown.next().map(|(version, _)| *version).ok_or_else(|| {
+        ApiError::validation(format!(
+            "every version of {source} is deprecated or vulnerable, and this hub's settings withhold those: the \
+             reference would show nothing"
         ))
     })?;
     match least {

@@ -12,6 +12,7 @@ use super::{ReferenceBody, check_kind, key, latest_shown};
 use crate::content::no_such_content;
 use crate::names::optional_version;
 use crate::service::Hubs;
+use crate::settings::settings_of;
 
 impl Handles<UpdateHubContentReference> for Hubs {
     async fn handle(
@@ -21,13 +22,14 @@ impl Handles<UpdateHubContentReference> for Hubs {
     ) -> Result<UpdateHubContentReferenceResponse, ApiError> {
         check_kind(input.hub_content_type, "UpdateHubContent")?;
         let min_version = optional_version("MinVersion", input.min_version.as_ref())?;
-        let (hub, _) = self.own_hub(cx, &input.hub_name).await?;
+        let (hub, document) = self.own_hub(cx, &input.hub_name).await?;
+        let settings = settings_of(&document)?;
         let name = &input.hub_content_name;
         let gone = || no_such_content(&hub, HubContentType::ModelReference, name, None);
         let document = self.parts.store.get(&key(&hub, name)).await.map_err(store_error)?.ok_or_else(gone)?;
         let mut body: ReferenceBody = document.decode().map_err(store_error)?;
         let index = self.parts.catalog.index().await?;
-        let latest = latest_shown(&index, &body.source, min_version.or(body.min_version))?;
+        let latest = latest_shown(&index, &settings, &body.source, min_version.or(body.min_version))?;
         if min_version.is_some() && min_version != body.min_version {
             body.min_version = min_version;
             let changed = document.with_body(cx.now, &body).map_err(store_error)?;

@@ -73,7 +73,7 @@ async fn the_data_scientist_deploys_what_is_in_the_hub_and_nothing_else() {
         hub_content_display_name: None,
         hub_content_description: None,
         hub_content_markdown: None,
-        hub_content_document: serde_json::json!({ "HostingArtifactUri": place(TINY, "1.0.0", "") }).to_string(),
+        hub_content_document: own_document(&place(TINY, "1.0.0", "")).to_string(),
         support_status: None,
         hub_content_search_keywords: None,
         tags: None,

@@ -9,6 +9,8 @@ use stoa_models_sagemaker::types::{
     UpdateHubContentRequest,
 };
 
+use serde_json::json;
+
 use crate::references::{describe, list, list_versions, versions};
 use crate::support::*;
 
@@ -24,7 +26,7 @@ fn import(name: &str, version: Option<&str>) -> ImportHubContentRequest {
         hub_content_display_name: None,
         hub_content_description: None,
         hub_content_markdown: None,
-        hub_content_document: r#"{"ModelTypes": ["OPEN_WEIGHTS"], "HostingArtifactUri": "s3://own/model/"}"#.to_owned(),
+        hub_content_document: own_document("s3://own/model/").to_string(),
         support_status: None,
         hub_content_search_keywords: None,
         tags: None,
@@ -135,17 +137,46 @@ async fn documents_that_no_client_could_use_are_refused() {
     ] {
         refused(world.call::<ImportHubContent>(&admin, with(kind, document)).await, "ValidationException", &[word]);
     }
-    let longest = |length: usize| format!("{{\"k\":\"{}\"}}", "x".repeat(length - 8));
+    let good = own_document("s3://own/model/");
+    for (key, word) in [
+        ("DefaultInferenceInstanceType", "DefaultInferenceInstanceType"),
+        ("SageMakerSdkPredictorSpecifications", "SageMakerSdkPredictorSpecifications.DefaultContentType"),
+        ("HostingEcrUri", "HostingEcrUri"),
+    ] {
+        let mut without = good.clone();
+        without.as_object_mut().unwrap().remove(key);
+        let answer = world.call::<ImportHubContent>(&admin, with(MODEL, &without.to_string())).await;
+        refused(answer, "ValidationException", &[word, "missing"]);
+    }
+    for (edit, word) in [
+        (json!({ "ModelTypes": ["PROPRIETARY"] }), "HostingModelPackageArn"),
+        (json!({ "TrainingSupported": true }), "TrainingArtifactUri"),
+    ] {
+        let mut edited = good.clone();
+        edited.as_object_mut().unwrap().extend(edit.as_object().unwrap().clone());
+        let answer = world.call::<ImportHubContent>(&admin, with(MODEL, &edited.to_string())).await;
+        refused(answer, "ValidationException", &[word]);
+    }
+    let longest = |length: usize| {
+        let mut document = good.clone();
+        document["k"] = json!("");
+        let rest = length - document.to_string().len();
+        document["k"] = json!("x".repeat(rest));
+        document.to_string()
+    };
     let too_long = world.call::<ImportHubContent>(&admin, with(MODEL, &longest(327_681))).await;
     refused(too_long, "ValidationException", &["327680"]);
     world.call::<ImportHubContent>(&admin, with(MODEL, &longest(327_680))).await.unwrap();
     for kind in [HubContentType::DataSet, HubContentType::JsonDoc] {
         world.call::<ImportHubContent>(&admin, with(kind, "{}")).await.unwrap();
     }
-    world
-        .call::<ImportHubContent>(&admin, with(HubContentType::Notebook, r#"{"NotebookLocation": "s3://b/n"}"#))
-        .await
-        .unwrap();
+    let notebook = json!({ "NotebookLocation": "s3://b/n", "Dependencies": [{ "DependencyOriginPath": "s3://b/d", "DependencyCopyPath": "d", "DependencyType": "Other" }] });
+    let notebook = with(HubContentType::Notebook, &notebook.to_string());
+    world.call::<ImportHubContent>(&admin, notebook).await.unwrap();
+    let described = describe(&world, "h", HubContentType::Notebook, "own", None).await.unwrap();
+    let dependencies = described.hub_content_dependencies.unwrap();
+    assert_eq!(dependencies.len(), 1);
+    assert_eq!(dependencies[0].dependency_origin_path.as_deref(), Some("s3://b/d"));
     let schema = ImportHubContentRequest { document_schema_version: "2x3x0".to_owned(), ..import("own", None) };
     refused(world.call::<ImportHubContent>(&admin, schema).await, "ValidationException", &["DocumentSchemaVersion"]);
     let nowhere = ImportHubContentRequest { hub_name: "nobody".to_owned(), ..import("own", None) };

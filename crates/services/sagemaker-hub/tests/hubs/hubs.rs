@@ -95,10 +95,10 @@ async fn two_at_once_and_one_wins() {
 async fn an_account_has_so_many_hubs() {
     let world = world().await;
     let admin = world.admin();
-    for number in 0..100 {
+    for number in 0..50 {
         world.hub(&admin, &format!("h{number}")).await;
     }
-    refused(world.call::<CreateHub>(&admin, create("one-more")).await, "ResourceLimitExceeded", &["100"]);
+    refused(world.call::<CreateHub>(&admin, create("one-more")).await, "ResourceLimitExceeded", &["50"]);
     world.call::<DeleteHub>(&admin, delete("h7")).await.unwrap();
     world.hub(&admin, "one-more").await;
 }

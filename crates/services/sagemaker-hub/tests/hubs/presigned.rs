@@ -175,7 +175,7 @@ async fn import(world: &World, name: &str, place: &str) {
         hub_content_display_name: None,
         hub_content_description: None,
         hub_content_markdown: None,
-        hub_content_document: json!({ "HostingArtifactUri": place }).to_string(),
+        hub_content_document: own_document(place).to_string(),
         support_status: None,
         hub_content_search_keywords: None,
         tags: None,

@@ -191,6 +191,11 @@ impl World {
         self.user(ACCOUNT, "admin", &[allow_all()])
     }
 
+    /// The routes, for tests that look at all of them.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     pub async fn targets<Op>(&self, cx: &Cx, input: Op::Input) -> Result<Vec<Target>, ApiError>
     where
         Op: Operation,
@@ -257,6 +262,18 @@ impl World {
         let folder = self.model_folder(id, version);
         self.catalog.import_dir(&folder).await.unwrap();
     }
+}
+
+/// A document of a model of one's own, with what the SDK needs.
+pub fn own_document(artifact: &str) -> Json {
+    json!({
+        "ModelTypes": ["OPEN_WEIGHTS"], "HostingArtifactUri": artifact, "HostingEcrUri": "stoa/inference:1",
+        "DefaultInferenceInstanceType": "ml.m5.large",
+        "SageMakerSdkPredictorSpecifications": {
+            "DefaultContentType": "application/json", "SupportedContentTypes": ["application/json"],
+            "DefaultAcceptType": "application/json", "SupportedAcceptTypes": ["application/json"],
+        },
+    })
 }
 
 pub fn reference(hub: &str, model: &str) -> CreateHubContentReferenceRequest {

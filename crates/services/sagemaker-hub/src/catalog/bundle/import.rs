@@ -1,8 +1,9 @@
 //! Putting a bundle's models into the public hub: everything is judged first, then model after model its blobs become
 //! durable and its document visible. What was there already is neither read again nor changed.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub struct BundleImported {
     pub imported: Vec<ModelVersion>,
     /// There already, with the same content.
     pub unchanged: Vec<ModelVersion>,
+    /// There already, with the same content and now with other marks (deprecated, vulnerabilities).
+    pub marked: Vec<ModelVersion>,
     /// Blobs that were stored, and those that were there.
     pub blobs_stored: usize,
     /// Blobs that an earlier import, or another model, had brought.
@@ -45,6 +48,7 @@ impl Catalog {
         let mut done = BundleImported {
             imported: Vec::new(),
             unchanged: Vec::new(),
+            marked: Vec::new(),
             blobs_stored: 0,
             blobs_there: 0,
             signer: bundle.signer.clone(),
@@ -56,8 +60,14 @@ impl Catalog {
             done.blobs_there += model.blobs.len() - stored;
             let named =
                 ModelVersion { id: model.body.manifest.id.clone(), version: model.body.manifest.version.to_string() };
-            if known.contains(&number) {
-                done.unchanged.push(named);
+            if let Some(existing) = known.get(&number) {
+                if existing.decode::<ModelBody>().map_err(store_error)? == model.body {
+                    done.unchanged.push(named);
+                    continue;
+                }
+                let marked = existing.with_body(self.clock.now(), &model.body).map_err(store_error)?;
+                self.store.commit(Transaction::new().update(marked)).await.map_err(store_error)?;
+                done.marked.push(named);
                 continue;
             }
             let key = model_key(&model.body.manifest);
@@ -69,14 +79,15 @@ impl Catalog {
         Ok(done)
     }
 
-    /// Which of the bundle's models are there with the same content; one with other content refuses the bundle.
-    async fn known(&self, bundle: &Bundle) -> Result<BTreeSet<usize>, ApiError> {
-        let (mut known, mut conflicts) = (BTreeSet::new(), Vec::new());
+    /// Which of the bundle's models are there with the same content, but for their marks; one with other content refuses
+    /// the bundle.
+    async fn known(&self, bundle: &Bundle) -> Result<BTreeMap<usize, Arc<Document>>, ApiError> {
+        let (mut known, mut conflicts) = (BTreeMap::new(), Vec::new());
         for (number, model) in bundle.models.iter().enumerate() {
             let key = model_key(&model.body.manifest);
             let Some(existing) = self.store.get(&key).await.map_err(store_error)? else { continue };
-            if existing.decode::<ModelBody>().map_err(store_error)? == model.body {
-                known.insert(number);
+            if existing.decode::<ModelBody>().map_err(store_error)?.is_marked_as(&model.body) {
+                known.insert(number, existing);
                 continue;
             }
             let manifest = &model.body.manifest;

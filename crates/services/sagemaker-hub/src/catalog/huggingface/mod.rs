@@ -179,6 +179,8 @@ fn manifest(
         accept_types: vec!["application/json".to_owned()],
         example_payloads: Default::default(),
         min_memory_mb,
+        deprecated: None,
+        vulnerabilities: Vec::new(),
         huggingface: Some(HuggingFace {
             repository,
             revision: layout.commit.clone(),
