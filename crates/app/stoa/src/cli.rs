@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{access_matrix, account, audit, catalog, doctor, env, explain, hub, keys, policy, who_can};
+use crate::commands::{access_matrix, account, audit, catalog, doctor, env, explain, hf, hub, keys, policy, who_can};
 use crate::serve;
 
 /// What every command returns: its exit status, or an error for the person at the terminal.
@@ -34,6 +34,9 @@ enum Command {
     /// Private hubs.
     #[command(subcommand)]
     Hub(hub::HubCommand),
+    /// The Hugging Face read API of a hub.
+    #[command(subcommand)]
+    Hf(hf::HfCommand),
     /// Policies.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -88,6 +91,7 @@ pub fn run() -> Outcome {
         Command::Account(command) => account::run(&command),
         Command::Catalog(command) => catalog::run(&command),
         Command::Hub(command) => hub::run(&command),
+        Command::Hf(command) => hf::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::WhoCan(arguments) => who_can::run(&arguments),

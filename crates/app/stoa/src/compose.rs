@@ -12,6 +12,7 @@ use stoa_audit_journal::SegmentJournal;
 use stoa_blob::BlobStore;
 use stoa_blob_fs::FsBlobs;
 use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig};
+use stoa_hf::{HfParts, HfService};
 use stoa_iam::{Iam, IamInsight};
 use stoa_insight::{Insight, InsightParts, linting};
 use stoa_kernel::ports::{Authority, ObjectSource};
@@ -35,6 +36,7 @@ use stoa_work::{Nudge, Worker};
 use crate::clock::{SystemClock, SystemIds};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::hf_front::HfFrontage;
 use crate::images::{INFERENCE, ImageMap};
 use crate::master_key::{self, MasterKey, MasterKeys};
 use crate::presign::{Presigner, ServiceAuthority};
@@ -105,6 +107,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         Arc::new(S3Objects::new(Arc::clone(&base.store), Arc::clone(&base.blobs), vec![Arc::clone(&derived)]));
     let sources: Arc<dyn ObjectSource> =
         Arc::new(CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]));
+    hubs.set_objects(Arc::clone(&sources));
     let runtime = runtime(data_dir)?;
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::clone(&sources), Arc::clone(&runtime));
     let (kms, keys) = kms(&base);
@@ -129,6 +132,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     iam.resume_deletions().await?;
     let registry = registry(&iam, &hubs, &hosting, &kms, &ram, &insight)?;
     let (lifecycle, events) = (lifecycle(&base, &objects), events(&base, config));
+    let hf = hugging_face(config, &base, &platform, &journal, &iam, &hubs);
     let s3 = s3_service(config, &platform, &journal, objects, &base)?;
     let gateway_config = GatewayConfig {
         allow_tunnel: config.allow_tunnel.clone(),
@@ -137,6 +141,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     };
     let gateway =
         Gateway::new(gateway_config, platform, registry, Arc::clone(&journal), Some(Arc::new(S3Frontage(s3.clone()))));
+    let gateway = gateway.with_front_below(HfService::ROOT, "sagemaker", Arc::new(HfFrontage(hf)));
     for (_, endpoint) in &vpc_endpoints {
         let unknown = gateway.unknown_services(endpoint);
         if !unknown.is_empty() {
@@ -210,6 +215,29 @@ fn lifecycle(base: &Base, objects: &Arc<S3Objects>) -> Worker {
 fn events(base: &Base, config: &Config) -> Worker {
     let dispatcher = Dispatcher::new(Arc::clone(&base.store), Arc::clone(&base.clock), config.webhooks.clone());
     Worker::new(Arc::new(dispatcher), Arc::clone(&base.clock), Dispatcher::PERIOD, Nudge::new())
+}
+
+/// The Hugging Face read API, over the very operations that the gateway serves.
+fn hugging_face(
+    config: &Config,
+    base: &Base,
+    platform: &Arc<Platform>,
+    journal: &Arc<dyn Journal>,
+    iam: &Arc<Iam>,
+    hubs: &Arc<Hubs>,
+) -> HfService {
+    let registry = Registry::new(vec![&stoa_models_sagemaker::SERVICE, &stoa_models_sts::SERVICE])
+        .with_routes(stoa_sagemaker_hub::routes(hubs))
+        .with_routes(stoa_iam::routes(iam));
+    HfService::new(HfParts {
+        platform: Arc::clone(platform),
+        registry,
+        journal: Arc::clone(journal),
+        tokens: Arc::clone(iam) as _,
+        repositories: Arc::clone(hubs) as _,
+        blobs: Arc::clone(&base.blobs),
+        regions: config.regions.clone(),
+    })
 }
 
 fn kms(base: &Base) -> (Arc<Kms>, Worker) {

@@ -10,6 +10,7 @@ mod commands;
 mod compose;
 mod config;
 mod data_dir;
+mod hf_front;
 mod images;
 mod master_key;
 mod presign;

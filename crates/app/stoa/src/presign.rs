@@ -3,21 +3,27 @@
 //! The hub service has the caller's right and consent checked before it asks for a URL; the URL then reads that one
 //! object, as AWS's do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use stoa_iam::{Gathered, Iam};
-use stoa_kernel::ports::{AccountPlace, Authority, Credential, PRESIGNING_PRINCIPAL, PresignObject, Verdict};
-use stoa_kernel::{ApiError, Cx, Principal, PrincipalIdentity};
+use stoa_kernel::ports::{
+    AccountPlace, Authority, Credential, GRANT_KEY, PRESIGNING_PRINCIPAL, PresignObject, Verdict,
+};
+use stoa_kernel::{ApiError, Cx, Principal, PrincipalIdentity, SessionContext};
 use stoa_policy::{Context, Document, PolicyError, PolicySet, PrincipalRef};
 use stoa_sigv4::{Signer, presign};
-use stoa_types::{AccountId, Secret};
+use stoa_types::{AccountId, Secret, Timestamp};
 
 use crate::master_key::MasterKey;
 
 /// What SigV4 leaves as it is in a path.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+
+/// How the session token of a URL with a grant begins.
+const GRANT_TOKEN: &str = "stoa-grant.";
 
 /// The service's own credential: derived, so that URLs outlive a restart.
 fn service_credential(key: &MasterKey) -> (String, Credential) {
@@ -49,23 +55,67 @@ impl Presigner {
     }
 }
 
-#[async_trait]
-impl PresignObject for Presigner {
-    async fn presign_get(&self, cx: &Cx, bucket: &str, key: &str, expires_seconds: u32) -> Result<String, ApiError> {
+impl Presigner {
+    fn presign(&self, cx: &Cx, bucket: &str, key: &str, expires_seconds: u32, token: Option<&Secret>) -> String {
         let base = &cx.connection.base_url;
         let host = base.split_once("://").map_or(base.as_str(), |(_, host)| host);
         let path = format!("/{bucket}/{}", utf8_percent_encode(key, IN_PATH));
         let signer = Signer {
             access_key_id: &self.access_key_id,
             secret: &self.credential.secret,
-            session_token: None,
+            session_token: token,
             region: cx.region.as_str(),
             service: "s3",
             now: cx.platform.clock.now(),
         };
         let query = presign(&signer, "GET", host, &path, "", expires_seconds);
-        Ok(format!("{base}{path}?{query}"))
+        format!("{base}{path}?{query}")
     }
+}
+
+#[async_trait]
+impl PresignObject for Presigner {
+    async fn presign_get(&self, cx: &Cx, bucket: &str, key: &str, expires_seconds: u32) -> Result<String, ApiError> {
+        Ok(self.presign(cx, bucket, key, expires_seconds, None))
+    }
+
+    async fn presign_granted(
+        &self,
+        cx: &Cx,
+        bucket: &str,
+        key: &str,
+        expires_seconds: u32,
+        grant: &str,
+    ) -> Result<String, ApiError> {
+        let token = Secret::new(format!("{GRANT_TOKEN}{grant}"));
+        Ok(self.presign(cx, bucket, key, expires_seconds, Some(&token)))
+    }
+}
+
+/// The credential of a URL with a grant: the same secret, whose signature covers the token, and a principal that carries
+/// the grant's name. What the grant says is looked up when the object is read.
+fn granted(credential: &Credential, token: &str) -> Option<Credential> {
+    let grant = token.strip_prefix(GRANT_TOKEN)?;
+    let plain = !grant.is_empty() && grant.len() <= 64 && grant.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    plain.then_some(())?;
+    let mut principal = (*credential.principal).clone();
+    principal.session = Some(SessionContext {
+        issued_at: Timestamp::default(),
+        expires_at: Timestamp::default(),
+        tags: BTreeMap::new(),
+        transitive_tag_keys: Vec::new(),
+        policies: Vec::new(),
+        source_identity: None,
+        mfa_authenticated_at: None,
+        federated_provider: None,
+        keys: BTreeMap::from([(GRANT_KEY.to_owned(), vec![grant.to_owned()])]),
+    });
+    Some(Credential {
+        secret: credential.secret.clone(),
+        session_token: Some(Secret::new(token)),
+        expires_at: None,
+        principal: Arc::new(principal),
+    })
 }
 
 /// IAM's authority, and beside it the service that signs URLs: it may read objects and nothing else.
@@ -101,7 +151,10 @@ impl Authority for ServiceAuthority {
         session_token: Option<&str>,
     ) -> Result<Option<Arc<Credential>>, ApiError> {
         if access_key_id == self.access_key_id {
-            return Ok(Some(Arc::clone(&self.credential)));
+            return Ok(match session_token {
+                None => Some(Arc::clone(&self.credential)),
+                Some(token) => granted(&self.credential, token).map(Arc::new),
+            });
         }
         self.inner.credential(access_key_id, session_token).await
     }

@@ -42,6 +42,8 @@ pub struct Gateway {
     routes: Routes,
     journal: Arc<dyn Journal>,
     s3: Option<Arc<dyn S3Front>>,
+    /// Unsigned requests below a path go to a front of their own, as part of the service named.
+    below: Option<(&'static str, &'static str, Arc<dyn S3Front>)>,
     keys: KeyCache,
     metrics: Metrics,
     mutations: TaskTracker,
@@ -71,10 +73,19 @@ impl Gateway {
             routes,
             journal,
             s3,
+            below: None,
             keys: KeyCache::default(),
             metrics,
             mutations: TaskTracker::new(),
         }
+    }
+
+    /// Hands unsigned requests below a path to a front that authenticates, decides and audits by the kernel itself, as
+    /// S3's does. VPC endpoints that lead to the service named lead there too.
+    #[must_use]
+    pub fn with_front_below(mut self, path: &'static str, service: &'static str, front: Arc<dyn S3Front>) -> Gateway {
+        self.below = Some((path, service, front));
+        self
     }
 
     /// What the operator set.
@@ -147,8 +158,13 @@ impl Gateway {
         let request_id = stoa_types::request_id(&*self.platform.ids);
         let signature = parse_credential(&parts.headers, parts.uri.query().unwrap_or(""));
         let scope = signature.as_ref().ok().and_then(|found| found.as_ref()).map(|found| &*found.service);
-        let destination = self.routes.identify(&parts, scope);
         let endpoint = socket.endpoint.as_deref();
+        if let Some(front) = self.front_below(&parts, !matches!(signature, Ok(Some(_))), endpoint) {
+            drop(signature);
+            let call = S3Call { request_id, now, connection: self.connection_of(&parts, socket) };
+            return (Counted::Other, front.call(Request::from_parts(parts, body), call).await);
+        }
+        let destination = self.routes.identify(&parts, scope);
         if endpoint.is_none_or(|endpoint| leads_to(endpoint, &S3_NAMES))
             && matches!(destination, Destination::S3)
             && self.s3.is_some()
@@ -217,6 +233,18 @@ impl Gateway {
         let mut response = Response::new(ResponseBody::whole(text));
         response.headers_mut().insert("content-type", HeaderValue::from_static(kind));
         Some(response)
+    }
+
+    /// The front of the path, for an unsigned request to this server's own name. Under other names the path is a key of
+    /// a bucket's.
+    fn front_below(&self, parts: &Parts, unsigned: bool, endpoint: Option<&VpcEndpoint>) -> Option<&Arc<dyn S3Front>> {
+        let (path, service, front) = self.below.as_ref()?;
+        let host = request_host(parts).map(|host| crate::hosts::split_port(host).0).unwrap_or("");
+        let of_bucket = aws_host(host).is_some() || host.ends_with(".localhost");
+        let ours = unsigned && parts.uri.path().starts_with(path) && !of_bucket;
+        let named = self.registry.services().iter().find(|spec| spec.name == *service);
+        let leads = |endpoint: &VpcEndpoint| named.is_some_and(|spec| leads_to(endpoint, &names(spec)));
+        (ours && endpoint.is_none_or(leads)).then_some(front)
     }
 
     async fn hand_to_s3(&self, request: Request<Incoming>, call: S3Call) -> Response<ResponseBody> {

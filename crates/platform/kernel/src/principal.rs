@@ -1,11 +1,13 @@
-//! Who is calling: made by authentication from a credential, never from anything the caller merely says.
+//! Who is calling: made by authentication from a credential, never from anything the caller merely says. It can be stored,
+//! for what is decided about the same caller later on (a grant behind a download URL); no secret is in it.
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use stoa_types::{AccountId, Timestamp};
 
 /// The identity behind a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
     /// The account it belongs to.
     pub account: AccountId,
@@ -24,7 +26,7 @@ pub struct Principal {
 }
 
 /// The kinds of identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PrincipalIdentity {
     /// The account's root user.
     Root,
@@ -64,7 +66,7 @@ pub enum PrincipalIdentity {
 }
 
 /// What temporary credentials carry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionContext {
     /// When they were issued.
     pub issued_at: Timestamp,

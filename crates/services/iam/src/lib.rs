@@ -16,6 +16,7 @@ mod error;
 mod generated;
 mod group;
 mod holder;
+mod hugging_face;
 mod insight;
 mod inspect;
 mod instance_profile;

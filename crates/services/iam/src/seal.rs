@@ -14,6 +14,8 @@ pub(crate) enum Purpose {
     Refusal,
     /// The seed of a virtual MFA device.
     MfaSeed,
+    /// A bearer token for Hugging Face's clients.
+    HuggingFace,
 }
 
 impl Purpose {
@@ -23,6 +25,7 @@ impl Purpose {
             Purpose::Session => b"stoa/iam/session-token/v1",
             Purpose::Refusal => b"stoa/iam/authorization-message/v1",
             Purpose::MfaSeed => b"stoa/iam/mfa-seed/v1",
+            Purpose::HuggingFace => b"stoa/iam/hugging-face-token/v1",
         }
     }
 }

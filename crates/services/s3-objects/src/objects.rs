@@ -36,6 +36,14 @@ impl S3Objects {
         Ok(found.map_or(Expect::Absent, |found| Expect::Generation(found.generation)))
     }
 
+    /// A URL may stand on more than IAM's rules wherever it leads: a hub's grant, say.
+    pub(crate) async fn check_grants(&self, cx: &Cx, bucket: &str, key: &str) -> Result<(), ApiError> {
+        for source in &self.derived {
+            source.check_read(cx, bucket, key).await?;
+        }
+        Ok(())
+    }
+
     /// Names a blob. `also` adds what else must happen in the same transaction.
     pub(crate) async fn name_object(
         &self,
@@ -189,10 +197,11 @@ impl Objects for S3Objects {
     }
 
     async fn object_for_read(&self, cx: &Cx, bucket: &str, key: &str) -> Result<Option<ObjectRecord>, ApiError> {
-        if let Some(bucket) = self.stored(bucket).await? {
-            let key = object_key(&bucket.owner, bucket.name(), key);
+        if let Some(stored) = self.stored(bucket).await? {
+            self.check_grants(cx, bucket, key).await?;
+            let key = object_key(&stored.owner, stored.name(), key);
             let found = self.store.get(&key).await.map_err(store_failed)?;
-            return found.map(|document| record_in(&bucket, &document)).transpose().map_err(store_failed);
+            return found.map(|document| record_in(&stored, &document)).transpose().map_err(store_failed);
         }
         let (source, _) = self.derived(bucket).await?.ok_or_else(no_such_bucket)?;
         source.check_read(cx, bucket, key).await?;

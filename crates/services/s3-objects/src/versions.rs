@@ -350,15 +350,16 @@ impl S3Objects {
 impl ObjectVersions for S3Objects {
     async fn version_for_read(
         &self,
-        _cx: &Cx,
-        (bucket, key): (&str, &str),
+        cx: &Cx,
+        (name, key): (&str, &str),
         version: Option<&str>,
     ) -> Result<Option<FoundVersion>, ApiError> {
-        let Some(bucket) = self.stored(bucket).await? else {
+        let Some(bucket) = self.stored(name).await? else {
             // Derived buckets keep no versions: the edge reads their newest as it does everybody's.
-            self.derived(bucket).await?.ok_or_else(no_such_bucket)?;
+            self.derived(name).await?.ok_or_else(no_such_bucket)?;
             return Ok(None);
         };
+        self.check_grants(cx, name, key).await?;
         let found = match version {
             Some(id) => self.version(&bucket, key, id).await?,
             None => {

@@ -79,6 +79,21 @@ impl Paging<'_> {
         Ok((keyed.into_iter().map(|(_, item)| item).collect(), next))
     }
 
+    /// For lists that are read page by page in order of a text: the last one shown, where the request goes on.
+    pub fn last_text(&self) -> Result<Option<String>, ApiError> {
+        Ok(match self.position()? {
+            Some((SortKey::Text(text), _)) => Some(text),
+            _ => None,
+        })
+    }
+
+    /// The token that goes on after this text.
+    pub fn token_of_text(&self, last: &str) -> Result<String, ApiError> {
+        let position = (SortKey::Text(last.to_owned()), String::new());
+        let text = serde_json::to_string(&(self.now.millis(), position)).map_err(ApiError::internal)?;
+        Ok(self.tokens.seal(&self.scope, &text))
+    }
+
     fn position(&self) -> Result<Option<(SortKey, String)>, ApiError> {
         let Some(token) = &self.next_token else { return Ok(None) };
         let opened = self.tokens.open(&self.scope, token);

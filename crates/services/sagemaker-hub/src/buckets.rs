@@ -54,8 +54,11 @@ impl ObjectSource for Hubs {
         Ok(found.filter_map(|(key, derived)| entry(&index, &bucket.region, key, derived)).collect())
     }
 
+    /// A URL with a grant is decided again, whatever bucket it reads.
+    ///
     /// A plain S3 request carries no consent, so gated content opens only through URLs that were made after one.
     async fn check_read(&self, cx: &Cx, bucket: &str, key: &str) -> Result<(), ApiError> {
+        self.check_grant(cx).await?;
         let Some(bucket) = CacheBucket::parse(bucket).filter(|bucket| bucket.gated) else { return Ok(()) };
         if matches!(&cx.principal.identity, PrincipalIdentity::Service { name } if name == PRESIGNING_PRINCIPAL) {
             return Ok(());

@@ -13,11 +13,15 @@ mod hub;
 mod location;
 mod names;
 mod reference;
+mod repositories_port;
 mod service;
 mod settings;
 mod shareable;
 mod targets;
 
-pub use catalog::{Catalog, CatalogEntry, Imported, Manifest, ModelFile, ModelVersion, Payload};
+pub use catalog::{
+    BundleImported, BundleReport, Catalog, CatalogEntry, Exported, HuggingFace, HuggingFaceImport, HuggingFaceImported,
+    Imported, Manifest, ModelFile, ModelVersion, Payload, SecretKey, Signer, TrustedKey, verify_bundle,
+};
 pub use generated::ops::{SagemakerHubOperations, routes};
 pub use service::{Hubs, HubsParts};

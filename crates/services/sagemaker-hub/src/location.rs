@@ -1,5 +1,7 @@
 //! Where derived objects lie: bucket names, keys, and the way back from an S3 URI to the model it belongs to.
 
+use stoa_kernel::ApiError;
+use stoa_kernel::ports::{ObjectEntry, ObjectSource};
 use stoa_types::Region;
 
 use crate::catalog::Manifest;
@@ -64,6 +66,72 @@ pub(crate) fn eula_uri(manifest: &Manifest, region: &Region) -> String {
 
 pub(crate) fn card_uri(manifest: &Manifest, region: &Region) -> String {
     format!("s3://{}/{}", bucket_name(region, false), card_key(manifest))
+}
+
+/// A place in any bucket: an object, or all objects below a prefix that ends in `/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct S3Place {
+    pub bucket: String,
+    pub key: String,
+}
+
+impl S3Place {
+    /// None for what is no `s3://bucket/key`.
+    pub fn parse(uri: &str) -> Option<S3Place> {
+        let (bucket, key) = uri.strip_prefix("s3://")?.split_once('/')?;
+        (!bucket.is_empty()).then(|| S3Place { bucket: bucket.to_owned(), key: key.to_owned() })
+    }
+
+    /// The keys of up to `limit` files at the place after this one. Markers of folders are no files.
+    pub async fn keys(
+        &self,
+        objects: &dyn ObjectSource,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, ApiError> {
+        Ok(self.entries(objects, after, limit).await?.into_iter().map(|entry| entry.key).collect())
+    }
+
+    /// The files themselves.
+    pub async fn entries(
+        &self,
+        objects: &dyn ObjectSource,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ObjectEntry>, ApiError> {
+        if !self.is_prefix() {
+            let found = objects.object(&self.bucket, &self.key).await?;
+            return Ok(found
+                .into_iter()
+                .filter(|found| after.is_none_or(|after| found.key.as_str() > after))
+                .collect());
+        }
+        let (mut found, mut after) = (Vec::new(), after.map(str::to_owned));
+        while found.len() < limit {
+            let page = objects.objects(&self.bucket, &self.key, after.as_deref(), limit - found.len()).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key.clone());
+            found.extend(page.into_iter().filter(|entry| !entry.key.ends_with('/')));
+        }
+        Ok(found)
+    }
+
+    /// The key below the place, or the object's own name.
+    pub fn relative<'k>(&self, key: &'k str) -> &'k str {
+        if self.is_prefix() {
+            return key.strip_prefix(self.key.as_str()).unwrap_or(key);
+        }
+        key.rsplit('/').next().unwrap_or(key)
+    }
+
+    /// The key of a file below the place.
+    pub fn key_of(&self, path: &str) -> String {
+        if self.is_prefix() { format!("{}{path}", self.key) } else { self.key.clone() }
+    }
+
+    fn is_prefix(&self) -> bool {
+        self.key.is_empty() || self.key.ends_with('/')
+    }
 }
 
 /// An S3 URI in a JumpStart bucket.

@@ -1,9 +1,9 @@
 //! The service: its ports, and what every operation needs of them.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use stoa_kernel::ports::PresignObject;
+use stoa_kernel::ports::{ObjectSource, PresignObject};
 use stoa_kernel::{ApiError, Cx};
 use stoa_sagemaker_common::store_error;
 use stoa_store::{Document, Key, PageTokens, Store, StoreError, Transaction};
@@ -31,6 +31,8 @@ pub struct HubsParts {
 /// Hubs and their contents.
 pub struct Hubs {
     pub(crate) parts: HubsParts,
+    /// Every bucket there is. Those of S3 stand on this service's, so they come later.
+    objects: OnceLock<Arc<dyn ObjectSource>>,
 }
 
 impl fmt::Debug for Hubs {
@@ -54,7 +56,17 @@ pub(crate) enum HubSource {
 impl Hubs {
     /// The service over its ports.
     pub fn new(parts: HubsParts) -> Hubs {
-        Hubs { parts }
+        Hubs { parts, objects: OnceLock::new() }
+    }
+
+    /// Gives the service the buckets that imported models' files are in. Once, before it is called.
+    pub fn set_objects(&self, objects: Arc<dyn ObjectSource>) {
+        // A second call would be a mistake of the composition; the first stays.
+        let _ = self.objects.set(objects);
+    }
+
+    pub(crate) fn objects(&self) -> Result<&dyn ObjectSource, ApiError> {
+        self.objects.get().map(|objects| &**objects).ok_or_else(|| ApiError::internal("no buckets were given"))
     }
 
     /// The hub that a name or an ARN in a request means.

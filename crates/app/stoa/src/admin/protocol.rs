@@ -7,6 +7,7 @@ use stoa_models_stoa::types::{
     DescribeHubSettingsRequest, ExplainDecisionRequest, GetAccessMatrixRequest, ListPrincipalsWithAccessRequest,
     PutHubSettingsRequest, ReplayPolicyRequest,
 };
+use stoa_sagemaker_hub::HuggingFaceImport;
 
 /// A command. The event name in the audit journal is the variant's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,6 +31,24 @@ pub enum AdminCommand {
         /// The folder, absolute.
         path: PathBuf,
     },
+    /// Writes models of the public hub into a bundle.
+    ExportCatalog {
+        /// The file to write, absolute.
+        path: PathBuf,
+        /// `id` or `id@version`; none: all.
+        models: Vec<String>,
+        /// The file with the key to sign with, absolute.
+        key_file: Option<PathBuf>,
+    },
+    /// Puts the models of a bundle into the public hub.
+    ImportBundle {
+        /// The file, absolute.
+        path: PathBuf,
+        /// `ed25519:…`: one of these must have signed it, where there are any.
+        trusted: Vec<String>,
+    },
+    /// Puts a Hugging Face repository that is on this machine into the public hub.
+    ImportHuggingFace(HuggingFaceImport),
     /// Lists the public hub's models.
     ListCatalog {},
     /// Why a call of the past was decided as it was.
@@ -53,6 +72,9 @@ impl AdminCommand {
             AdminCommand::CreateAccount { .. } => ("CreateAccount", false),
             AdminCommand::DeleteAccount { .. } => ("DeleteAccount", false),
             AdminCommand::ImportCatalog { .. } => ("ImportCatalog", false),
+            AdminCommand::ExportCatalog { .. } => ("ExportCatalog", false),
+            AdminCommand::ImportBundle { .. } => ("ImportBundle", false),
+            AdminCommand::ImportHuggingFace(_) => ("ImportHuggingFace", false),
             AdminCommand::ListCatalog {} => ("ListCatalog", true),
             AdminCommand::ExplainDecision(_) => ("ExplainDecision", true),
             AdminCommand::ListPrincipalsWithAccess(_) => ("ListPrincipalsWithAccess", true),

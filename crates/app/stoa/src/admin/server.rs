@@ -10,7 +10,7 @@ use stoa_audit::{AuditRecord, ErrorInfo, Journal, Phase, UserIdentity};
 use stoa_iam::Iam;
 use stoa_insight::{Insight, Viewer};
 use stoa_kernel::ApiError;
-use stoa_sagemaker_hub::{Catalog, Hubs};
+use stoa_sagemaker_hub::{Catalog, Hubs, SecretKey, TrustedKey};
 use stoa_types::{AccountId, Clock, IdSource, uuid_v4};
 use stoa_work::TaskGroup;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -150,6 +150,14 @@ async fn act(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiErr
             Ok(json!({ "account_id": account_id }))
         }
         AdminCommand::ImportCatalog { path } => import(parts, path).await,
+        AdminCommand::ExportCatalog { path, models, key_file } => {
+            export(parts, path, models, key_file.as_deref()).await
+        }
+        AdminCommand::ImportBundle { path, trusted } => {
+            let trusted = trusted.iter().map(|key| TrustedKey::parse(key)).collect::<Result<Vec<_>, _>>()?;
+            json(parts.catalog.import_bundle(path, &trusted).await?)
+        }
+        AdminCommand::ImportHuggingFace(asked) => json(parts.catalog.import_huggingface(asked.clone()).await?),
         AdminCommand::ListCatalog {} => list(parts).await,
         AdminCommand::ExplainDecision(input) => json(parts.insight.explain_decision(&viewer(parts)?, input).await?),
         AdminCommand::ListPrincipalsWithAccess(input) => {
@@ -181,6 +189,23 @@ fn json(answer: impl serde::Serialize) -> Result<Value, ApiError> {
 async fn import(parts: &AdminParts, path: &std::path::Path) -> Result<Value, ApiError> {
     let imported = parts.catalog.import_dir(path).await?;
     serde_json::to_value(imported).map_err(ApiError::internal)
+}
+
+async fn export(
+    parts: &AdminParts,
+    path: &std::path::Path,
+    models: &[String],
+    key_file: Option<&std::path::Path>,
+) -> Result<Value, ApiError> {
+    let key = match key_file {
+        None => None,
+        Some(file) => {
+            let named = |error: &dyn std::fmt::Display| ApiError::validation(format!("{}: {error}", file.display()));
+            let text = fs::read_to_string(file).map(zeroize::Zeroizing::new).map_err(|error| named(&error))?;
+            Some(SecretKey::parse(&text).map_err(|error| named(&error.message()))?)
+        }
+    };
+    json(parts.catalog.export_bundle(path, models, key.as_ref()).await?)
 }
 
 async fn list(parts: &AdminParts) -> Result<Value, ApiError> {

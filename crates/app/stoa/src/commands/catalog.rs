@@ -1,23 +1,64 @@
-//! `stoa catalog import|list`.
+//! `stoa catalog import|import-hf|export|verify|keygen|list`.
+//!
+//! Verifying needs no server and no data folder: it is for the machine where a bundle is taken over.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Subcommand;
-use stoa_sagemaker_hub::CatalogEntry;
+use clap::{Args, Subcommand};
+use stoa_sagemaker_hub::{BundleImported, CatalogEntry, HuggingFaceImport, SecretKey, TrustedKey, verify_bundle};
+use stoa_types::IdSource;
+use zeroize::Zeroizing;
 
 use crate::admin::{AdminCommand, call};
 use crate::cli::{DataDirArgs, Outcome};
+use crate::clock::SystemIds;
 use crate::data_dir::DataDir;
 
 #[derive(Subcommand)]
 pub enum CatalogCommand {
-    /// Puts the models of a folder into the public hub (see catalog/README.md for its form).
+    /// Puts the models of a folder (see catalog/README.md for its form) or of a bundle into the public hub.
     Import {
-        /// A model version's folder, or a folder of such folders.
-        dir: PathBuf,
+        /// A model version's folder, a folder of such folders, or a bundle.
+        path: PathBuf,
+        /// A bundle must be signed by this key: a PEM file, or `ed25519:…`. Again for more.
+        #[arg(long)]
+        trust: Vec<String>,
         #[command(flatten)]
         data: DataDirArgs,
+    },
+    /// Puts a Hugging Face repository that is on this machine into the public hub. Nothing is fetched.
+    ImportHf(Box<ImportHfArgs>),
+    /// Writes models of the public hub into one file, to be carried where no network goes.
+    Export {
+        /// The bundle to write; it must not be there.
+        #[arg(long)]
+        out: PathBuf,
+        /// A model, `ID` or `ID@VERSION`; all of them when none is named. Again for more.
+        #[arg(long = "model")]
+        models: Vec<String>,
+        /// Sign with the key in this file.
+        #[arg(long)]
+        sign: Option<PathBuf>,
+        #[command(flatten)]
+        data: DataDirArgs,
+    },
+    /// Checks a bundle's signature and every digest in it. Needs no server.
+    Verify {
+        /// The bundle.
+        file: PathBuf,
+        /// It must be signed by this key: a PEM file, or `ed25519:…`. Again for more.
+        #[arg(long)]
+        trust: Vec<String>,
+    },
+    /// Makes a key to sign bundles with: the file, and beside it one with `.pub` for those who import.
+    Keygen {
+        /// The file to write; it must not be there.
+        #[arg(long)]
+        out: PathBuf,
     },
     /// Lists the public hub's models.
     List {
@@ -29,13 +70,72 @@ pub enum CatalogCommand {
     },
 }
 
+#[derive(Args)]
+pub struct ImportHfArgs {
+    /// A folder as `snapshot_download(local_dir=...)` makes it, a cache's `models--org--name`, or a snapshot in that.
+    dir: PathBuf,
+    /// The model's id: framework-task-name.
+    #[arg(long)]
+    id: String,
+    /// The version; 1.0.0 otherwise.
+    #[arg(long)]
+    version: Option<String>,
+    /// `org/name`, by which Hugging Face's clients know it; a cache's folder says it otherwise.
+    #[arg(long)]
+    repository: Option<String>,
+    /// Which snapshot of a cache: a branch, tag or commit; `main` otherwise.
+    #[arg(long)]
+    revision: Option<String>,
+    /// Instead of the repository's name.
+    #[arg(long)]
+    display_name: Option<String>,
+    /// Instead of the card's first paragraph.
+    #[arg(long)]
+    description: Option<String>,
+    /// Instead of the card's `pipeline_tag`, in JumpStart's words: `Text Generation`.
+    #[arg(long)]
+    task: Option<String>,
+    /// Instead of the repository's owner.
+    #[arg(long)]
+    provider: Option<String>,
+    /// Instead of the card's `license`.
+    #[arg(long)]
+    licence: Option<String>,
+    /// The container image that serves it; the built-in one, which serves ONNX graphs, otherwise.
+    #[arg(long)]
+    image: Option<String>,
+    /// What it can be deployed on; the first is the default. Again for more.
+    #[arg(long = "instance-type")]
+    instance_types: Vec<String>,
+    /// The file with the licence that use needs consent to: the model becomes gated.
+    #[arg(long)]
+    eula: Option<PathBuf>,
+    /// Let a repository that is gated where it comes from be free here.
+    #[arg(long, conflicts_with = "eula")]
+    ungated: bool,
+    #[command(flatten)]
+    data: DataDirArgs,
+}
+
 pub fn run(command: &CatalogCommand) -> Outcome {
     match command {
-        CatalogCommand::Import { dir, data } => {
-            let path = std::path::absolute(dir)?;
-            let answer = call(&DataDir::new(&data.data_dir)?, &AdminCommand::ImportCatalog { path })?;
+        CatalogCommand::Import { path, trust, data } => import(path, trust, data)?,
+        CatalogCommand::ImportHf(arguments) => import_hf(arguments)?,
+        CatalogCommand::Export { out, models, sign, data } => {
+            let key_file = sign.as_deref().map(std::path::absolute).transpose()?;
+            let command =
+                AdminCommand::ExportCatalog { path: std::path::absolute(out)?, models: models.clone(), key_file };
+            let answer = call(&DataDir::new(&data.data_dir)?, &command)?;
             println!("{}", serde_json::to_string_pretty(&answer)?);
         }
+        CatalogCommand::Verify { file, trust } => {
+            let trusted = trusted(trust)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+            let report = runtime.block_on(verify_bundle(file, &trusted)).map_err(|error| error.message().to_owned())?;
+            println!("{}", serde_json::to_string_pretty(&report)?);
+            warn_of(report.signer.trusted);
+        }
+        CatalogCommand::Keygen { out } => keygen(out)?,
         CatalogCommand::List { json, data } => {
             let answer = call(&DataDir::new(&data.data_dir)?, &AdminCommand::ListCatalog {})?;
             if *json {
@@ -46,6 +146,84 @@ pub fn run(command: &CatalogCommand) -> Outcome {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn import(path: &Path, trust: &[String], data: &DataDirArgs) -> Result<(), Box<dyn std::error::Error>> {
+    let data_dir = DataDir::new(&data.data_dir)?;
+    let path = std::path::absolute(path)?;
+    if !path.is_file() {
+        if !trust.is_empty() {
+            return Err("--trust is for bundles: a folder has no signature".into());
+        }
+        let answer = call(&data_dir, &AdminCommand::ImportCatalog { path })?;
+        println!("{}", serde_json::to_string_pretty(&answer)?);
+        return Ok(());
+    }
+    let trusted = trusted(trust)?.iter().map(ToString::to_string).collect();
+    let answer = call(&data_dir, &AdminCommand::ImportBundle { path, trusted })?;
+    println!("{}", serde_json::to_string_pretty(&answer)?);
+    warn_of(serde_json::from_value::<BundleImported>(answer)?.signer.trusted);
+    Ok(())
+}
+
+fn import_hf(arguments: &ImportHfArgs) -> Result<(), Box<dyn std::error::Error>> {
+    let asked = HuggingFaceImport {
+        path: std::path::absolute(&arguments.dir)?,
+        id: arguments.id.clone(),
+        version: arguments.version.clone(),
+        repository: arguments.repository.clone(),
+        revision: arguments.revision.clone(),
+        display_name: arguments.display_name.clone(),
+        description: arguments.description.clone(),
+        task: arguments.task.clone(),
+        provider: arguments.provider.clone(),
+        licence: arguments.licence.clone(),
+        image: arguments.image.clone(),
+        instance_types: arguments.instance_types.clone(),
+        eula: arguments.eula.as_deref().map(std::path::absolute).transpose()?,
+        ungated: arguments.ungated,
+    };
+    let answer = call(&DataDir::new(&arguments.data.data_dir)?, &AdminCommand::ImportHuggingFace(asked))?;
+    println!("{}", serde_json::to_string_pretty(&answer)?);
+    for warning in answer.get("warnings").and_then(|warnings| warnings.as_array()).into_iter().flatten() {
+        eprintln!("warning: {}", warning.as_str().unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Digests show that a bundle is whole, not whose it is.
+fn warn_of(trusted: bool) {
+    if !trusted {
+        eprintln!("warning: no trusted key was named, so only digests were checked; see --trust");
+    }
+}
+
+/// The keys that `--trust` names.
+fn trusted(named: &[String]) -> Result<Vec<TrustedKey>, String> {
+    let read = |name: &String| {
+        let text = match name.starts_with("ed25519:") {
+            true => name.clone(),
+            false => std::fs::read_to_string(name).map_err(|error| format!("--trust {name}: {error}"))?,
+        };
+        TrustedKey::parse(&text).map_err(|error| format!("--trust {name}: {}", error.message()))
+    };
+    named.iter().map(read).collect()
+}
+
+fn keygen(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let mut random = Zeroizing::new([0; 32]);
+    SystemIds.fill(&mut *random);
+    let secret = Zeroizing::new(SecretKey::new_pem(&random));
+    let public = SecretKey::parse(&secret).map_err(|error| error.message().to_owned())?.public();
+    let mut public_file = out.as_os_str().to_owned();
+    public_file.push(".pub");
+    for (path, mode, text) in [(out, 0o600, secret.as_str()), (Path::new(&public_file), 0o644, public.pem().as_str())] {
+        let named = |error: std::io::Error| format!("{}: {error}", path.display());
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+        file.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all())).map_err(named)?;
+    }
+    println!("{public}");
+    Ok(())
 }
 
 fn print_table(entries: &[CatalogEntry]) {

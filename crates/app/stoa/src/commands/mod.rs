@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod doctor;
 pub mod env;
 pub mod explain;
+pub mod hf;
 pub mod hub;
 pub mod keys;
 pub mod policy;

@@ -67,3 +67,27 @@ async fn a_referer_is_recorded_without_its_query() {
     let record = serde_json::to_string(&world.journal.last()).unwrap();
     assert!(record.contains("https://x.test/page") && !record.contains("X-Amz-Signature"), "{record}");
 }
+
+#[tokio::test]
+async fn a_front_below_a_path_has_it_alone() {
+    let told = async |world: &World, call: Call| call.send(world).await.text();
+    let world = World::start().await;
+    let base = format!("http://{}", "localhost");
+    assert_eq!(told(&world, Call::plain("GET", "/hf/a/b")).await, format!("hf GET /hf/a/b {base}"));
+    let bearer = Call::plain("GET", "/hf/a/b").header("authorization", "Bearer hf_x");
+    assert!(told(&world, bearer.clone()).await.starts_with("hf "));
+    assert!(told(&world, Call::plain("PUT", "/hf/a/b")).await.starts_with("hf "));
+    // Signed, under another path, or under the name of a bucket, it is what it was.
+    let signed = Call { service: "s3", signed: true, ..Call::plain("GET", "/hf/a/b") };
+    assert!(told(&world, signed).await.starts_with("s3 "));
+    assert!(told(&world, Call::plain("GET", "/hfx/a")).await.starts_with("s3 "));
+    for host in ["bucket.s3.us-west-2.amazonaws.com", "bucket.localhost"] {
+        let call = Call { host: host.to_owned(), ..Call::plain("GET", "/hf/a/b") };
+        assert!(told(&world, call).await.starts_with("s3 "), "{host}");
+    }
+    // An endpoint that leads to its service leads there, and no other does.
+    let inside = World::behind_endpoint(&["api.sagemaker"]).await;
+    assert!(told(&inside, bearer.clone()).await.starts_with("hf "));
+    let elsewhere = World::behind_endpoint(&["s3"]).await;
+    assert!(!told(&elsewhere, bearer).await.starts_with("hf "));
+}

@@ -253,12 +253,13 @@ fn registry(handlers: &Arc<Handlers>) -> Registry {
     Registry::new(vec![&model::SAGEMAKER, &model::RUNTIME, &model::STS, &model::CLOUDWATCH]).with_routes(routes)
 }
 
-struct TestS3;
+/// A front that says its name.
+struct TestFront(&'static str);
 
-impl S3Front for TestS3 {
+impl S3Front for TestFront {
     fn call(&self, request: Request<Incoming>, call: S3Call) -> BoxFuture<'_, Response<ResponseBody>> {
         Box::pin(async move {
-            let text = format!("s3 {} {} {}", request.method(), request.uri().path(), call.connection.base_url);
+            let text = format!("{} {} {} {}", self.0, request.method(), request.uri().path(), call.connection.base_url);
             Response::new(ResponseBody::whole(text))
         })
     }
@@ -315,8 +316,9 @@ impl World {
             tags: Arc::new(NoTags),
         };
         let registry = registry(&handlers);
-        let gateway =
-            Arc::new(Gateway::new(config, Arc::new(platform), registry, journal.clone(), Some(Arc::new(TestS3))));
+        let s3: Arc<dyn S3Front> = Arc::new(TestFront("s3"));
+        let gateway = Gateway::new(config, Arc::new(platform), registry, journal.clone(), Some(s3));
+        let gateway = Arc::new(gateway.with_front_below("/hf/", "sagemaker", Arc::new(TestFront("hf"))));
         let folder = tempfile::tempdir().unwrap();
         let authority = Arc::new(CertificateAuthority::open(folder.path(), clock.clone()).unwrap());
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), gateway.clone(), authority.clone()).unwrap();

@@ -5,6 +5,31 @@ use stoa_schema::{Access, AuditKind, Authz, ErrorSpec, HttpBinding, Operation, O
 
 use super::{shapes, types};
 
+/// The row of [`CreateHuggingFaceToken`].
+pub static CREATE_HUGGING_FACE_TOKEN: OperationSpec = OperationSpec {
+    service: "stoa",
+    name: "CreateHuggingFaceToken",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::CREATE_HUGGING_FACE_TOKEN_REQUEST),
+    output: Some(&shapes::CREATE_HUGGING_FACE_TOKEN_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "stoa:CreateHuggingFaceToken", resource: "*", when: None, keys: &[] }]),
+    access: Access::Write,
+    audit: AuditKind::Management,
+};
+/// `CreateHuggingFaceToken`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateHuggingFaceToken;
+impl Operation for CreateHuggingFaceToken {
+    type Input = types::CreateHuggingFaceTokenRequest;
+    type Output = types::CreateHuggingFaceTokenResponse;
+    const SPEC: &'static OperationSpec = &CREATE_HUGGING_FACE_TOKEN;
+}
+
 /// The row of [`DescribeHubSettings`].
 pub static DESCRIBE_HUB_SETTINGS: OperationSpec = OperationSpec {
     service: "stoa",
@@ -191,6 +216,6 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     xml_namespace: "",
     event_source: "stoa.amazonaws.com",
     protocols: &[ProtocolName::AwsJson11],
-    operations: &[&DESCRIBE_HUB_SETTINGS, &EXPLAIN_DECISION, &GET_ACCESS_MATRIX, &LINT_POLICY, &LIST_PRINCIPALS_WITH_ACCESS, &PUT_HUB_SETTINGS, &REPLAY_POLICY],
+    operations: &[&CREATE_HUGGING_FACE_TOKEN, &DESCRIBE_HUB_SETTINGS, &EXPLAIN_DECISION, &GET_ACCESS_MATRIX, &LINT_POLICY, &LIST_PRINCIPALS_WITH_ACCESS, &PUT_HUB_SETTINGS, &REPLAY_POLICY],
     global: false,
 };

@@ -3,6 +3,8 @@
 
 use stoa_schema::{Kind, Location, Member, Shape};
 
+/// `AcceptedEulas`.
+pub static ACCEPTED_EULAS: Shape = Shape { name: "AcceptedEulas", kind: Kind::List { member: &MODEL_NAME, member_name: None, flattened: false, min: None, max: Some(50) }, sensitive: false };
 /// `Access`.
 pub static ACCESS: Shape = Shape { name: "Access", kind: Kind::String { min: None, max: None, pattern: None, values: &["Allowed", "Conditional", "Denied"] }, sensitive: false };
 /// `AccountId`.
@@ -13,6 +15,8 @@ pub static ACCOUNT_IDS: Shape = Shape { name: "AccountIds", kind: Kind::List { m
 pub static ACTION: Shape = Shape { name: "Action", kind: Kind::String { min: Some(3), max: Some(256), pattern: Some("[A-Za-z0-9-]+:[A-Za-z0-9]+"), values: &[] }, sensitive: false };
 /// `Arn`.
 pub static ARN: Shape = Shape { name: "Arn", kind: Kind::String { min: Some(1), max: Some(2048), pattern: None, values: &[] }, sensitive: false };
+/// `BearerToken`.
+pub static BEARER_TOKEN: Shape = Shape { name: "BearerToken", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: true };
 /// `Boolean`.
 pub static BOOLEAN: Shape = Shape { name: "Boolean", kind: Kind::Boolean, sensitive: false };
 /// `Call`.
@@ -50,6 +54,16 @@ pub static CONTEXT_ENTRY: Shape = Shape { name: "ContextEntry", kind: Kind::Stru
 pub static CONTEXT_KEY: Shape = Shape { name: "ContextKey", kind: Kind::String { min: Some(1), max: Some(256), pattern: None, values: &[] }, sensitive: false };
 /// `Count`.
 pub static COUNT: Shape = Shape { name: "Count", kind: Kind::Integer { min: Some(0), max: None }, sensitive: false };
+/// `CreateHuggingFaceTokenRequest`.
+pub static CREATE_HUGGING_FACE_TOKEN_REQUEST: Shape = Shape { name: "CreateHuggingFaceTokenRequest", kind: Kind::Structure(&[
+    Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DurationSeconds", wire_name: None, location: Location::Body, shape: &TOKEN_DURATION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AcceptedEulas", wire_name: None, location: Location::Body, shape: &ACCEPTED_EULAS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `CreateHuggingFaceTokenResponse`.
+pub static CREATE_HUGGING_FACE_TOKEN_RESPONSE: Shape = Shape { name: "CreateHuggingFaceTokenResponse", kind: Kind::Structure(&[
+    Member { name: "Token", wire_name: None, location: Location::Body, shape: &BEARER_TOKEN, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Expiration", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DecidingCondition`.
 pub static DECIDING_CONDITION: Shape = Shape { name: "DecidingCondition", kind: Kind::Structure(&[
     Member { name: "Slot", wire_name: None, location: Location::Body, shape: &SLOT, required: true, idempotency_token: false, timestamp_format: None },
@@ -168,6 +182,8 @@ pub static MATRIX_PRINCIPALS: Shape = Shape { name: "MatrixPrincipals", kind: Ki
 pub static MAX_EXAMPLES: Shape = Shape { name: "MaxExamples", kind: Kind::Integer { min: Some(0), max: Some(20) }, sensitive: false };
 /// `MaxResults`.
 pub static MAX_RESULTS: Shape = Shape { name: "MaxResults", kind: Kind::Integer { min: Some(1), max: Some(1000) }, sensitive: false };
+/// `ModelName`.
+pub static MODEL_NAME: Shape = Shape { name: "ModelName", kind: Kind::String { min: Some(1), max: Some(200), pattern: Some("[A-Za-z0-9](-?[A-Za-z0-9._/])*"), values: &[] }, sensitive: false };
 /// `NextToken`.
 pub static NEXT_TOKEN: Shape = Shape { name: "NextToken", kind: Kind::String { min: None, max: Some(8192), pattern: None, values: &[] }, sensitive: false };
 /// `PolicyDocument`.
@@ -297,6 +313,8 @@ pub static TEXT: Shape = Shape { name: "Text", kind: Kind::String { min: None, m
 pub static TEXT_LIST: Shape = Shape { name: "TextList", kind: Kind::List { member: &TEXT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `Timestamp`.
 pub static TIMESTAMP: Shape = Shape { name: "Timestamp", kind: Kind::Timestamp(None), sensitive: false };
+/// `TokenDuration`.
+pub static TOKEN_DURATION: Shape = Shape { name: "TokenDuration", kind: Kind::Integer { min: Some(900), max: Some(129600) }, sensitive: false };
 /// `Verdict`.
 pub static VERDICT: Shape = Shape { name: "Verdict", kind: Kind::Structure(&[
     Member { name: "Decision", wire_name: None, location: Location::Body, shape: &DECISION_KIND, required: true, idempotency_token: false, timestamp_format: None },

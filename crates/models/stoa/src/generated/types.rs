@@ -196,6 +196,81 @@ impl ToValue for ContextEntry {
     }
 }
 
+/// `CreateHuggingFaceTokenRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateHuggingFaceTokenRequest {
+    /// `HubName`.
+    #[serde(rename = "HubName", skip_serializing_if = "Option::is_none")]
+    pub hub_name: Option<String>,
+    /// `DurationSeconds`.
+    #[serde(rename = "DurationSeconds", skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i64>,
+    /// `AcceptedEulas`.
+    #[serde(rename = "AcceptedEulas", skip_serializing_if = "Option::is_none")]
+    pub accepted_eulas: Option<Vec<String>>,
+}
+impl FromValue for CreateHuggingFaceTokenRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateHuggingFaceTokenRequest")?;
+        Ok(CreateHuggingFaceTokenRequest {
+            hub_name: fields.optional("HubName")?,
+            duration_seconds: fields.optional("DurationSeconds")?,
+            accepted_eulas: fields.optional("AcceptedEulas")?,
+        })
+    }
+}
+impl ToValue for CreateHuggingFaceTokenRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("HubName", self.hub_name)
+            .optional("DurationSeconds", self.duration_seconds)
+            .optional("AcceptedEulas", self.accepted_eulas)
+            .finish()
+    }
+}
+
+/// `CreateHuggingFaceTokenResponse`.
+#[derive(Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct CreateHuggingFaceTokenResponse {
+    /// `Token`.
+    #[serde(rename = "Token")]
+    pub token: String,
+    /// `Expiration`.
+    #[serde(rename = "Expiration")]
+    pub expiration: Timestamp,
+    /// `HubArn`.
+    #[serde(rename = "HubArn", skip_serializing_if = "Option::is_none")]
+    pub hub_arn: Option<String>,
+}
+impl std::fmt::Debug for CreateHuggingFaceTokenResponse {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("CreateHuggingFaceTokenResponse")
+            .field("token", &"…")
+            .field("expiration", &self.expiration)
+            .field("hub_arn", &self.hub_arn)
+            .finish()
+    }
+}
+impl FromValue for CreateHuggingFaceTokenResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "CreateHuggingFaceTokenResponse")?;
+        Ok(CreateHuggingFaceTokenResponse {
+            token: fields.required("Token")?,
+            expiration: fields.required("Expiration")?,
+            hub_arn: fields.optional("HubArn")?,
+        })
+    }
+}
+impl ToValue for CreateHuggingFaceTokenResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("Token", self.token)
+            .required("Expiration", self.expiration)
+            .optional("HubArn", self.hub_arn)
+            .finish()
+    }
+}
+
 /// `DecidingCondition`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DecidingCondition {

@@ -2,12 +2,14 @@
 
 mod account_data;
 mod authority;
+mod bearer_tokens;
 mod bucket_rules;
 mod bucket_settings;
 mod buckets;
 mod data_keys;
 mod hub_access;
 mod hub_contents;
+mod hub_repositories;
 mod issuer_keys;
 mod object_versions;
 mod objects;
@@ -21,6 +23,7 @@ mod tags;
 
 pub use account_data::DeleteAccountData;
 pub use authority::{AccountPlace, Authority, Credential, Verdict};
+pub use bearer_tokens::{Bearer, BearerTokens};
 pub use bucket_rules::{CorsRule, LifecycleFilter, LifecycleRule};
 pub use bucket_settings::{BucketConfiguration, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange};
 pub use buckets::{
@@ -31,6 +34,7 @@ pub use buckets::{
 pub use data_keys::{DataKey, DataKeyCall, DataKeys};
 pub use hub_access::{HubAccess, ModelAccessRequest};
 pub use hub_contents::{HubContentName, HubContents};
+pub use hub_repositories::{HubRepositories, RepositoryCard, RepositoryFile, Revision};
 pub use issuer_keys::{IssuerKeys, IssuerKeysError};
 pub use object_versions::{
     Deletion, FoundVersion, ListVersions, MarkerRecord, ObjectVersions, VersionEntry, VersionListing, Versioning,
@@ -41,7 +45,7 @@ pub use policy_insight::{
     AccessQuestion, Candidate, OpenCondition, OrganizationAccount, PastPrincipal, PastTarget, PolicyInsight, Rehearsal,
     Rehearsed, StatementPlace, Subject, SubjectAccess, Subjects,
 };
-pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};
+pub use presign::{GRANT_KEY, PRESIGNING_PRINCIPAL, PresignObject};
 pub use resolve_image::{ImageCommand, ResolveImage};
 pub use resource_policies::ResourcePolicies;
 pub use shareable::ShareableResources;

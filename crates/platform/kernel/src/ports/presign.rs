@@ -9,10 +9,23 @@ use crate::{ApiError, Cx};
 /// the caller's consent was checked.
 pub const PRESIGNING_PRINCIPAL: &str = "sagemaker.amazonaws.com";
 
+/// The session key of a principal that came by a URL with a grant; its value is the grant's name.
+pub const GRANT_KEY: &str = "stoa:PresignedGrant";
+
 /// Presigned GETs of objects.
 #[async_trait]
 pub trait PresignObject: Send + Sync {
     /// A URL that reads the object once or often until `expires_seconds` from now, as the caller can reach this server
     /// (`cx.connection.base_url`), signed for `cx.region` in the name of [`PRESIGNING_PRINCIPAL`].
     async fn presign_get(&self, cx: &Cx, bucket: &str, key: &str, expires_seconds: u32) -> Result<String, ApiError>;
+    /// The same, for a download that is decided again each time: the URL carries the name of a grant, which the request
+    /// then has in the session key [`GRANT_KEY`] of its principal.
+    async fn presign_granted(
+        &self,
+        cx: &Cx,
+        bucket: &str,
+        key: &str,
+        expires_seconds: u32,
+        grant: &str,
+    ) -> Result<String, ApiError>;
 }

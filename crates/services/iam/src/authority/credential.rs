@@ -25,6 +25,13 @@ pub(crate) struct CachedCredential {
     credential: Arc<Credential>,
 }
 
+impl CachedCredential {
+    /// The token that its session's requests bring.
+    pub(crate) fn session_token(&self) -> Option<String> {
+        self.credential.session_token.as_ref().map(|token| token.expose().to_owned())
+    }
+}
+
 impl Iam {
     pub(super) async fn find_credential(
         &self,

@@ -14,13 +14,13 @@ use super::model::{FileSource, ModelFolder};
 use crate::document;
 
 /// HubContentMarkdown's limit.
-const LONGEST_CARD: usize = 170_391;
+pub(crate) const LONGEST_CARD: usize = 170_391;
 /// HubContentDocument's limit.
 pub(crate) const LONGEST_DOCUMENT: usize = 327_680;
 const LONGEST_MANIFEST: u64 = 1 << 20;
-const LONGEST_EULA: u64 = 1 << 20;
-const MOST_FILES: usize = 10_000;
-const LONGEST_PATH: usize = 512;
+pub(crate) const LONGEST_EULA: u64 = 1 << 20;
+pub(crate) const MOST_FILES: usize = 10_000;
+pub(crate) const LONGEST_PATH: usize = 512;
 const REQUIRED: [&str; 14] = [
     "id",
     "version",
@@ -177,7 +177,7 @@ fn prefixed(folder: &Path, file: &str, found: Problems) -> Problems {
 }
 
 /// The text of a plain file of at most so many bytes.
-fn text(path: &Path, most: u64) -> Result<String, String> {
+pub(crate) fn text(path: &Path, most: u64) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let kind = fs::symlink_metadata(path).map_err(failed)?;
     if !kind.is_file() {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stoa_blob::{BlobError, ByteStream};
 use stoa_kernel::ApiError;
 use stoa_sagemaker_common::store_error;
@@ -37,7 +37,7 @@ pub struct Imported {
 }
 
 /// A model and its version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelVersion {
     /// The model.
     pub id: String,
@@ -171,7 +171,7 @@ fn file_stream(file: tokio::fs::File) -> ByteStream {
     .boxed()
 }
 
-fn refused(folder: &Path, problems: &[String]) -> ApiError {
+pub(crate) fn refused(folder: &Path, problems: &[String]) -> ApiError {
     let many = if problems.len() == 1 { "1 problem" } else { &format!("{} problems", problems.len()) };
     ApiError::validation(format!("{} was not imported, {many}:\n  {}", folder.display(), problems.join("\n  ")))
 }

@@ -26,6 +26,8 @@ pub(crate) struct CatalogIndex {
     /// When the first model came, and the last.
     pub created: Timestamp,
     pub modified: Timestamp,
+    /// The models that were imported from a Hugging Face repository, by its id.
+    pub repositories: BTreeMap<String, String>,
     /// The objects of the open bucket of any region, by key.
     pub open: BTreeMap<String, Derived>,
     /// The objects of the gated bucket of any region.
@@ -54,8 +56,13 @@ impl CatalogIndex {
         let (mut open, mut gated) = (BTreeMap::new(), BTreeMap::new());
         open.insert(location::MANIFEST_KEY.to_owned(), Derived::Manifest);
         open.insert(location::PROPRIETARY_MANIFEST_KEY.to_owned(), Derived::ProprietaryManifest);
+        let mut repositories = BTreeMap::new();
         for model in all() {
             let manifest = &model.body.manifest;
+            if let Some(repository) = manifest.huggingface.as_ref().and_then(|origin| origin.repository.clone()) {
+                // In order of id: of several that came from one repository, the first has its name.
+                repositories.entry(repository).or_insert_with(|| manifest.id.clone());
+            }
             open.insert(location::spec_key(manifest), Derived::Spec(Arc::clone(model)));
             open.insert(location::card_key(manifest), Derived::Card(Arc::clone(model)));
             if manifest.gated {
@@ -70,7 +77,7 @@ impl CatalogIndex {
             }
         }
         let manifest = document::models_manifest(all().map(|model| &model.body.manifest));
-        CatalogIndex { created, modified, open, gated, manifest, models }
+        CatalogIndex { created, modified, repositories, open, gated, manifest, models }
     }
 
     /// The versions of a model; none when there is no such model.
@@ -95,7 +102,7 @@ impl Catalog {
             for document in &page.documents {
                 let body: ModelBody = document.decode().map_err(store_error)?;
                 let (id, version) = (body.manifest.id.clone(), body.manifest.version);
-                let model = Arc::new(PublicModel { body, imported: document.created, modified: document.modified });
+                let model = Arc::new(PublicModel::new(body, document.created, document.modified));
                 models.entry(id).or_default().insert(version, model);
             }
             match page.next {

@@ -70,12 +70,82 @@ pub struct Manifest {
     pub example_payloads: BTreeMap<String, Payload>,
     /// Memory that the container needs.
     pub min_memory_mb: u64,
+    /// Where it was imported from a Hugging Face repository: what that says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub huggingface: Option<HuggingFace>,
     /// Why this version is not to be used any more, and what instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecated: Option<String>,
     /// Known vulnerabilities of this version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vulnerabilities: Vec<String>,
+}
+
+/// What a Hugging Face repository says of its model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HuggingFace {
+    /// `org/name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// The commit it was taken at, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// `text-generation`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pipeline_tag: Option<String>,
+    /// `transformers`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub library_name: Option<String>,
+    /// `LlamaForCausalLM`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub architectures: Vec<String>,
+    /// `llama`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_type: Option<String>,
+    /// The card's tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// The card's languages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
+    /// What it was made from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub base_models: Vec<String>,
+    /// Parameters by their type (`BF16`), counted in the headers of the safetensors files.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, u64>,
+}
+
+impl HuggingFace {
+    /// Everything that is wrong.
+    fn problems(&self, problems: &mut Vec<String>) {
+        if let Some(repository) = &self.repository
+            && !is_repository(repository)
+        {
+            problems.push(format!("huggingface.repository `{repository}`: org/name is expected"));
+        }
+        let texts = self.architectures.iter().chain(&self.tags).chain(&self.languages).chain(&self.base_models);
+        let single = [&self.revision, &self.pipeline_tag, &self.library_name, &self.model_type];
+        for text in texts.chain(single.into_iter().flatten()) {
+            if text.is_empty() || text.chars().count() > 255 || text.chars().any(char::is_control) {
+                problems.push(format!("huggingface: `{}`: 1 to 255 characters are expected", text.escape_default()));
+            }
+        }
+    }
+}
+
+/// `org/name` as Hugging Face has it.
+pub(crate) fn is_repository(text: &str) -> bool {
+    let word = |word: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        !word.is_empty()
+            && word.len() <= 96
+            && word.bytes().all(plain)
+            && !word.starts_with('.')
+            && !word.contains("..")
+    };
+    text.split_once('/').is_some_and(|(org, name)| word(org) && word(name))
 }
 
 /// An example request.
@@ -111,6 +181,9 @@ impl Manifest {
         self.text_problems(&mut problems);
         self.instance_problems(&mut problems);
         self.type_problems(&mut problems);
+        if let Some(origin) = &self.huggingface {
+            origin.problems(&mut problems);
+        }
         for (alias, payload) in &self.example_payloads {
             payload.problems(alias, &mut problems);
         }

@@ -1,6 +1,8 @@
 //! The catalog: models of the public hub, imported from folders, kept as documents and blobs.
 
+mod bundle;
 mod folder;
+mod huggingface;
 mod import;
 mod index;
 mod manifest;
@@ -17,13 +19,15 @@ use stoa_kernel::ApiError;
 use stoa_store::Store;
 use stoa_types::Clock;
 
-pub(crate) use folder::LONGEST_DOCUMENT;
+pub use bundle::{BundleImported, BundleReport, Exported, SecretKey, Signer, TrustedKey, verify_bundle};
+pub(crate) use folder::{LONGEST_DOCUMENT, is_plain};
+pub use huggingface::{HuggingFaceImport, HuggingFaceImported};
 pub use import::{Imported, ModelVersion};
 pub(crate) use index::{CatalogIndex, Derived};
-pub use manifest::{Manifest, Payload};
+pub use manifest::{HuggingFace, Manifest, Payload};
 pub(crate) use manifest::{SDK_ACCEPT_TYPE, is_name};
 pub use model::ModelFile;
-pub(crate) use model::PublicModel;
+pub(crate) use model::{PublicModel, commit_of};
 
 /// The models of the public hub.
 pub struct Catalog {

@@ -3,8 +3,11 @@
 //! INVARIANT: a stored version never changes but for its marks (deprecated, vulnerabilities). What was approved under a
 //! version stays what it was; new content is a new version.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use stoa_blob::Digest;
 use stoa_store::Key;
 use stoa_types::{AccountId, Timestamp};
@@ -46,6 +49,39 @@ pub(crate) struct PublicModel {
     pub imported: Timestamp,
     /// When it was imported, or last marked.
     pub modified: Timestamp,
+    /// Made when it is first asked for: see [`PublicModel::commit`].
+    commit: OnceLock<String>,
+}
+
+impl PublicModel {
+    pub fn new(body: ModelBody, imported: Timestamp, modified: Timestamp) -> PublicModel {
+        PublicModel { body, imported, modified, commit: OnceLock::new() }
+    }
+
+    /// Forty hex digits that follow from id, version, card and files, and from nothing else.
+    pub fn commit(&self) -> &str {
+        self.commit.get_or_init(|| {
+            let manifest = &self.body.manifest;
+            let version = manifest.version.to_string();
+            let card = hex::encode(Sha256::digest(&self.body.card));
+            let files = self.body.files.iter().map(|file| (file.path.as_str(), file.digest.as_str()));
+            commit_of(&manifest.id, &version, files.chain([("README.md", card.as_str())]))
+        })
+    }
+}
+
+/// A commit's name: the beginning of the SHA-256 over what it is of and every file's path and digest.
+pub(crate) fn commit_of<'f>(id: &'f str, version: &'f str, files: impl Iterator<Item = (&'f str, &'f str)>) -> String {
+    let mut hash = Sha256::new();
+    for (name, digest) in [(id, version)].into_iter().chain(files) {
+        hash.update(name);
+        hash.update([0]);
+        hash.update(digest);
+        hash.update([0]);
+    }
+    let mut text = hex::encode(hash.finalize());
+    text.truncate(40);
+    text
 }
 
 impl ModelBody {

@@ -5,6 +5,7 @@
 
 mod delete;
 mod describe;
+mod grant;
 mod import;
 mod list;
 mod presign;

@@ -1,9 +1,15 @@
-//! CreateHubContentPresignedUrls: a URL for each file of a public model, also through a reference.
+//! CreateHubContentPresignedUrls: a URL for each file of a model, whether public, behind a reference, or imported.
 //!
 //! The caller's right was decided and, for a gated model, the consent is checked here; the URL is then signed in the
-//! name of the service, which may read what the caller was granted.
+//! name of the service, which may read what the caller was granted. An imported model names a place of its importer's
+//! choice, for which nobody vouches: there the caller must be allowed to list and read it (`s3:ListBucket`,
+//! `s3:GetObject`), and its bucket's own rules hold.
+//!
+//! INVARIANT: a LocalPath is `/` and plain components, so joined to a folder it stays below it. A file whose name
+//! would need anything else is refused by name.
 
-use stoa_kernel::{ApiError, Authorized, Cx, Handles};
+use stoa_kernel::ports::ObjectSource;
+use stoa_kernel::{ApiError, Authorized, Cx, Handles, Target};
 use stoa_models_sagemaker::operations::CreateHubContentPresignedUrls;
 use stoa_models_sagemaker::types::{
     AuthorizedUrl, CreateHubContentPresignedUrlsRequest, CreateHubContentPresignedUrlsResponse,
@@ -11,15 +17,25 @@ use stoa_models_sagemaker::types::{
 };
 use stoa_sagemaker_common::{Paging, SortKey};
 
+use super::grant::Grant;
 use super::{ContentView, ViewSource};
-use crate::catalog::{ModelFile, PublicModel};
-use crate::location;
+use crate::catalog::{ModelFile, PublicModel, is_plain};
+use crate::location::{self, S3Place};
 use crate::names::optional_version;
 use crate::service::Hubs;
 
 /// AWS's life of these URLs.
 const EXPIRES_SECONDS: u32 = 900;
 const DEFAULT_PAGE: i64 = 100;
+/// LocalPath's limit.
+const LONGEST_PATH: usize = 1024;
+
+/// A file that a URL is made for.
+struct Presigned {
+    bucket: String,
+    key: String,
+    path: String,
+}
 
 impl Handles<CreateHubContentPresignedUrls> for Hubs {
     async fn handle(
@@ -32,8 +48,6 @@ impl Handles<CreateHubContentPresignedUrls> for Hubs {
         let (max_results, next_token) = (input.max_results.take(), input.next_token.take());
         let hub = self.hub(cx, &input.hub_name).await?;
         let view = self.content(&hub, input.hub_content_type, &input.hub_content_name, version).await?;
-        let ViewSource::Public(model) = &view.source else { return Err(self.own_files(&view).await?) };
-        check_access(cx, model, &input.access_config.clone().unwrap_or_default())?;
         let paging = Paging {
             tokens: &self.parts.tokens,
             // The version is in it: a page goes on with the files of the version it began with, or not at all.
@@ -43,50 +57,170 @@ impl Handles<CreateHubContentPresignedUrls> for Hubs {
             next_token,
             now: cx.now,
         };
-        let files: Vec<&ModelFile> = model.body.files.iter().collect();
-        let (page, next_token) = paging.page(files, |file| (SortKey::Text(file.path.clone()), String::new()))?;
-        let manifest = &model.body.manifest;
-        let bucket = location::bucket_name(&cx.region, manifest.gated);
-        let mut urls = Vec::with_capacity(page.len());
-        for file in page {
-            let key = format!("{}{}", location::artifact_prefix(manifest), file.path);
-            let url = self.parts.presign.presign_get(cx, &bucket, &key, EXPIRES_SECONDS).await?;
-            urls.push(AuthorizedUrl { url: Some(url), local_path: Some(format!("/{}", file.path)) });
+        let access = input.access_config.clone().unwrap_or_default();
+        let (files, next_token) = match &view.source {
+            ViewSource::Public(model) => {
+                check_consent(cx, model, &access)?;
+                check_place(&view, &location::artifact_uri(&model.body.manifest, &cx.region), &access)?;
+                public_files(cx, model, &paging)?
+            }
+            ViewSource::Imported => self.imported_files(cx, &view, &access, &paging).await?,
+        };
+        let grant = match hub.settings()?.revoke_urls && !files.is_empty() {
+            true => Some(self.grant(cx, &Grant::of(cx, &view, EXPIRES_SECONDS)).await?),
+            false => None,
+        };
+        let mut authorized_url_configs = Vec::with_capacity(files.len());
+        for file in files {
+            let local_path = local_path(&file.path)?;
+            let presign = &self.parts.presign;
+            let url = match &grant {
+                None => presign.presign_get(cx, &file.bucket, &file.key, EXPIRES_SECONDS).await?,
+                Some(grant) => presign.presign_granted(cx, &file.bucket, &file.key, EXPIRES_SECONDS, grant).await?,
+            };
+            authorized_url_configs.push(AuthorizedUrl { url: Some(url), local_path: Some(local_path) });
         }
-        Ok(CreateHubContentPresignedUrlsResponse { authorized_url_configs: urls, next_token })
+        Ok(CreateHubContentPresignedUrlsResponse { authorized_url_configs, next_token })
     }
+}
+
+type FilesAndToken = (Vec<Presigned>, Option<String>);
+
+fn public_files(cx: &Cx, model: &PublicModel, paging: &Paging<'_>) -> Result<FilesAndToken, ApiError> {
+    let manifest = &model.body.manifest;
+    let files: Vec<&ModelFile> = model.body.files.iter().collect();
+    let (page, next_token) = paging.page(files, |file| (SortKey::Text(file.path.clone()), String::new()))?;
+    let file = |file: &ModelFile| Presigned {
+        bucket: location::bucket_name(&cx.region, manifest.gated),
+        key: format!("{}{}", location::artifact_prefix(manifest), file.path),
+        path: file.path.clone(),
+    };
+    Ok((page.into_iter().map(file).collect(), next_token))
 }
 
 impl Hubs {
-    /// Imported content has its files in buckets of the account, which are not ours to open.
-    async fn own_files(&self, view: &ContentView) -> Result<ApiError, ApiError> {
+    /// A page of the objects at the place that an imported model's document names, as far as the caller may read them.
+    async fn imported_files(
+        &self,
+        cx: &Cx,
+        view: &ContentView,
+        access: &PresignedUrlAccessConfig,
+        paging: &Paging<'_>,
+    ) -> Result<FilesAndToken, ApiError> {
+        let uri = self.artifact_uri(view).await?.ok_or_else(|| no_artifact(view))?;
+        check_place(view, &uri, access)?;
+        let place = S3Place::parse(&uri).ok_or_else(|| no_artifact(view))?;
+        let objects = self.objects()?;
+        self.may_list(cx, objects, &place).await?;
+        let after = paging.last_text()?;
+        let mut keys = place.keys(objects, after.as_deref(), paging.limit() + 1).await?;
+        let more = keys.len() > paging.limit();
+        keys.truncate(paging.limit());
+        let next_token = keys.last().filter(|_| more).map(|key| paging.token_of_text(key)).transpose()?;
+        if keys.is_empty() && after.is_none() {
+            return Err(ApiError::validation(format!("no file of {} {} is at {uri}", view.kind, view.name)));
+        }
+        let mut files = Vec::with_capacity(keys.len());
+        for key in keys {
+            self.may_read(cx, objects, &place.bucket, &key).await?;
+            let path = place.relative(&key).to_owned();
+            files.push(Presigned { bucket: place.bucket.clone(), key, path });
+        }
+        Ok((files, next_token))
+    }
+
+    /// `HostingArtifactUri` of an imported content's document.
+    pub(crate) async fn artifact_uri(&self, view: &ContentView) -> Result<Option<String>, ApiError> {
         let text = self.text(view).await?;
         let document: serde_json::Value = serde_json::from_str(&text.document).map_err(ApiError::internal)?;
-        let place =
-            document.get("HostingArtifactUri").and_then(serde_json::Value::as_str).unwrap_or("your own buckets");
-        Ok(ApiError::validation(format!(
-            "{} {} was imported, its files are in {place}: presign them there with S3",
-            view.kind, view.name
-        )))
+        Ok(document.get("HostingArtifactUri").and_then(serde_json::Value::as_str).map(str::to_owned))
+    }
+
+    pub(crate) async fn may_list(&self, cx: &Cx, objects: &dyn ObjectSource, place: &S3Place) -> Result<(), ApiError> {
+        let arn = format!("arn:{}:s3:::{}", cx.partition, place.bucket);
+        let target = Target::new("s3:ListBucket", arn).with_key("s3:prefix", place.key.as_str());
+        cx.authorize(&owned(target, objects, &place.bucket).await?).await
+    }
+
+    pub(crate) async fn may_read(
+        &self,
+        cx: &Cx,
+        objects: &dyn ObjectSource,
+        bucket: &str,
+        key: &str,
+    ) -> Result<(), ApiError> {
+        let target = Target::new("s3:GetObject", format!("arn:{}:s3:::{bucket}/{key}", cx.partition));
+        cx.authorize(&owned(target, objects, bucket).await?).await?;
+        objects.check_read(cx, bucket, key).await
     }
 }
 
-fn check_access(cx: &Cx, model: &PublicModel, config: &PresignedUrlAccessConfig) -> Result<(), ApiError> {
-    let manifest = &model.body.manifest;
-    if manifest.gated && config.accept_eula != Some(true) {
-        return Err(ApiError::access_denied(format!(
-            "the EULA of {} {} was not accepted: read {} and send AccessConfig.AcceptEula as true",
-            manifest.id,
-            manifest.version,
-            location::eula_uri(manifest, &cx.region)
-        )));
+/// The keys that say whose bucket it is.
+async fn owned(target: Target, objects: &dyn ObjectSource, bucket: &str) -> Result<Target, ApiError> {
+    let Some(owner) = objects.bucket_owner(bucket).await? else {
+        return Err(ApiError::validation(format!("the bucket {bucket} that the model's files are in does not exist")));
+    };
+    let target = target.with_key("aws:ResourceAccount", owner.as_str());
+    Ok(target.with_key("s3:ResourceAccount", owner.as_str()))
+}
+
+fn no_artifact(view: &ContentView) -> ApiError {
+    ApiError::validation(format!(
+        "{} {} {} has no files: its document names no HostingArtifactUri of the form s3://bucket/prefix/",
+        view.kind, view.name, view.version
+    ))
+}
+
+/// `/` and the path, which must be plain components.
+fn local_path(path: &str) -> Result<String, ApiError> {
+    if path.len() < LONGEST_PATH && path.split('/').all(is_plain) {
+        return Ok(format!("/{path}"));
     }
-    let place = location::artifact_uri(manifest, &cx.region);
-    match &config.expected_s3_url {
+    let shown: String = path.chars().take(200).flat_map(char::escape_default).collect();
+    Err(ApiError::validation(format!(
+        "the file `{shown}` has no safe LocalPath: no part of a name may be empty, `.`, `..` or hold a backslash or a \
+         control character; rename the object"
+    )))
+}
+
+fn check_consent(cx: &Cx, model: &PublicModel, access: &PresignedUrlAccessConfig) -> Result<(), ApiError> {
+    let manifest = &model.body.manifest;
+    if !manifest.gated || access.accept_eula == Some(true) {
+        return Ok(());
+    }
+    Err(ApiError::access_denied(format!(
+        "the EULA of {} {} was not accepted: read {} and send AccessConfig.AcceptEula as true",
+        manifest.id,
+        manifest.version,
+        location::eula_uri(manifest, &cx.region)
+    )))
+}
+
+fn check_place(view: &ContentView, place: &str, access: &PresignedUrlAccessConfig) -> Result<(), ApiError> {
+    match &access.expected_s3_url {
         Some(expected) if !place.starts_with(expected.as_str()) => Err(ApiError::validation(format!(
-            "AccessConfig.ExpectedS3Url {expected} does not match: the files of {} {} are under {place}",
-            manifest.id, manifest.version
+            "AccessConfig.ExpectedS3Url {expected} is not a prefix of {place}, where the files of {} {} {} are: send \
+             that or leave ExpectedS3Url out",
+            view.kind, view.name, view.version
         ))),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What a name becomes on the caller's disk.
+
+    use super::local_path;
+
+    #[test]
+    fn a_local_path_never_climbs() {
+        assert_eq!(local_path("a/b c/ü.json").unwrap(), "/a/b c/ü.json");
+        let long = "x".repeat(1024);
+        for bad in
+            ["", "/etc/passwd", "../x", "a/../x", "a//b", "a/", "./a", "a/.", "a\\b", "c:\\x", "a\nb", "a\0b", &long]
+        {
+            assert!(local_path(bad).is_err(), "{bad:?}");
+        }
     }
 }

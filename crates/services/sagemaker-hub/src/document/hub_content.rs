@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use stoa_types::Region;
 
 use super::{MIN_SDK_VERSION, families, volume_gb};
-use crate::catalog::{Manifest, SDK_ACCEPT_TYPE};
+use crate::catalog::{HuggingFace, Manifest, SDK_ACCEPT_TYPE};
 use crate::location;
 
 /// The document of a model of `bytes` artifact bytes, as a caller in this region sees it.
@@ -48,6 +48,9 @@ pub(crate) fn hub_content_document(manifest: &Manifest, bytes: u64, region: &Reg
         if manifest.gated {
             members.insert("HostingEulaUri".to_owned(), Value::String(location::eula_uri(manifest, region)));
         }
+        if let Some(origin) = &manifest.huggingface {
+            members.insert("HuggingFace".to_owned(), source(origin));
+        }
         if let Some(why) = &manifest.deprecated {
             members.insert("DeprecatedMessage".to_owned(), Value::String(why.clone()));
         }
@@ -56,6 +59,22 @@ pub(crate) fn hub_content_document(manifest: &Manifest, bytes: u64, region: &Reg
         }
     }
     document
+}
+
+/// Where it was imported from Hugging Face: what its repository says. No key of AWS's, and none that a client minds.
+fn source(origin: &HuggingFace) -> Value {
+    json!({
+        "Repository": origin.repository,
+        "Revision": origin.revision,
+        "PipelineTag": origin.pipeline_tag,
+        "LibraryName": origin.library_name,
+        "Architectures": origin.architectures,
+        "ModelType": origin.model_type,
+        "Languages": origin.languages,
+        "BaseModels": origin.base_models,
+        "ParameterCount": origin.parameters.values().sum::<u64>(),
+        "Tags": origin.tags,
+    })
 }
 
 /// Only families whose names survive the SDK's way from PascalCase to snake_case and back; the others fall back to

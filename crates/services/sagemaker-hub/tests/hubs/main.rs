@@ -4,11 +4,13 @@
 
 mod access;
 mod buckets;
+mod bundles;
 mod catalog;
 mod condition_keys;
 mod contents;
 mod documents;
 mod hubs;
+mod huggingface;
 mod presigned;
 mod references;
 mod settings;

@@ -1,11 +1,21 @@
 //! CreateHubContentPresignedUrls.
 
-use stoa_kernel::ApiError;
-use stoa_models_sagemaker::operations::{CreateHubContentPresignedUrls, ImportHubContent};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde_json::json;
+use stoa_kernel::ports::{GRANT_KEY, ObjectEntry, ObjectSource, PRESIGNING_PRINCIPAL};
+use stoa_kernel::{ApiError, Cx, Principal, SessionContext};
+use stoa_models_sagemaker::operations::{CreateHubContentPresignedUrls, DeleteHubContentReference, ImportHubContent};
 use stoa_models_sagemaker::types::{
-    CreateHubContentPresignedUrlsRequest, CreateHubContentPresignedUrlsResponse, HubContentType,
-    ImportHubContentRequest, PresignedUrlAccessConfig,
+    CreateHubContentPresignedUrlsRequest, CreateHubContentPresignedUrlsResponse, DeleteHubContentReferenceRequest,
+    HubContentType, ImportHubContentRequest, PresignedUrlAccessConfig,
 };
+use stoa_models_stoa::operations::PutHubSettings;
+use stoa_models_stoa::types::{HubSettings, PutHubSettingsRequest};
+use stoa_types::{AccountId, Timestamp};
 
 use crate::support::*;
 
@@ -105,13 +115,59 @@ async fn gated_models_want_consent_and_the_expected_place() {
     );
 }
 
-#[tokio::test]
-async fn files_of_imported_content_are_the_accounts_own() {
-    let world = world().await;
-    let admin = world.admin();
-    world.hub(&admin, "h").await;
+/// Buckets as S3 has them, without S3.
+#[derive(Default)]
+struct OwnBuckets(Mutex<BTreeMap<String, BTreeSet<String>>>);
+
+impl OwnBuckets {
+    fn put(&self, bucket: &str, keys: impl IntoIterator<Item = String>) {
+        self.0.lock().entry(bucket.to_owned()).or_default().extend(keys);
+    }
+}
+
+fn entry(key: &str) -> ObjectEntry {
+    ObjectEntry {
+        key: key.to_owned(),
+        digest: "0".repeat(64),
+        size: 1,
+        etag: "e".to_owned(),
+        content_type: None,
+        last_modified: Timestamp::default(),
+        inline: None,
+    }
+}
+
+#[async_trait]
+impl ObjectSource for OwnBuckets {
+    async fn bucket_owner(&self, bucket: &str) -> Result<Option<AccountId>, ApiError> {
+        Ok(self.0.lock().contains_key(bucket).then(|| ACCOUNT.parse().unwrap()))
+    }
+    async fn object(&self, bucket: &str, key: &str) -> Result<Option<ObjectEntry>, ApiError> {
+        Ok(self.0.lock().get(bucket).filter(|keys| keys.contains(key)).map(|_| entry(key)))
+    }
+    async fn objects(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ObjectEntry>, ApiError> {
+        let buckets = self.0.lock();
+        let keys = buckets.get(bucket).into_iter().flatten().filter(|key| key.starts_with(prefix));
+        Ok(keys
+            .filter(|key| after.is_none_or(|after| key.as_str() > after))
+            .take(limit)
+            .map(|key| entry(key))
+            .collect())
+    }
+    async fn check_read(&self, _: &Cx, _: &str, key: &str) -> Result<(), ApiError> {
+        if key.contains("gated") { Err(ApiError::access_denied("gated")) } else { Ok(()) }
+    }
+}
+
+async fn import(world: &World, name: &str, place: &str) {
     let input = ImportHubContentRequest {
-        hub_content_name: "own".to_owned(),
+        hub_content_name: name.to_owned(),
         hub_content_version: None,
         hub_content_type: HubContentType::Model,
         document_schema_version: "2.3.0".to_owned(),
@@ -119,15 +175,172 @@ async fn files_of_imported_content_are_the_accounts_own() {
         hub_content_display_name: None,
         hub_content_description: None,
         hub_content_markdown: None,
-        hub_content_document: own_document("s3://own-bucket/model/").to_string(),
+        hub_content_document: own_document(place).to_string(),
         support_status: None,
         hub_content_search_keywords: None,
         tags: None,
     };
-    world.call::<ImportHubContent>(&admin, input).await.unwrap();
-    refused(
-        call(&world, request("h", HubContentType::Model, "own")).await,
-        "ValidationException",
-        &["s3://own-bucket/model/"],
-    );
+    world.call::<ImportHubContent>(&world.admin(), input).await.unwrap();
+}
+
+async fn own_world() -> (World, Arc<OwnBuckets>) {
+    let world = world().await;
+    let buckets = Arc::new(OwnBuckets::default());
+    world.hubs.set_objects(buckets.clone());
+    world.hub(&world.admin(), "h").await;
+    (world, buckets)
+}
+
+fn paths(page: &CreateHubContentPresignedUrlsResponse) -> Vec<&str> {
+    page.authorized_url_configs.iter().map(|entry| entry.local_path.as_deref().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn imported_content_is_presigned_as_far_as_the_caller_may_read_it() {
+    let (world, buckets) = own_world().await;
+    buckets.put("own-bucket", ["model/", "model/a.bin", "model/sub/b.bin", "other/c", "one.tar.gz"].map(str::to_owned));
+    import(&world, "own", "s3://own-bucket/model/").await;
+    let own = || request("h", HubContentType::Model, "own");
+    let page = call(&world, own()).await.unwrap();
+    assert_eq!(paths(&page), ["/a.bin", "/sub/b.bin"], "the folder's marker is no file");
+    assert!(page.authorized_url_configs[0].url.as_deref().unwrap().contains("/own-bucket/model/a.bin?"));
+    let narrow = statement("Allow", "*", &["arn:aws:sagemaker:*:*:*"]);
+    let listing = statement("Allow", "s3:ListBucket", &["arn:aws:s3:::own-bucket"]);
+    let nobody = world.user(ACCOUNT, "nobody", std::slice::from_ref(&narrow));
+    let lister = world.user(ACCOUNT, "lister", &[narrow, listing]);
+    let asked = world.call::<CreateHubContentPresignedUrls>(&nobody, own()).await;
+    refused(asked, "AccessDeniedException", &["s3:ListBucket", "own-bucket"]);
+    let asked = world.call::<CreateHubContentPresignedUrls>(&lister, own()).await;
+    refused(asked, "AccessDeniedException", &["s3:GetObject", "model/a.bin"]);
+    import(&world, "single", "s3://own-bucket/one.tar.gz").await;
+    assert_eq!(paths(&call(&world, request("h", HubContentType::Model, "single")).await.unwrap()), ["/one.tar.gz"]);
+    let elsewhere = CreateHubContentPresignedUrlsRequest {
+        access_config: access(None, Some("s3://own-bucket/other/".to_owned())),
+        ..own()
+    };
+    refused(call(&world, elsewhere).await, "ValidationException", &["ExpectedS3Url", "s3://own-bucket/model/"]);
+    for (name, place, word) in [
+        ("none", "s3://nobody-s-bucket/x/", "nobody-s-bucket"),
+        ("empty", "s3://own-bucket/nothing/", "no file"),
+        ("odd", "file:///etc/", "HostingArtifactUri"),
+    ] {
+        import(&world, name, place).await;
+        refused(call(&world, request("h", HubContentType::Model, name)).await, "ValidationException", &[word]);
+    }
+}
+
+#[tokio::test]
+async fn no_key_of_a_bucket_becomes_a_path_that_climbs() {
+    let (world, buckets) = own_world().await;
+    for (number, bad) in ["../up", "a/../../up", "/absolute", "a//b", "a\\b", "./a", "a\nb"].iter().enumerate() {
+        let name = format!("bad{number}");
+        buckets.put(&name, [format!("m/{bad}")]);
+        import(&world, &name, &format!("s3://{name}/m/")).await;
+        let asked = call(&world, request("h", HubContentType::Model, &name)).await;
+        refused(asked, "ValidationException", &["LocalPath", "rename"]);
+    }
+    buckets.put("gates", ["m/gated.bin".to_owned()]);
+    import(&world, "gates", "s3://gates/m/").await;
+    refused(call(&world, request("h", HubContentType::Model, "gates")).await, "AccessDeniedException", &["gated"]);
+}
+
+/// Every page of a content, each path once and in order.
+async fn all_pages(world: &World, first: CreateHubContentPresignedUrlsRequest) -> Vec<String> {
+    let (mut found, mut next) = (Vec::new(), None);
+    loop {
+        let page =
+            call(world, CreateHubContentPresignedUrlsRequest { next_token: next, ..first.clone() }).await.unwrap();
+        assert!(page.authorized_url_configs.len() <= 100);
+        found.extend(paths(&page).into_iter().map(str::to_owned));
+        next = page.next_token;
+        if next.is_none() {
+            return found;
+        }
+    }
+}
+
+#[tokio::test]
+async fn thousands_of_files_are_paged_without_loss() {
+    let (world, buckets) = own_world().await;
+    let names: Vec<String> = (0..3000).map(|number| format!("shard-{:04}", number)).collect();
+    buckets.put("big", names.iter().map(|name| format!("m/{name}")));
+    import(&world, "big", "s3://big/m/").await;
+    let wanted: Vec<String> = names.iter().map(|name| format!("/{name}")).collect();
+    assert_eq!(all_pages(&world, request("h", HubContentType::Model, "big")).await, wanted);
+    // A file that comes between two pages is shown when its turn comes, and shifts nothing.
+    let first =
+        CreateHubContentPresignedUrlsRequest { max_results: Some(7), ..request("h", HubContentType::Model, "big") };
+    let page = call(&world, first.clone()).await.unwrap();
+    buckets.put("big", ["m/shard-0000x".to_owned(), "m/shard-0007x".to_owned()]);
+    let page =
+        call(&world, CreateHubContentPresignedUrlsRequest { next_token: page.next_token, ..first }).await.unwrap();
+    assert_eq!(paths(&page)[..2], ["/shard-0007", "/shard-0007x"]);
+    // The same of a public model.
+    let folder = world.model_folder("acme-tabular-shards", "1.0.0");
+    std::fs::remove_dir_all(folder.join("artifact")).unwrap();
+    std::fs::create_dir(folder.join("artifact")).unwrap();
+    for name in &names {
+        std::fs::write(folder.join("artifact").join(name), "same").unwrap();
+    }
+    world.catalog.import_dir(&folder).await.unwrap();
+    assert_eq!(all_pages(&world, request(PUBLIC_HUB, HubContentType::Model, "acme-tabular-shards")).await, wanted);
+}
+
+/// The download's context: the service with the grant of a URL.
+fn download(world: &World, url: &str) -> Cx {
+    let mut principal = Principal::service(PRESIGNING_PRINCIPAL, AccountId::aws());
+    let grant = url.split("&grant=").nth(1).unwrap().to_owned();
+    principal.session = Some(SessionContext {
+        issued_at: Timestamp::default(),
+        expires_at: Timestamp::default(),
+        tags: BTreeMap::new(),
+        transitive_tag_keys: Vec::new(),
+        policies: Vec::new(),
+        source_identity: None,
+        mfa_authenticated_at: None,
+        federated_provider: None,
+        keys: BTreeMap::from([(GRANT_KEY.to_owned(), vec![grant])]),
+    });
+    world.cx(principal, REGION)
+}
+
+#[tokio::test]
+async fn with_the_setting_a_url_ends_with_the_right_the_content_or_its_time() {
+    let world = world().await;
+    let admin = world.admin();
+    world.hub(&admin, "h").await;
+    world.reference(&admin, "h", IRIS).await;
+    let bucket = format!("jumpstart-cache-prod-{REGION}");
+    let key = format!("{IRIS}/artifacts/inference-prepack/v1.1.0/model.onnx");
+    let user = || world.user(ACCOUNT, "u", &[allow_all()]);
+    let url = async || {
+        let page = world.call::<CreateHubContentPresignedUrls>(&user(), request("h", REFERENCE, IRIS)).await.unwrap();
+        page.authorized_url_configs[0].url.clone().unwrap()
+    };
+    assert!(!url().await.contains("grant="), "off by default, as AWS");
+    let on = HubSettings { revoke_urls: Some(true), ..HubSettings::default() };
+    let input = PutHubSettingsRequest { hub_name: "h".to_owned(), settings: on };
+    world.call::<PutHubSettings>(&admin, input).await.unwrap();
+    let check = async |url: &str| world.hubs.check_read(&download(&world, url), &bucket, &key).await;
+    let first = url().await;
+    check(&first).await.unwrap();
+    check("x&grant=0123").await.unwrap_err();
+    // The right goes.
+    world.user(ACCOUNT, "u", &[]);
+    refused(check(&first).await, "AccessDenied", &["revoked", "sagemaker:CreateHubContentPresignedUrls"]);
+    user();
+    check(&first).await.unwrap();
+    // Time goes.
+    world.clock.advance_millis(900_000);
+    refused(check(&first).await, "AccessDenied", &["expired"]);
+    // The content goes.
+    let second = url().await;
+    check(&second).await.unwrap();
+    let gone = DeleteHubContentReferenceRequest {
+        hub_name: "h".to_owned(),
+        hub_content_type: REFERENCE,
+        hub_content_name: IRIS.to_owned(),
+    };
+    world.call::<DeleteHubContentReference>(&admin, gone).await.unwrap();
+    refused(check(&second).await, "AccessDenied", &["revoked", "does not exist"]);
 }

@@ -86,6 +86,16 @@ impl PresignObject for Presign {
     async fn presign_get(&self, cx: &Cx, bucket: &str, key: &str, expires_seconds: u32) -> Result<String, ApiError> {
         Ok(format!("{}/{bucket}/{key}?region={}&expires={expires_seconds}", cx.connection.base_url, cx.region))
     }
+    async fn presign_granted(
+        &self,
+        cx: &Cx,
+        bucket: &str,
+        key: &str,
+        expires_seconds: u32,
+        grant: &str,
+    ) -> Result<String, ApiError> {
+        Ok(format!("{}&grant={grant}", self.presign_get(cx, bucket, key, expires_seconds).await?))
+    }
 }
 
 pub struct World {
