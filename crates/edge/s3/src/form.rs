@@ -37,6 +37,8 @@ const MOST_FIELD_BYTES: u64 = 20 << 10;
 const MOST_FIELDS: usize = 200;
 /// Fields with all their framing, whole pieces of the body.
 const MOST_BEFORE: usize = 128 << 10;
+/// Looks at what is there, a few for each field.
+const MOST_TURNS: usize = 10 * MOST_FIELDS;
 
 /// Fields by their names in lower case.
 pub(crate) type Fields = BTreeMap<String, String>;
@@ -91,6 +93,7 @@ struct Paced {
     pieces: Pieces,
     given: bool,
     before: usize,
+    turns: usize,
     opened: Arc<AtomicBool>,
 }
 
@@ -103,7 +106,13 @@ impl Stream for Paced {
             return Poll::Pending;
         }
         if self.before > MOST_BEFORE && !self.opened.load(Ordering::Relaxed) {
-            return Poll::Ready(Some(Err(Box::new(too_much_before()))));
+            // The file may begin in what the parser has: it is asked to look there, so often as it may need to.
+            self.turns += 1;
+            if self.turns > MOST_TURNS {
+                return Poll::Ready(Some(Err(Box::new(too_much_before()))));
+            }
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let next = self.pieces.poll_next_unpin(cx);
         if let Poll::Ready(Some(Ok(piece))) = &next {
@@ -121,7 +130,7 @@ impl Form {
         let boundary = multer::parse_boundary(kind).map_err(|_| malformed())?;
         let limits = SizeLimit::new().per_field(MOST_FIELD_BYTES).for_field("file", u64::MAX);
         let opened = Arc::new(AtomicBool::new(false));
-        let pieces = Paced { pieces, given: false, before: 0, opened: Arc::clone(&opened) };
+        let pieces = Paced { pieces, given: false, before: 0, turns: 0, opened: Arc::clone(&opened) };
         let mut form = Multipart::with_constraints(pieces, boundary, Constraints::new().size_limit(limits));
         let (mut fields, mut size) = (Fields::new(), 0);
         while let Some(field) = form.next_field().await.map_err(unreadable)? {
