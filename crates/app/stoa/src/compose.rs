@@ -161,6 +161,7 @@ async fn open_base(data_dir: &DataDir) -> Result<Base, Box<dyn Error>> {
     let settings = Settings { cache_bytes: 32 << 20 };
     let store = SqliteStore::open(&data_dir.database(), Arc::clone(&clock), settings)?;
     master_key::check(&store, &keys, &*clock).await?;
+    crate::blob_names::index(&store, &*clock).await?;
     let blobs = FsBlobs::open(data_dir.path())?;
     let (key, sealing) = (keys.newest().clone(), keys.sealing_key());
     let tokens = PageTokens::new(key.derive("stoa/page-tokens/v1"));

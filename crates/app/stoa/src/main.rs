@@ -4,6 +4,7 @@
 //! them apart; see `compose.rs` for how a server is put together.
 
 mod admin;
+mod blob_names;
 mod cli;
 mod clock;
 mod commands;

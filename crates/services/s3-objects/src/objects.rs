@@ -49,6 +49,7 @@ impl S3Objects {
             let expect = self.expect(&bucket, key, condition).await?;
             let object = object_key(&bucket.owner, bucket.name(), key);
             let document = Document::new(object, key, now, body).map_err(store_failed)?.with_parent(bucket.name());
+            let document = document.with_blobs([body.digest.as_str()]);
             let record = object_record(&document).map_err(store_failed)?;
             let stands = Expect::Generation(bucket.document.generation);
             let mut transaction = Transaction::new().require(bucket.document.key.clone(), stands);
@@ -104,6 +105,7 @@ impl Objects for S3Objects {
             self.expect(&target, &key, &condition).await?;
         }
         let stored = self.store_body(checks, body).await?;
+        let _pin = stored.pin;
         let body = ObjectBody {
             digest: stored.digest,
             size: stored.size,
@@ -135,9 +137,13 @@ impl Objects for S3Objects {
         let attributes = ObjectAttributes { tags, ..if replace { attributes } else { source.attributes.clone() } };
         let kept = source.checksum.as_ref().map(|checksum| checksum.algorithm);
         let same_checksum = kept.is_some() && checks.algorithm.is_none_or(|wanted| Some(wanted) == kept);
+        let pin;
         let body = if same_checksum && source.parts.is_none() && source.entry.inline.is_none() {
+            let digest = digest_of(source)?;
+            // The source may lose its last name meanwhile.
+            pin = self.blobs.hold(&digest).await.map_err(blob_failed)?.ok_or_else(no_such_key)?;
             ObjectBody {
-                digest: digest_of(source)?,
+                digest,
                 size: source.entry.size,
                 etag: source.entry.etag.clone(),
                 attributes,
@@ -150,6 +156,7 @@ impl Objects for S3Objects {
             // ETag or checksum are of parts, or of another algorithm: both are made anew from the bytes.
             let checks = BodyChecks { algorithm: checks.algorithm.or(kept), ..BodyChecks::default() };
             let stored = self.store_body(checks, self.bytes_of(source).await?).await?;
+            pin = stored.pin;
             let (etag, checksum) = (hex::encode(stored.md5), Some(stored.checksum));
             ObjectBody {
                 digest: stored.digest,
@@ -163,7 +170,9 @@ impl Objects for S3Objects {
             }
         };
         let now = cx.platform.clock.now();
-        self.name_object(now, (&bucket, &key), &body, &condition, |transaction| transaction).await
+        let named = self.name_object(now, (&bucket, &key), &body, &condition, |transaction| transaction).await;
+        drop(pin);
+        named
     }
 
     async fn delete_object(

@@ -47,6 +47,10 @@ pub(crate) struct PublicModel {
 }
 
 impl ModelBody {
+    /// The blobs it names.
+    pub fn digests(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().chain(&self.eula).map(|file| file.digest.as_str())
+    }
     /// Bytes of all artifact files.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
