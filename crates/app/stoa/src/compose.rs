@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use stoa_audit::Journal;
 use stoa_audit_journal::SegmentJournal;
 use stoa_blob::BlobStore;
-use stoa_blob_fs::FsBlobs;
+use stoa_blobs::{BlobCollector, BlobKeeper, KeeperParts};
 use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig};
 use stoa_iam::{Iam, IamInsight};
 use stoa_insight::{Insight, InsightParts, linting};
@@ -27,9 +27,10 @@ use stoa_sagemaker_hub::{Catalog, Hubs, HubsParts};
 use stoa_seal::SealingKey;
 use stoa_store::{PageTokens, Store};
 use stoa_store_sqlite::{Settings, SqliteStore};
-use stoa_types::{AccountId, Clock, IdSource};
+use stoa_types::{AccountId, Clock, IdSource, uuid_v4};
 use stoa_work::{Nudge, Worker};
 
+use crate::blob_store;
 use crate::clock::{SystemClock, SystemIds};
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -43,6 +44,9 @@ use crate::tags::StoredTags;
 const ENDPOINT_PERIOD: Duration = Duration::from_secs(1);
 /// SageMaker's limit for an invocation.
 const INVOCATION_DEADLINE: Duration = Duration::from_secs(60);
+/// Blobs are collected twice in a grace, but never more often than the one and never less often than the other.
+const COLLECT_OFTEN: Duration = Duration::from_secs(60);
+const COLLECT_SELDOM: Duration = Duration::from_secs(3600);
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How long an S3 client may pause within a body.
 const S3_BODY_IDLE: Duration = Duration::from_secs(60);
@@ -59,6 +63,8 @@ pub struct Stoa {
     pub runtime: Arc<dyn Runtime>,
     pub endpoints: Worker,
     pub keys: Worker,
+    pub blobs: Arc<BlobKeeper>,
+    pub collector: Worker,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdSource>,
     pub management_account: AccountId,
@@ -79,7 +85,7 @@ struct Base {
 
 /// Opens everything in the data folder and wires it.
 pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dyn Error>> {
-    let base = open_base(data_dir).await?;
+    let base = open_base(config, data_dir).await?;
     let journal: Arc<dyn Journal> = Arc::new(open_journal(data_dir)?);
     let iam = Iam::new(Arc::clone(&base.store), Arc::clone(&base.clock), Arc::clone(&base.ids), base.sealing.clone());
     let organization = iam.bootstrap().await?;
@@ -103,6 +109,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let runtime = runtime(data_dir)?;
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::clone(&sources), Arc::clone(&runtime));
     let (kms, keys) = kms(&base);
+    let (blobs, collector) = keeper(&base, config);
     let insight = Arc::new(Insight::new(InsightParts {
         policies: Arc::new(IamInsight(Arc::clone(&iam))),
         hubs: Arc::clone(&hubs) as _,
@@ -147,6 +154,8 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         runtime,
         endpoints,
         keys,
+        blobs,
+        collector,
         clock: base.clock,
         ids: base.ids,
         management_account: organization.management_account,
@@ -154,18 +163,17 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     })
 }
 
-async fn open_base(data_dir: &DataDir) -> Result<Base, Box<dyn Error>> {
+async fn open_base(config: &Config, data_dir: &DataDir) -> Result<Base, Box<dyn Error>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn IdSource> = Arc::new(SystemIds);
     let keys = MasterKeys::load(data_dir, &*ids)?;
     let settings = Settings { cache_bytes: 32 << 20 };
     let store = SqliteStore::open(&data_dir.database(), Arc::clone(&clock), settings)?;
     master_key::check(&store, &keys, &*clock).await?;
-    crate::blob_names::index(&store, &*clock).await?;
-    let blobs = FsBlobs::open(data_dir.path())?;
+    let blobs = blob_store::open(config, data_dir, &store, &*clock, &*ids).await?;
     let (key, sealing) = (keys.newest().clone(), keys.sealing_key());
     let tokens = PageTokens::new(key.derive("stoa/page-tokens/v1"));
-    Ok(Base { clock, ids, key, sealing, store: Arc::new(store), blobs: Arc::new(blobs), tokens })
+    Ok(Base { clock, ids, key, sealing, store: Arc::new(store), blobs, tokens })
 }
 
 fn open_journal(data_dir: &DataDir) -> Result<SegmentJournal, Box<dyn Error>> {
@@ -203,6 +211,19 @@ fn kms(base: &Base) -> (Arc<Kms>, Worker) {
     });
     let reconciler = Arc::new(KeyReconciler::new(Arc::clone(&kms)));
     (kms, Worker::new(reconciler, Arc::clone(&base.clock), Kms::PERIOD, nudge))
+}
+
+fn keeper(base: &Base, config: &Config) -> (Arc<BlobKeeper>, Worker) {
+    let keeper = Arc::new(BlobKeeper::new(KeeperParts {
+        store: Arc::clone(&base.store),
+        blobs: Arc::clone(&base.blobs),
+        clock: Arc::clone(&base.clock),
+        grace: config.blobs_grace,
+        holder: uuid_v4(&*base.ids),
+    }));
+    let every = (config.blobs_grace / 2).clamp(COLLECT_OFTEN, COLLECT_SELDOM);
+    let collector = Arc::new(BlobCollector::new(Arc::clone(&keeper)));
+    (keeper, Worker::new(collector, Arc::clone(&base.clock), every, Nudge::new()))
 }
 
 fn hubs(base: &Base) -> (Arc<Hubs>, Arc<Catalog>) {

@@ -5,6 +5,8 @@
 //!
 //! oidc_discovery = true                     # whether OpenID Connect issuers are asked for their keys over the network
 //!
+//! blobs_grace_seconds = 3600                # how long object bytes that nothing names are kept (an hour by default)
+//!
 //! [[oidc_keys]]                             # keys of an issuer that cannot be asked; jwks_url instead of a file works too
 //! issuer = "https://login.example.com/realms/lab"
 //! jwks_file = "/etc/stoa/lab-keys.json"
@@ -25,6 +27,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use stoa_oidc_keys::Pin;
@@ -35,6 +38,8 @@ use crate::vpc_endpoints::{EndpointConfig, RawEndpoint};
 
 /// The default when no `--region` is given.
 const DEFAULT_REGION: &str = "us-west-2";
+/// Longer than any put takes from its last byte to its name, and than clocks differ.
+const DEFAULT_BLOBS_GRACE: Duration = Duration::from_secs(3600);
 
 /// The file as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -44,6 +49,7 @@ struct RawConfig {
     images: BTreeMap<String, String>,
     vpc_endpoints: Vec<RawEndpoint>,
     oidc_discovery: Option<bool>,
+    blobs_grace_seconds: Option<u64>,
     oidc_keys: Vec<RawIssuer>,
 }
 
@@ -67,6 +73,8 @@ pub struct Config {
     pub sample_catalog: bool,
     pub vpc_endpoints: Vec<EndpointConfig>,
     pub oidc_keys: stoa_oidc_keys::Settings,
+    /// How long blobs that nothing names are kept.
+    pub blobs_grace: Duration,
 }
 
 /// What is wrong with a configuration, all of it.
@@ -118,6 +126,7 @@ impl Config {
                 sample_catalog,
                 vpc_endpoints,
                 oidc_keys,
+                blobs_grace: raw.blobs_grace_seconds.map_or(DEFAULT_BLOBS_GRACE, Duration::from_secs),
             }),
             _ => Err(ConfigError(problems)),
         }

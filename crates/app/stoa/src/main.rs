@@ -5,6 +5,7 @@
 
 mod admin;
 mod blob_names;
+mod blob_store;
 mod cli;
 mod clock;
 mod commands;

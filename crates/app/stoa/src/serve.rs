@@ -87,6 +87,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
 fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskGroup) -> Result<(), Box<dyn Error>> {
     stoa.endpoints.start(tasks);
     stoa.keys.start(tasks);
+    stoa.collector.start(tasks);
     let (iam, token) = (Arc::clone(&stoa.iam), tasks.token());
     tasks.spawn("iam-key-uses", async move {
         loop {
@@ -106,6 +107,7 @@ fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskG
         iam: Arc::clone(&stoa.iam),
         insight: Arc::clone(&stoa.insight),
         catalog: Arc::clone(&stoa.catalog),
+        blobs: Arc::clone(&stoa.blobs),
         journal: Arc::clone(&stoa.journal),
         clock: Arc::clone(&stoa.clock),
         ids: Arc::clone(&stoa.ids),
