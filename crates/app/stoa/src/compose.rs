@@ -27,7 +27,7 @@ use stoa_sagemaker_hub::{Catalog, Hubs, HubsParts};
 use stoa_seal::SealingKey;
 use stoa_store::{PageTokens, Store};
 use stoa_store_sqlite::{Settings, SqliteStore};
-use stoa_types::{AccountId, Clock, IdSource, uuid_v4};
+use stoa_types::{AccountId, Clock, IdSource};
 use stoa_work::{Nudge, Worker};
 
 use crate::blob_store;
@@ -109,7 +109,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let runtime = runtime(data_dir)?;
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::clone(&sources), Arc::clone(&runtime));
     let (kms, keys) = kms(&base);
-    let (blobs, collector) = keeper(&base, config);
+    let (blobs, collector) = keeper(&base, config, data_dir);
     let insight = Arc::new(Insight::new(InsightParts {
         policies: Arc::new(IamInsight(Arc::clone(&iam))),
         hubs: Arc::clone(&hubs) as _,
@@ -213,13 +213,13 @@ fn kms(base: &Base) -> (Arc<Kms>, Worker) {
     (kms, Worker::new(reconciler, Arc::clone(&base.clock), Kms::PERIOD, nudge))
 }
 
-fn keeper(base: &Base, config: &Config) -> (Arc<BlobKeeper>, Worker) {
+fn keeper(base: &Base, config: &Config, data_dir: &DataDir) -> (Arc<BlobKeeper>, Worker) {
     let keeper = Arc::new(BlobKeeper::new(KeeperParts {
         store: Arc::clone(&base.store),
         blobs: Arc::clone(&base.blobs),
         clock: Arc::clone(&base.clock),
         grace: config.blobs_grace,
-        holder: uuid_v4(&*base.ids),
+        holder: data_dir.holder(),
     }));
     let every = (config.blobs_grace / 2).clamp(COLLECT_OFTEN, COLLECT_SELDOM);
     let collector = Arc::new(BlobCollector::new(Arc::clone(&keeper)));

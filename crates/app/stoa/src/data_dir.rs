@@ -57,6 +57,11 @@ impl DataDir {
     pub fn path(&self) -> &Path {
         &self.0
     }
+    /// Who works on this folder, for leases: the same after a crash, since one process at a time may have the folder.
+    pub fn holder(&self) -> String {
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        format!("{}:{}", host.to_string_lossy(), self.0.display())
+    }
     pub fn database(&self) -> PathBuf {
         self.0.join("stoa.db")
     }

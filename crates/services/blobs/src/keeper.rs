@@ -22,7 +22,7 @@ pub struct KeeperParts {
     pub clock: Arc<dyn Clock>,
     /// How long a blob may be without a name before it goes.
     pub grace: Duration,
-    /// Who holds the lease of the collection: unique among the processes of one store.
+    /// Who holds the lease of the collection: unique among the processes of one store, and the same after a crash.
     pub holder: String,
 }
 

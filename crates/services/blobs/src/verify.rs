@@ -183,8 +183,10 @@ impl BlobKeeper {
         if trouble == Trouble::Damaged && !how.fix_nothing {
             // Whoever pins it was told that it is there: then the next scrub puts it aside.
             if let Some(removal) = self.parts.blobs.pins().removal(&entry.digest) {
-                self.parts.blobs.set_aside(&removal).await?;
-                set_aside = true;
+                match self.parts.blobs.set_aside(&removal).await {
+                    Ok(()) => set_aside = true,
+                    Err(error) => tracing::error!(blob = digest, error = chain(&error), "it could not be put aside"),
+                }
             }
         }
         let named_by = self.names_of(&digest).await?;

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use stoa_blobs::{BlobKeeper, Collected, Finding, KeeperParts, Progress, Trouble, Usage, Verified, Verify};
 use stoa_store_sqlite::{Settings, SqliteStore};
-use stoa_types::uuid_v4;
 
 use super::report::print;
 use crate::admin::{AdminCommand, call, call_with};
@@ -118,7 +117,7 @@ fn offline(
         let (clock, ids) = (Arc::new(SystemClock), SystemIds);
         let store = Arc::new(SqliteStore::open(&data_dir.database(), clock.clone(), Settings::default())?);
         let blobs = crate::blob_store::open(&config, data_dir, &*store, &*clock, &ids).await?;
-        let holder = uuid_v4(&ids);
+        let holder = data_dir.holder();
         let keeper = BlobKeeper::new(KeeperParts { store, blobs, clock, grace: config.blobs_grace, holder });
         Ok(keeper.verify(how, |far| ticker.tick(far)).await?)
     })
