@@ -5,6 +5,8 @@
 //!
 //! oidc_discovery = true                     # whether OpenID Connect issuers are asked for their keys over the network
 //!
+//! # where object bytes are; the data folder by default (docs/operators/blobs.md)
+//! blobs = "s3://bucket/prefix?endpoint=https://s3.example.com&region=us-west-2"
 //! blobs_grace_seconds = 3600                # how long object bytes that nothing names are kept (an hour by default)
 //!
 //! [[oidc_keys]]                             # keys of an issuer that cannot be asked; jwks_url instead of a file works too
@@ -33,6 +35,7 @@ use serde::Deserialize;
 use stoa_oidc_keys::Pin;
 use stoa_types::Region;
 
+use crate::blob_store::BlobUrl;
 use crate::images::INFERENCE;
 use crate::vpc_endpoints::{EndpointConfig, RawEndpoint};
 
@@ -49,6 +52,7 @@ struct RawConfig {
     images: BTreeMap<String, String>,
     vpc_endpoints: Vec<RawEndpoint>,
     oidc_discovery: Option<bool>,
+    blobs: Option<String>,
     blobs_grace_seconds: Option<u64>,
     oidc_keys: Vec<RawIssuer>,
 }
@@ -73,6 +77,8 @@ pub struct Config {
     pub sample_catalog: bool,
     pub vpc_endpoints: Vec<EndpointConfig>,
     pub oidc_keys: stoa_oidc_keys::Settings,
+    /// Where blobs are, if not in the data folder.
+    pub blobs: Option<BlobUrl>,
     /// How long blobs that nothing names are kept.
     pub blobs_grace: Duration,
 }
@@ -116,6 +122,13 @@ impl Config {
         }
         let vpc_endpoints = endpoints(raw.vpc_endpoints, file, &mut problems);
         let oidc_keys = issuers(raw.oidc_discovery, raw.oidc_keys, &mut problems);
+        let blobs = raw.blobs.and_then(|url| match BlobUrl::parse(&url) {
+            Ok(url) => Some(url),
+            Err(problem) => {
+                problems.push(format!("blobs: {problem}"));
+                None
+            }
+        });
         match address {
             Some(listen) if problems.is_empty() => Ok(Config {
                 data_dir: data_dir.to_path_buf(),
@@ -126,6 +139,7 @@ impl Config {
                 sample_catalog,
                 vpc_endpoints,
                 oidc_keys,
+                blobs,
                 blobs_grace: raw.blobs_grace_seconds.map_or(DEFAULT_BLOBS_GRACE, Duration::from_secs),
             }),
             _ => Err(ConfigError(problems)),

@@ -155,7 +155,9 @@ mod tests {
     }
 
     async fn fill(cache: &Cache, wanted: &[u8], sent: &'static [u8]) -> Result<PathBuf, BlobError> {
-        cache.fill(&digest_of(wanted), wanted.len() as u64, async || Ok(stoa_blob::once(Bytes::from_static(sent)))).await
+        cache
+            .fill(&digest_of(wanted), wanted.len() as u64, async || Ok(stoa_blob::once(Bytes::from_static(sent))))
+            .await
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! Credentials are not in it: they come from the environment, as AWS's own clients take them.
 
 use percent_encoding::percent_decode_str;
+use stoa_types::Secret;
 
 const DEFAULT_CACHE: u64 = 50 << 30;
 
@@ -19,6 +20,8 @@ pub struct S3Settings {
     pub region: Option<String>,
     /// For local copies that containers are given.
     pub cache_bytes: u64,
+    /// An access key and its secret; else what the environment has.
+    pub credentials: Option<(String, Secret)>,
 }
 
 impl S3Settings {
@@ -40,6 +43,7 @@ impl S3Settings {
             endpoint: None,
             region: None,
             cache_bytes: DEFAULT_CACHE,
+            credentials: None,
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -77,6 +81,7 @@ mod tests {
             endpoint: Some("http://127.0.0.1:4566".to_owned()),
             region: Some("eu-west-1".to_owned()),
             cache_bytes: 2 << 30,
+            credentials: None,
         };
         assert_eq!(found, wanted);
         assert_eq!(S3Settings::parse("s3://b?endpoint=https%3A%2F%2Fs").unwrap().endpoint.unwrap(), "https://s");

@@ -48,7 +48,11 @@ pub(crate) async fn upload(
     }
 }
 
-async fn send(upload: &mut dyn MultipartUpload, file: &std::sync::Arc<std::fs::File>, size: u64) -> Result<(), BlobError> {
+async fn send(
+    upload: &mut dyn MultipartUpload,
+    file: &std::sync::Arc<std::fs::File>,
+    size: u64,
+) -> Result<(), BlobError> {
     let length = PART.max(size.div_ceil(MOST_PARTS));
     let mut under_way = FuturesUnordered::new();
     let mut start = 0;
