@@ -2,9 +2,11 @@
 of them. What was acknowledged is whole, what was deleted is gone, nothing is leaked and nothing is missing."""
 
 import hashlib
+import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import threading
 import time
@@ -16,7 +18,17 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from support import NO_PROXIES, REGION, refused
+from conftest import new_server
+from support import (
+    NO_PROXIES,
+    REGION,
+    clean_environment,
+    deploy_public,
+    endpoint_status,
+    iris_label,
+    refused,
+    wait_for,
+)
 
 LOCATION = {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
 # AWS's least size of a part that is not the last.
@@ -450,3 +462,109 @@ def end_at_failpoint(server, point):
     except AssertionError:
         assert not server.running() and "failpoint" in server.log_tail(), server.log_tail()
     server.process.wait(30)
+
+
+# ---- blobs in an object store -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def backed(request, own_server):
+    """A server whose blobs are in a bucket of another Stoa, and that other."""
+    other = prepare(new_server(request)).start()
+    try:
+        owner = other.new_account("owner")
+        owner.client("s3").create_bucket(Bucket="blobs-of-another", **LOCATION)
+        url = f"s3://blobs-of-another/first?endpoint={other.url}&region={REGION}"
+        (own_server.home / "stoa.toml").write_text(f'blobs = "{url}"\nblobs_grace_seconds = 0\n')
+        own_server.arguments = ["--config", str(own_server.home / "stoa.toml")]
+        own_server.keys = {"AWS_ACCESS_KEY_ID": owner.key, "AWS_SECRET_ACCESS_KEY": owner.secret}
+        own_server.other, own_server.owner = other, owner
+        yield own_server
+        if own_server.process is not None:
+            own_server.stop()
+    finally:
+        other.stop()
+        shutil.rmtree(other.home, ignore_errors=True)
+
+
+def stored(world):
+    """The keys of the bucket that the blobs are in, by folder."""
+    found = {}
+    pages = world.owner.client("s3").get_paginator("list_objects_v2").paginate(Bucket="blobs-of-another")
+    for one in (one for page in pages for one in page.get("Contents", [])):
+        folder, _, name = one["Key"].removeprefix("first/").rpartition("/")
+        found.setdefault(folder, set()).add(name)
+    return found
+
+
+def test_a_server_whose_blobs_are_in_an_object_store(backed):
+    world = backed.start(environment=backed.keys)
+    account = world.new_account("remote")
+    role = account.new_role()
+    s3, bucket = account.client("s3"), f"b-{account.id}"
+    s3.create_bucket(Bucket=bucket, **LOCATION)
+    models = stored(world)["blobs"]
+    assert models and not blobs(world), "no blob is in the data folder"
+    big = os.urandom(20_000_000)
+    s3.upload_fileobj(io.BytesIO(big), bucket, "big")
+    s3.put_object(Bucket=bucket, Key="small", Body=b"small")
+    s3.put_object(Bucket=bucket, Key="same", Body=b"small")
+    assert s3.get_object(Bucket=bucket, Key="big")["Body"].read() == big
+    ranged = s3.get_object(Bucket=bucket, Key="big", Range="bytes=9999990-10000009")["Body"].read()
+    assert ranged == big[9_999_990:10_000_010]
+    assert sha(big) in stored(world)["blobs"]
+    # Containers are given local copies.
+    sm = deploy_public(account, role, "iris")
+    assert endpoint_status(sm, "iris")["EndpointStatus"] == "InService"
+    assert iris_label(account.client("sagemaker-runtime"), "iris") == "setosa"
+
+    world.kill()
+    world.start(environment=world.keys)
+    s3 = account.client("s3")
+    assert s3.get_object(Bucket=bucket, Key="big")["Body"].read() == big
+    s3.delete_object(Bucket=bucket, Key="big")
+    # Dates at the store have whole seconds: what is a moment old may be younger than it looks.
+    wait_for("only named blobs are left", lambda: collect(world) and stored(world)["blobs"] == models | {sha(b"small")})
+    assert "removing" not in stored(world)
+    assert verify(world)["findings"] == []
+    victim = sha(b"small")
+    world.owner.client("s3").put_object(Bucket="blobs-of-another", Key=f"first/blobs/{victim}", Body=b"other")
+    (found,) = verify(world, expected=1)["findings"]
+    assert found["trouble"] == "damaged" and found["set_aside"]
+    assert found["named_by"] == [f"s3://{bucket}/same", f"s3://{bucket}/small"]
+    assert victim in stored(world)["damaged"] and victim not in stored(world)["blobs"]
+    s3.put_object(Bucket=bucket, Key="small", Body=b"small")
+    assert s3.get_object(Bucket=bucket, Key="same")["Body"].read() == b"small"
+
+    # A store that is gone is an error of the server's, and nothing of a put is acknowledged.
+    world.other.kill()
+    with refused("InternalError", status=500):
+        s3.put_object(Bucket=bucket, Key="new", Body=b"nobody takes this")
+    with refused("NoSuchKey"):
+        s3.get_object(Bucket=bucket, Key="new")
+    assert world.running()
+
+
+def test_blobs_are_not_lost_by_a_slip_in_the_configuration(backed):
+    world = backed.start(environment=backed.keys)
+    world.stop()
+    config = world.home / "stoa.toml"
+    text = config.read_text()
+    for changed, words in (
+        ("blobs_grace_seconds = 0\n", "copy them there first"),
+        (text.replace("/first?", "/second?"), "copy them there first"),
+        (text.replace("blobs-of-another", "no-such-bucket"), "cannot be used"),
+        (text.replace("s3://", "gs://"), "does not begin with s3://"),
+    ):
+        config.write_text(changed)
+        with pytest.raises(AssertionError, match=words):
+            world.start(environment=world.keys)
+    # Another Stoa must not have this one's prefix: its collector would know none of the names.
+    config.write_text(text)
+    second = world.home / "second"
+    done = subprocess.run(
+        [world.binary, "serve", "--data-dir", str(second), "--listen", "127.0.0.1:0", "--config", str(config)],
+        capture_output=True, text=True, timeout=60, env={**clean_environment(), **world.keys})
+    assert done.returncode != 0 and "blobs of another Stoa" in done.stderr, done.stderr
+    world.start(environment=world.keys)
+    assert verify(world)["findings"] == []
