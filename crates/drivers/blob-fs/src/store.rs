@@ -8,7 +8,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -133,7 +132,7 @@ impl BlobStore for FsBlobs {
     async fn hold(&self, digest: &Digest) -> Result<Option<Pin>, BlobError> {
         let pin = self.folders.pins.pin(digest).await;
         let file = self.folders.file(digest);
-        match read::blocking(move || File::open(file)?.set_modified(SystemTime::now())).await {
+        match read::blocking(move || write::renew(&File::open(file)?)).await {
             Ok(()) => Ok(Some(pin)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(backend(error)),

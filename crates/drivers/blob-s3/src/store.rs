@@ -99,6 +99,13 @@ fn time_of(meta: &ObjectMeta) -> Timestamp {
     Timestamp::from_millis(meta.last_modified.timestamp_millis())
 }
 
+/// By this machine's clock.
+#[expect(clippy::disallowed_methods, reason = "the store's dates are by a clock of the real world too")]
+fn age_of(meta: &ObjectMeta) -> Duration {
+    let written = Duration::from_millis(time_of(meta).millis().try_into().unwrap_or(0));
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(written)
+}
+
 impl S3Blobs {
     /// Opens the prefix for its owner, taking it where nobody has it; `folder` is for spool and cache.
     pub async fn open(settings: &S3Settings, folder: &FilePath, owner: &str) -> Result<S3Blobs, OpenError> {
@@ -168,9 +175,7 @@ impl S3Blobs {
         }
         self.write_mark(&self.touched(digest)).await?;
         while let Some(mark) = self.head(&self.removing(digest)).await? {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let age = i128::try_from(now.as_millis()).unwrap_or(i128::MAX) - i128::from(time_of(&mark).millis());
-            if age > i128::try_from(DEAD.as_millis()).unwrap_or(i128::MAX) {
+            if age_of(&mark) > DEAD {
                 break;
             }
             tokio::time::sleep(LOOK_AGAIN).await;

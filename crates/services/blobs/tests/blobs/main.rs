@@ -1,4 +1,5 @@
 //! The keeper on the in-memory store and local blobs.
+#![expect(clippy::disallowed_methods, reason = "files have the system's time")]
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail the test")]
 
 use std::sync::Arc;
