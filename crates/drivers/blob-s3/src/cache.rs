@@ -170,7 +170,7 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "files are made old")]
     async fn wrong_bytes_are_refused_and_the_oldest_go_first() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::open(folder.path().to_owned(), 25).unwrap();
+        let cache = Cache::open(folder.path().to_owned(), 35).unwrap();
         assert!(fill(&cache, b"0123456789", b"0123456780").await.is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing of it stays");
         let mut paths = Vec::new();
@@ -183,7 +183,7 @@ mod tests {
         }
         // The first is asked for again; the second is now the oldest.
         assert!(cache.get(&digest_of(b"aaaaaaaaaa"), 10).await.unwrap().is_some());
-        fill(&cache, b"dddd", b"dddd").await.unwrap();
+        fill(&cache, b"dddddd", b"dddddd").await.unwrap();
         assert!(paths[0].exists() && !paths[1].exists() && paths[2].exists());
         assert!(cache.get(&digest_of(b"aaaaaaaaaa"), 11).await.unwrap().is_none(), "of another size");
     }
