@@ -184,6 +184,10 @@ impl BlobStore for FsBlobs {
         }
     }
 
+    fn local_files(&self) -> bool {
+        true
+    }
+
     async fn local_path(&self, digest: &Digest) -> Result<Option<PathBuf>, BlobError> {
         Ok(self.size(digest).await?.map(|_| self.folders.file(digest)))
     }

@@ -109,4 +109,8 @@ pub trait BlobStore: Send + Sync {
     /// A local file with exactly these bytes that containers may be given by hard link or bind mount, where the
     /// store has one. Never write to it.
     async fn local_path(&self, digest: &Digest) -> Result<Option<PathBuf>, BlobError>;
+    /// Whether [`BlobStore::local_path`] is the blob itself; elsewhere it is a copy that is fetched first.
+    fn local_files(&self) -> bool {
+        false
+    }
 }

@@ -6,14 +6,19 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use stoa_blob::{BlobEntry, BlobError, Digest};
+use stoa_blob::{BlobEntry, BlobError, ByteStream, Digest};
 use stoa_store::BlobName;
+use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
 use crate::keeper::{BlobKeeper, KeeperError, PAGE};
+
+/// Read from a file at once.
+const PIECE: usize = 1 << 20;
 
 /// How to verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -146,7 +151,7 @@ impl BlobKeeper {
         progress: &mut (impl FnMut(Progress) + Send),
     ) -> Result<Option<(Trouble, String)>, KeeperError> {
         let unreadable = |error: String| Ok(Some((Trouble::Unreadable, error)));
-        let mut pieces = match self.parts.blobs.get(&entry.digest, 0, None).await {
+        let mut pieces = match self.stored(&entry.digest).await {
             Ok(pieces) => pieces,
             // Removed since it was listed; where a document names it, it is found missing below.
             Err(BlobError::NotFound(_)) => return Ok(None),
@@ -169,6 +174,20 @@ impl BlobKeeper {
             return Ok(None);
         }
         Ok(Some((Trouble::Damaged, format!("{size} bytes that are {}", found.as_str()))))
+    }
+
+    /// The bytes as they are stored: from the file itself where there is one, past what a store keeps in memory.
+    async fn stored(&self, digest: &Digest) -> Result<ByteStream, BlobError> {
+        if !self.parts.blobs.local_files() {
+            return self.parts.blobs.get(digest, 0, None).await;
+        }
+        let not_found = || BlobError::NotFound(digest.as_str().to_owned());
+        let path = self.parts.blobs.local_path(digest).await?.ok_or_else(not_found)?;
+        match tokio::fs::File::open(path).await {
+            Ok(file) => Ok(file_stream(file)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(not_found()),
+            Err(error) => Err(BlobError::Backend(error.into())),
+        }
     }
 
     async fn finding(
@@ -225,6 +244,15 @@ impl BlobKeeper {
         let Some(digest) = Digest::parse(digest) else { return Ok(true) };
         Ok(self.parts.blobs.size(&digest).await?.is_none() && self.is_named(&digest).await?)
     }
+}
+
+fn file_stream(file: tokio::fs::File) -> ByteStream {
+    let next = |mut file: tokio::fs::File| async move {
+        let mut piece = Vec::with_capacity(PIECE);
+        let read = (&mut file).take(PIECE as u64).read_to_end(&mut piece).await?;
+        Ok((read > 0).then(|| (Bytes::from(piece), file)))
+    };
+    stream::try_unfold(file, next).boxed()
 }
 
 /// The error and all its causes in one line.
