@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{access_matrix, account, audit, catalog, doctor, env, explain, hf, hub, keys, policy, who_can};
+use crate::commands::{access_matrix, account, audit, blobs, catalog, doctor, env, explain, hf, hub, keys, policy, who_can};
 use crate::serve;
 
 /// What every command returns: its exit status, or an error for the person at the terminal.
@@ -52,6 +52,9 @@ enum Command {
     /// The master key.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// The bytes of objects and models.
+    #[command(subcommand)]
+    Blobs(blobs::BlobsCommand),
     /// Says what on this machine would keep Stoa from doing its work.
     Doctor(DataDirArgs),
 }
@@ -98,6 +101,7 @@ pub fn run() -> Outcome {
         Command::AccessMatrix(arguments) => access_matrix::run(&arguments),
         Command::Audit(command) => audit::run(&command),
         Command::Keys(command) => keys::run(&command),
+        Command::Blobs(command) => blobs::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),
     }
 }

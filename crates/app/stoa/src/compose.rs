@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use stoa_audit::Journal;
 use stoa_audit_journal::SegmentJournal;
 use stoa_blob::BlobStore;
-use stoa_blob_fs::FsBlobs;
+use stoa_blobs::{BlobCollector, BlobKeeper, KeeperParts};
 use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig};
 use stoa_hf::{HfParts, HfService};
 use stoa_iam::{Iam, IamInsight};
@@ -33,6 +33,7 @@ use stoa_types::{AccountId, Clock, IdSource};
 use stoa_webhooks::Dispatcher;
 use stoa_work::{Nudge, Worker};
 
+use crate::blob_store;
 use crate::clock::{SystemClock, SystemIds};
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -47,6 +48,9 @@ use crate::tags::StoredTags;
 const ENDPOINT_PERIOD: Duration = Duration::from_secs(1);
 /// SageMaker's limit for an invocation.
 const INVOCATION_DEADLINE: Duration = Duration::from_secs(60);
+/// Blobs are collected twice in a grace, but never more often than the one and never less often than the other.
+const COLLECT_OFTEN: Duration = Duration::from_secs(60);
+const COLLECT_SELDOM: Duration = Duration::from_secs(3600);
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How long an S3 client may pause within a body.
 const S3_BODY_IDLE: Duration = Duration::from_secs(60);
@@ -66,6 +70,8 @@ pub struct Stoa {
     pub keys: Worker,
     pub lifecycle: Worker,
     pub events: Worker,
+    pub blobs: Arc<BlobKeeper>,
+    pub collector: Worker,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdSource>,
     pub management_account: AccountId,
@@ -86,7 +92,7 @@ struct Base {
 
 /// Opens everything in the data folder and wires it.
 pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dyn Error>> {
-    let base = open_base(data_dir).await?;
+    let base = open_base(config, data_dir).await?;
     let journal: Arc<dyn Journal> = Arc::new(open_journal(data_dir)?);
     let iam = Iam::new(Arc::clone(&base.store), Arc::clone(&base.clock), Arc::clone(&base.ids), base.sealing.clone());
     let organization = iam.bootstrap().await?;
@@ -112,6 +118,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::clone(&sources), Arc::clone(&runtime));
     let (kms, keys) = kms(&base);
     let ram = ram(&base, &iam, &hubs);
+    let (blobs, collector) = keeper(&base, config, data_dir);
     let insight = Arc::new(Insight::new(InsightParts {
         policies: Arc::new(IamInsight(Arc::clone(&iam))),
         hubs: Arc::clone(&hubs) as _,
@@ -163,6 +170,8 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         keys,
         lifecycle,
         events,
+        blobs,
+        collector,
         clock: base.clock,
         ids: base.ids,
         management_account: organization.management_account,
@@ -170,17 +179,17 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     })
 }
 
-async fn open_base(data_dir: &DataDir) -> Result<Base, Box<dyn Error>> {
+async fn open_base(config: &Config, data_dir: &DataDir) -> Result<Base, Box<dyn Error>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn IdSource> = Arc::new(SystemIds);
     let keys = MasterKeys::load(data_dir, &*ids)?;
     let settings = Settings { cache_bytes: 32 << 20 };
     let store = SqliteStore::open(&data_dir.database(), Arc::clone(&clock), settings)?;
     master_key::check(&store, &keys, &*clock).await?;
-    let blobs = FsBlobs::open(data_dir.path())?;
+    let blobs = blob_store::open(config, data_dir, &store, &*clock, &*ids).await?;
     let (key, sealing) = (keys.newest().clone(), keys.sealing_key());
     let tokens = PageTokens::new(key.derive("stoa/page-tokens/v1"));
-    Ok(Base { clock, ids, key, sealing, store: Arc::new(store), blobs: Arc::new(blobs), tokens })
+    Ok(Base { clock, ids, key, sealing, store: Arc::new(store), blobs, tokens })
 }
 
 fn open_journal(data_dir: &DataDir) -> Result<SegmentJournal, Box<dyn Error>> {
@@ -251,6 +260,19 @@ fn kms(base: &Base) -> (Arc<Kms>, Worker) {
     });
     let reconciler = Arc::new(KeyReconciler::new(Arc::clone(&kms)));
     (kms, Worker::new(reconciler, Arc::clone(&base.clock), Kms::PERIOD, nudge))
+}
+
+fn keeper(base: &Base, config: &Config, data_dir: &DataDir) -> (Arc<BlobKeeper>, Worker) {
+    let keeper = Arc::new(BlobKeeper::new(KeeperParts {
+        store: Arc::clone(&base.store),
+        blobs: Arc::clone(&base.blobs),
+        clock: Arc::clone(&base.clock),
+        grace: config.blobs_grace,
+        holder: data_dir.holder(),
+    }));
+    let every = (config.blobs_grace / 2).clamp(COLLECT_OFTEN, COLLECT_SELDOM);
+    let collector = Arc::new(BlobCollector::new(Arc::clone(&keeper)));
+    (keeper, Worker::new(collector, Arc::clone(&base.clock), every, Nudge::new()))
 }
 
 fn hubs(base: &Base) -> (Arc<Hubs>, Arc<Catalog>) {

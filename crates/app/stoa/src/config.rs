@@ -5,6 +5,10 @@
 //!
 //! oidc_discovery = true                     # whether OpenID Connect issuers are asked for their keys over the network
 //!
+//! # where object bytes are; the data folder by default (docs/operators/blobs.md)
+//! blobs = "s3://bucket/prefix?endpoint=https://s3.example.com&region=us-west-2"
+//! blobs_grace_seconds = 3600                # how long object bytes that nothing names are kept (an hour by default)
+//!
 //! [[oidc_keys]]                             # keys of an issuer that cannot be asked; jwks_url instead of a file works too
 //! issuer = "https://login.example.com/realms/lab"
 //! jwks_file = "/etc/stoa/lab-keys.json"
@@ -28,17 +32,21 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use stoa_oidc_keys::Pin;
 use stoa_types::Region;
 use stoa_webhooks::Webhook;
 
+use crate::blob_store::BlobUrl;
 use crate::images::INFERENCE;
 use crate::vpc_endpoints::{EndpointConfig, RawEndpoint};
 
 /// The default when no `--region` is given.
 const DEFAULT_REGION: &str = "us-west-2";
+/// Longer than any put takes from its last byte to its name, and than clocks differ.
+const DEFAULT_BLOBS_GRACE: Duration = Duration::from_secs(3600);
 
 /// The file as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -48,6 +56,8 @@ struct RawConfig {
     images: BTreeMap<String, String>,
     vpc_endpoints: Vec<RawEndpoint>,
     oidc_discovery: Option<bool>,
+    blobs: Option<String>,
+    blobs_grace_seconds: Option<u64>,
     oidc_keys: Vec<RawIssuer>,
     events: RawEvents,
 }
@@ -80,6 +90,10 @@ pub struct Config {
     pub vpc_endpoints: Vec<EndpointConfig>,
     pub oidc_keys: stoa_oidc_keys::Settings,
     pub webhooks: Vec<Webhook>,
+    /// Where blobs are, if not in the data folder.
+    pub blobs: Option<BlobUrl>,
+    /// How long blobs that nothing names are kept.
+    pub blobs_grace: Duration,
 }
 
 /// What is wrong with a configuration, all of it.
@@ -122,6 +136,13 @@ impl Config {
         let vpc_endpoints = endpoints(raw.vpc_endpoints, file, &mut problems);
         let oidc_keys = issuers(raw.oidc_discovery, raw.oidc_keys, &mut problems);
         let webhooks = webhooks(&raw.events.webhooks, &mut problems);
+        let blobs = raw.blobs.and_then(|url| match BlobUrl::parse(&url) {
+            Ok(url) => Some(url),
+            Err(problem) => {
+                problems.push(format!("blobs: {problem}"));
+                None
+            }
+        });
         match address {
             Some(listen) if problems.is_empty() => Ok(Config {
                 data_dir: data_dir.to_path_buf(),
@@ -133,6 +154,8 @@ impl Config {
                 vpc_endpoints,
                 oidc_keys,
                 webhooks,
+                blobs,
+                blobs_grace: raw.blobs_grace_seconds.map_or(DEFAULT_BLOBS_GRACE, Duration::from_secs),
             }),
             _ => Err(ConfigError(problems)),
         }

@@ -3,6 +3,8 @@
 //! ```text
 //! stoa.db        state                     audit/       the journal
 //! blobs/         object bytes              run/         containers (made anew at each start)
+//! tmp/           bytes on their way        damaged/     what `stoa blobs verify` put aside
+//! spool/, blob-cache/                     instead of blobs/ and tmp/ where blobs are in an object store
 //! ca.pem         the front door's CA       credentials  an AWS shared-credentials file (mode 0600)
 //! master.key     seals secrets (0600; see `master_key.rs`)
 //! admin.sock   for the command line (0600)
@@ -56,6 +58,11 @@ impl DataDir {
     }
     pub fn path(&self) -> &Path {
         &self.0
+    }
+    /// Who works on this folder, for leases: the same after a crash, since one process at a time may have the folder.
+    pub fn holder(&self) -> String {
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        format!("{}:{}", host.to_string_lossy(), self.0.display())
     }
     pub fn database(&self) -> PathBuf {
         self.0.join("stoa.db")

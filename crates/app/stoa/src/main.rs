@@ -4,6 +4,8 @@
 //! them apart; see `compose.rs` for how a server is put together.
 
 mod admin;
+mod blob_names;
+mod blob_store;
 mod cli;
 mod clock;
 mod commands;

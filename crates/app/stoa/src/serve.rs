@@ -89,6 +89,7 @@ fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskG
     stoa.keys.start(tasks);
     stoa.lifecycle.start(tasks);
     stoa.events.start(tasks);
+    stoa.collector.start(tasks);
     let (iam, token) = (Arc::clone(&stoa.iam), tasks.token());
     tasks.spawn("iam-key-uses", async move {
         loop {
@@ -109,6 +110,7 @@ fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskG
         insight: Arc::clone(&stoa.insight),
         catalog: Arc::clone(&stoa.catalog),
         hubs: Arc::clone(&stoa.hubs),
+        blobs: Arc::clone(&stoa.blobs),
         journal: Arc::clone(&stoa.journal),
         clock: Arc::clone(&stoa.clock),
         ids: Arc::clone(&stoa.ids),

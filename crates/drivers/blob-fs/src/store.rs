@@ -3,6 +3,7 @@
 //! INVARIANT: one process at a time opens a folder (the server's data directory is locked by `app`), because opening
 //! removes all temporary files.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,9 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::{StreamExt, unfold};
-use stoa_blob::{BlobError, BlobStore, ByteStream, Digest, Written};
+use stoa_blob::{BlobEntry, BlobError, BlobStore, ByteStream, Digest, Pin, Pins, Removal, Written};
+use stoa_types::Timestamp;
 
-use crate::{read, write};
+use crate::write::backend;
+use crate::{list, read, write};
 
 /// Blobs in a local folder.
 #[derive(Debug, Clone)]
@@ -26,7 +29,10 @@ pub struct FsBlobs {
 pub(crate) struct Folders {
     blobs: PathBuf,
     tmp: PathBuf,
+    /// Blobs that were found damaged.
+    damaged: PathBuf,
     next: AtomicU64,
+    pub pins: Pins,
 }
 
 impl Folders {
@@ -38,6 +44,10 @@ impl Folders {
     pub fn file(&self, digest: &Digest) -> PathBuf {
         self.shard(digest).join(digest.as_str())
     }
+    /// Where all blobs are.
+    pub fn blobs(&self) -> &Path {
+        &self.blobs
+    }
     /// A temporary file's name, not used before by this process.
     pub fn temporary(&self) -> PathBuf {
         self.tmp.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
@@ -48,7 +58,7 @@ impl FsBlobs {
     /// Opens (makes) the folder and removes what a crash left half written. Blocks; for start-up.
     pub fn open(folder: impl AsRef<Path>) -> io::Result<FsBlobs> {
         let folder = folder.as_ref();
-        let (blobs, tmp) = (folder.join("blobs"), folder.join("tmp"));
+        let (blobs, tmp, damaged) = (folder.join("blobs"), folder.join("tmp"), folder.join("damaged"));
         std::fs::create_dir_all(&blobs)?;
         std::fs::create_dir_all(&tmp)?;
         for entry in std::fs::read_dir(&tmp)? {
@@ -62,7 +72,8 @@ impl FsBlobs {
         }
         write::sync_folder(&blobs)?;
         write::sync_folder(folder)?;
-        Ok(FsBlobs { folders: Arc::new(Folders { blobs, tmp, next: AtomicU64::new(0) }) })
+        let (next, pins) = (AtomicU64::new(0), Pins::default());
+        Ok(FsBlobs { folders: Arc::new(Folders { blobs, tmp, damaged, next, pins }) })
     }
 
     /// Copies a local file into the store.
@@ -93,10 +104,6 @@ fn whole_file(file: std::fs::File) -> ByteStream {
     pieces.boxed()
 }
 
-fn backend(error: io::Error) -> BlobError {
-    BlobError::Backend(Box::new(error))
-}
-
 fn not_found(digest: &Digest, error: io::Error) -> BlobError {
     match error.kind() {
         io::ErrorKind::NotFound => BlobError::NotFound(digest.as_str().to_owned()),
@@ -122,12 +129,63 @@ impl BlobStore for FsBlobs {
         }
     }
 
+    async fn hold(&self, digest: &Digest) -> Result<Option<Pin>, BlobError> {
+        let pin = self.folders.pins.pin(digest).await;
+        let file = self.folders.file(digest);
+        match read::blocking(move || write::renew(&File::open(file)?)).await {
+            Ok(()) => Ok(Some(pin)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(backend(error)),
+        }
+    }
+
+    async fn list(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<BlobEntry>, BlobError> {
+        let (folders, after) = (Arc::clone(&self.folders), after.cloned());
+        read::blocking(move || list::page(&folders, after.as_ref(), limit)).await.map_err(backend)
+    }
+
+    async fn remove(&self, removal: &Removal, before: Timestamp) -> Result<bool, BlobError> {
+        let file = self.folders.file(removal.digest());
+        let removed = read::blocking(move || {
+            if list::touched(&std::fs::metadata(&file)?)? > before {
+                return Ok(false);
+            }
+            std::fs::remove_file(file).map(|()| true)
+        });
+        match removed.await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            result => result.map_err(backend),
+        }
+    }
+
+    async fn set_aside(&self, removal: &Removal) -> Result<(), BlobError> {
+        let (folders, digest) = (Arc::clone(&self.folders), removal.digest().clone());
+        let moved = read::blocking(move || {
+            std::fs::create_dir_all(&folders.damaged)?;
+            std::fs::rename(folders.file(&digest), folders.damaged.join(digest.as_str()))?;
+            write::sync_folder(&folders.damaged)?;
+            write::sync_folder(&folders.shard(&digest))
+        });
+        match moved.await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.map_err(backend),
+        }
+    }
+
+    fn pins(&self) -> &Pins {
+        &self.folders.pins
+    }
+
     async fn delete(&self, digest: &Digest) -> Result<(), BlobError> {
         let file = self.folders.file(digest);
         match read::blocking(move || std::fs::remove_file(file)).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(backend(error)),
             _ => Ok(()),
         }
+    }
+
+    fn local_files(&self) -> bool {
+        true
     }
 
     async fn local_path(&self, digest: &Digest) -> Result<Option<PathBuf>, BlobError> {

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use sha2::{Digest as _, Sha256};
-use stoa_blob::{BlobError, ByteStream, Digest, Written};
+use stoa_blob::{BlobError, ByteStream, Digest, Pin, Written};
+use tokio::runtime::Handle;
 
 use crate::read::blocking;
 use crate::store::Folders;
@@ -56,8 +57,9 @@ impl Temporary {
 
     fn finish(mut self, folders: &Folders) -> io::Result<Written> {
         let digest = Digest::from_bytes(self.hash.finalize_reset().into());
-        let written = Written { digest, size: self.size };
-        if !exists(folders, &written)? {
+        let pin = pin(folders, &digest);
+        let written = Written { digest, size: self.size, pin };
+        if !touch(folders, &written)? {
             self.file.set_permissions(Permissions::from_mode(0o444))?;
             self.file.sync_all()?;
             std::fs::rename(&self.path, folders.file(&written.digest))?;
@@ -69,9 +71,25 @@ impl Temporary {
     }
 }
 
-fn exists(folders: &Folders, written: &Written) -> io::Result<bool> {
-    match std::fs::metadata(folders.file(&written.digest)) {
-        Ok(found) => Ok(found.len() == written.size),
+/// Pins the digest; on a thread that may block, since a removal of it may be under way.
+fn pin(folders: &Folders, digest: &Digest) -> Pin {
+    Handle::current().block_on(folders.pins.pin(digest))
+}
+
+/// Makes a blob as young as one written now.
+#[expect(clippy::disallowed_methods, reason = "as a new file's age, it is by the system's clock")]
+pub(crate) fn renew(blob: &File) -> io::Result<()> {
+    blob.set_modified(std::time::SystemTime::now())
+}
+
+/// Whether the blob is there, and if so, as young as one written now. INVARIANT: the caller pins it.
+fn touch(folders: &Folders, written: &Written) -> io::Result<bool> {
+    match File::open(folders.file(&written.digest)) {
+        Ok(found) if found.metadata()?.len() == written.size => {
+            renew(&found)?;
+            Ok(true)
+        }
+        Ok(_) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
@@ -102,8 +120,10 @@ fn whole(folders: &Folders, batch: &[Bytes]) -> io::Result<Written> {
     let mut hash = Sha256::new();
     batch.iter().for_each(|piece| hash.update(piece));
     let size = batch.iter().map(|piece| piece.len() as u64).sum();
-    let written = Written { digest: Digest::from_bytes(hash.finalize().into()), size };
-    if exists(folders, &written)? {
+    let digest = Digest::from_bytes(hash.finalize().into());
+    let pin = pin(folders, &digest);
+    let written = Written { digest, size, pin };
+    if touch(folders, &written)? {
         sync_folder(&folders.shard(&written.digest))?;
         return Ok(written);
     }
@@ -112,8 +132,14 @@ fn whole(folders: &Folders, batch: &[Bytes]) -> io::Result<Written> {
     temporary.finish(folders)
 }
 
-fn backend(error: io::Error) -> BlobError {
-    BlobError::Backend(Box::new(error))
+/// A failure of the disk, told apart from a full one (RLIMIT_FSIZE and quotas count as full).
+pub(crate) fn backend(error: io::Error) -> BlobError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            BlobError::Full(Box::new(error))
+        }
+        _ => BlobError::Backend(Box::new(error)),
+    }
 }
 
 /// Writes the stream. Durable when it returns.

@@ -9,7 +9,7 @@ use stoa_store::{
 };
 use stoa_types::Timestamp;
 
-use crate::rows::region_text;
+use crate::rows::{blob_list, region_text};
 
 /// What the cache must hold after the commit.
 #[derive(Debug)]
@@ -30,8 +30,9 @@ pub fn change(tx: &Connection, change: Change, now: Timestamp, effects: &mut Vec
     match change {
         Change::Put { document, expect } => effects.push(document_put_in_tx(tx, document, expect)?),
         Change::Delete { key, expect } => {
-            if expectation(tx, &key, expect)?.is_some() {
+            if let Some(found) = expectation(tx, &key, expect)? {
                 document_delete_in_tx(tx, &key).map_err(failed)?;
+                blob_names_in_tx(tx, &key, &found.blobs, "").map_err(failed)?;
             }
             effects.push(Effect::Document(key, None));
         }
@@ -49,24 +50,38 @@ pub fn change(tx: &Connection, change: Change, now: Timestamp, effects: &mut Vec
     Ok(())
 }
 
-/// The generation that is there now, if it is one that was expected.
-fn expectation(tx: &Connection, key: &Key, expect: Expect) -> Result<Option<u64>, StoreError> {
-    let sql = "SELECT generation FROM document WHERE kind = ?1 AND account = ?2 AND region = ?3 AND id = ?4";
+/// What of a document matters to the write that replaces it.
+struct Found {
+    generation: u64,
+    /// The column.
+    blobs: String,
+}
+
+/// What is there now, if it is what was expected.
+fn expectation(tx: &Connection, key: &Key, expect: Expect) -> Result<Option<Found>, StoreError> {
+    let sql = "SELECT generation, blobs FROM document WHERE kind = ?1 AND account = ?2 AND region = ?3 AND id = ?4";
     let found = tx.prepare_cached(sql).and_then(|mut statement| {
         let key = params![key.kind, key.account.as_str(), region_text(key), key.id];
-        statement.query_row(key, |row| row.get::<_, i64>(0)).optional()
+        let found = |row: &rusqlite::Row<'_>| {
+            Ok(Found { generation: row.get::<_, i64>(0)?.cast_unsigned(), blobs: row.get(1)? })
+        };
+        statement.query_row(key, found).optional()
     });
-    let found = found.map_err(failed)?.map(i64::cast_unsigned);
-    if expect.holds(found) { Ok(found) } else { Err(StoreError::conflict(key, found)) }
+    let found = found.map_err(failed)?;
+    let generation = found.as_ref().map(|found| found.generation);
+    if expect.holds(generation) { Ok(found) } else { Err(StoreError::conflict(key, generation)) }
 }
 
 fn document_put_in_tx(tx: &Connection, mut document: Document, expect: Expect) -> Result<Effect, StoreError> {
-    document.generation = expectation(tx, &document.key, expect)?.unwrap_or(0) + 1;
+    let found = expectation(tx, &document.key, expect)?;
+    document.generation = found.as_ref().map_or(0, |found| found.generation) + 1;
+    let blobs = document.blobs.join(" ");
     let sql = "INSERT INTO document
-          (kind, account, region, id, parent, name, status, created, modified, generation, schema, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+          (kind, account, region, id, parent, name, status, created, modified, generation, schema, body, blobs)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
         ON CONFLICT (kind, account, region, id) DO UPDATE SET
-          parent = ?5, name = ?6, status = ?7, created = ?8, modified = ?9, generation = ?10, schema = ?11, body = ?12";
+          parent = ?5, name = ?6, status = ?7, created = ?8, modified = ?9, generation = ?10, schema = ?11, body = ?12,
+          blobs = ?13";
     let key = &document.key;
     let written = tx.prepare_cached(sql).and_then(|mut statement| {
         statement.execute(params![
@@ -82,10 +97,31 @@ fn document_put_in_tx(tx: &Connection, mut document: Document, expect: Expect) -
             document.generation.cast_signed(),
             document.schema,
             &*document.body,
+            blobs,
         ])
     });
     written.map_err(failed)?;
+    let before = found.map(|found| found.blobs).unwrap_or_default();
+    blob_names_in_tx(tx, key, &before, &blobs).map_err(failed)?;
     Ok(Effect::Document(document.key.clone(), Some(Arc::new(document))))
+}
+
+/// Makes the index of blobs say what the column says now.
+fn blob_names_in_tx(tx: &Connection, key: &Key, before: &str, now: &str) -> rusqlite::Result<()> {
+    if before == now {
+        return Ok(());
+    }
+    let (account, region) = (key.account.as_str(), region_text(key));
+    let (old, new) = (blob_list(before), blob_list(now));
+    for digest in old.iter().filter(|digest| !new.contains(digest)) {
+        let sql = "DELETE FROM blob_name WHERE digest = ?1 AND kind = ?2 AND account = ?3 AND region = ?4 AND id = ?5";
+        tx.prepare_cached(sql)?.execute(params![digest, key.kind, account, region, key.id])?;
+    }
+    for digest in new.iter().filter(|digest| !old.contains(digest)) {
+        let sql = "INSERT INTO blob_name (digest, kind, account, region, id) VALUES (?1, ?2, ?3, ?4, ?5)";
+        tx.prepare_cached(sql)?.execute(params![digest, key.kind, account, region, key.id])?;
+    }
+    Ok(())
 }
 
 fn document_delete_in_tx(tx: &Connection, key: &Key) -> rusqlite::Result<()> {

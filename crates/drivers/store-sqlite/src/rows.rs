@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use rusqlite::Row;
 use rusqlite::types::Type;
-use stoa_store::{Document, IdempotencyRecord, Key, OutboxEvent};
+use stoa_store::{BlobName, Document, IdempotencyRecord, Key, OutboxEvent};
 use stoa_types::{AccountId, Region, Timestamp};
 
 /// The columns [`document`] reads, in its order.
 pub const DOCUMENT_COLUMNS: &str =
-    "account, region, id, parent, name, status, created, modified, generation, schema, body";
+    "account, region, id, parent, name, status, created, modified, generation, schema, body, blobs";
 
 /// The region column of a key.
 pub fn region_text(key: &Key) -> &str {
@@ -34,7 +34,13 @@ pub fn document(kind: &'static str, row: &Row<'_>) -> rusqlite::Result<Document>
         generation: row.get::<_, i64>(8)?.cast_unsigned(),
         schema: row.get(9)?,
         body: Arc::from(row.get_ref(10)?.as_str()?),
+        blobs: blob_list(row.get_ref(11)?.as_str()?),
     })
+}
+
+/// The digests of the `blobs` column.
+pub fn blob_list(text: &str) -> Vec<String> {
+    text.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
 fn parsed<T: FromStr>(column: usize, text: &str) -> rusqlite::Result<T>
@@ -51,6 +57,11 @@ pub fn event(row: &Row<'_>) -> rusqlite::Result<(u64, OutboxEvent)> {
     Ok((row.get::<_, i64>(0)?.cast_unsigned(), event))
 }
 
+/// A blob's name from `digest, kind, account, region, id`.
+pub fn blob_name(row: &Row<'_>) -> rusqlite::Result<BlobName> {
+    Ok(BlobName { digest: row.get(0)?, kind: row.get(1)?, account: row.get(2)?, region: row.get(3)?, id: row.get(4)? })
+}
+
 /// An idempotency record from `scope, token, request_hash, result, expires_at`.
 pub fn record(row: &Row<'_>) -> rusqlite::Result<IdempotencyRecord> {
     Ok(IdempotencyRecord {
@@ -64,6 +75,8 @@ pub fn record(row: &Row<'_>) -> rusqlite::Result<IdempotencyRecord> {
 
 /// About how much memory a cached document takes.
 pub fn weight(key: &Key, document: Option<&Document>) -> usize {
-    let of = |document: &Document| 200 + 2 * document.name.len() + document.key.id.len() + document.body.len();
+    let of = |document: &Document| {
+        200 + 2 * document.name.len() + document.key.id.len() + document.body.len() + 88 * document.blobs.len()
+    };
     200 + key.id.len() + document.map_or(0, of)
 }

@@ -9,7 +9,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 pub const APPLICATION_ID: i64 = 0x5374_6f61;
 
 /// INVARIANT: append only; never edit one that was released.
-pub const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_documents.sql")];
+pub const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_documents.sql"), include_str!("migrations/0002_blob_names.sql")];
 
 /// Why the schema cannot be brought up to date.
 #[derive(Debug)]

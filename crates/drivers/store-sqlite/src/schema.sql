@@ -13,7 +13,7 @@ CREATE TABLE document (
   modified   INTEGER NOT NULL,
   generation INTEGER NOT NULL,
   schema     INTEGER NOT NULL,
-  body       TEXT    NOT NULL,
+  body       TEXT    NOT NULL, blobs TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (kind, account, region, id)
 ) STRICT;
 CREATE INDEX document_name             ON document (kind, name, account, region, id);
@@ -23,6 +23,15 @@ CREATE INDEX document_account_created  ON document (kind, account, created, regi
 CREATE INDEX document_account_modified ON document (kind, account, modified, region, id);
 CREATE INDEX document_parent_name      ON document (kind, parent, name, account, region, id) WHERE parent IS NOT NULL;
 CREATE INDEX document_parent_created   ON document (kind, parent, created, account, region, id) WHERE parent IS NOT NULL;
+
+CREATE TABLE blob_name (
+  digest  TEXT NOT NULL,
+  kind    TEXT NOT NULL,
+  account TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  id      TEXT NOT NULL,
+  PRIMARY KEY (digest, kind, account, region, id)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE tag (
   arn   TEXT NOT NULL,

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 use stoa_store::{
-    Document, IdempotencyRecord, Key, Lease, OutboxEvent, Outcome, Page, Position, Query, Store, StoreError,
+    BlobName, Document, IdempotencyRecord, Key, Lease, OutboxEvent, Outcome, Page, Position, Query, Store, StoreError,
     Transaction,
 };
 use stoa_types::Clock;
@@ -298,6 +298,17 @@ impl Store for SqliteStore {
 
     async fn lease(&self, lease: &Lease) -> Result<bool, StoreError> {
         self.write(Work::Lease(lease.clone())).await
+    }
+
+    async fn blob_names(&self, after: &BlobName, limit: usize) -> Result<Vec<BlobName>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(|connection| {
+            let sql = "SELECT digest, kind, account, region, id FROM blob_name
+                WHERE (digest, kind, account, region, id) > (?1, ?2, ?3, ?4, ?5)
+                ORDER BY digest, kind, account, region, id LIMIT ?6";
+            let place = params![after.digest, after.kind, after.account, after.region, after.id, limit];
+            connection.prepare_cached(sql)?.query_map(place, rows::blob_name)?.collect()
+        })
     }
 
     fn version(&self, kind_prefix: &str) -> u64 {

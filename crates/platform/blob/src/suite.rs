@@ -9,6 +9,8 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use sha2::{Digest as _, Sha256};
 
+use stoa_types::Timestamp;
+
 use crate::{BlobError, BlobStore, ByteStream, Digest, collect, put_bytes, read_all};
 
 type Check = Result<(), Box<dyn Error + Send + Sync>>;
@@ -22,6 +24,10 @@ pub async fn run(store: &dyn BlobStore) -> Check {
     a_dropped_put_leaves_nothing(store).await?;
     deleting(store).await?;
     concurrent_puts_of_the_same_bytes(store).await?;
+    holding(store).await?;
+    listing(store).await?;
+    removing(store).await?;
+    setting_aside(store).await?;
     local_files_hold_exactly_the_bytes(store).await
 }
 
@@ -127,6 +133,96 @@ async fn concurrent_puts_of_the_same_bytes(store: &dyn BlobStore) -> Check {
         assert_eq!(written?.digest, digest_of(&bytes));
     }
     assert!(read_all(store, &digest_of(&bytes)).await? == bytes);
+    Ok(())
+}
+
+/// Later than any blob was touched.
+const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
+
+async fn touched(store: &dyn BlobStore, digest: &Digest) -> Result<Option<Timestamp>, BlobError> {
+    let mut after = None;
+    loop {
+        let page = store.list(after.as_ref(), 1000).await?;
+        if let Some(found) = page.iter().find(|entry| entry.digest == *digest) {
+            return Ok(Some(found.touched));
+        }
+        match page.last() {
+            Some(last) => after = Some(last.digest.clone()),
+            None => return Ok(None),
+        }
+    }
+}
+
+async fn holding(store: &dyn BlobStore) -> Check {
+    let written = put_bytes(store, sample(80, 5000)).await?;
+    let digest = written.digest.clone();
+    assert!(store.pins().removal(&digest).is_none(), "what was put is pinned");
+    drop(written);
+    let first = touched(store, &digest).await?.ok_or("not listed")?;
+    let pin = store.hold(&digest).await?.ok_or("not there")?;
+    assert!(store.pins().removal(&digest).is_none(), "what is held is pinned");
+    assert!(touched(store, &digest).await? >= Some(first), "its age is renewed");
+    drop(pin);
+    let absent = digest_of(&sample(81, 5000));
+    assert!(store.hold(&absent).await?.is_none());
+    assert!(store.pins().removal(&absent).is_some(), "what is not there is not pinned");
+    Ok(())
+}
+
+async fn listing(store: &dyn BlobStore) -> Check {
+    let mut wanted = Vec::new();
+    for seed in 90..110 {
+        wanted.push(put_bytes(store, sample(seed, usize::from(seed))).await?);
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list(after.as_ref(), 7).await?;
+        assert!(page.len() <= 7);
+        let Some(last) = page.last() else { break };
+        after = Some(last.digest.clone());
+        found.extend(page);
+    }
+    assert!(found.is_sorted_by(|left, right| left.digest < right.digest), "in order, each once");
+    for written in wanted {
+        assert!(found.iter().any(|entry| entry.digest == written.digest && entry.size == written.size));
+    }
+    Ok(())
+}
+
+async fn removing(store: &dyn BlobStore) -> Check {
+    let bytes = sample(110, 70_000);
+    let written = put_bytes(store, bytes.clone()).await?;
+    let digest = written.digest.clone();
+    drop(written);
+    let at = touched(store, &digest).await?.ok_or("not listed")?;
+    let removal = store.pins().removal(&digest).ok_or("pinned")?;
+    assert!(!store.remove(&removal, at.plus_millis(-1)).await?, "touched after that");
+    assert_eq!(store.size(&digest).await?, Some(70_000));
+    assert!(store.remove(&removal, NEVER).await?);
+    assert_eq!(store.size(&digest).await?, None);
+    assert!(store.remove(&removal, NEVER).await?, "gone is gone");
+    // A put that meets the removal waits for its end and then writes.
+    let (again, ()) = futures_util::future::join(put_bytes(store, bytes.clone()), async {
+        tokio::task::yield_now().await;
+        drop(removal);
+    })
+    .await;
+    assert_eq!(again?.digest, digest);
+    assert!(read_all(store, &digest).await? == bytes);
+    Ok(())
+}
+
+async fn setting_aside(store: &dyn BlobStore) -> Check {
+    let bytes = sample(120, 70_000);
+    let digest = put_bytes(store, bytes.clone()).await?.digest;
+    let removal = store.pins().removal(&digest).ok_or("pinned")?;
+    store.set_aside(&removal).await?;
+    store.set_aside(&removal).await?;
+    drop(removal);
+    assert_eq!(store.size(&digest).await?, None);
+    assert_eq!(touched(store, &digest).await?, None, "it is not listed");
+    put_bytes(store, bytes.clone()).await?;
+    assert!(read_all(store, &digest).await? == bytes);
     Ok(())
 }
 

@@ -50,6 +50,46 @@ pub struct Document {
     pub schema: u32,
     /// The typed shape as JSON.
     pub body: Arc<str>,
+    /// The digests of the blobs that the body names, sorted, each once. INVARIANT: a blob that no document has here is
+    /// nobody's, and will be removed: whoever writes a digest into a body writes it here too.
+    pub blobs: Vec<String>,
+}
+
+/// That a document names a blob.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BlobName {
+    /// The blob's SHA-256, lower-case hex.
+    pub digest: String,
+    /// The document's kind.
+    pub kind: String,
+    /// Its account.
+    pub account: String,
+    /// Its region, empty for none.
+    pub region: String,
+    /// Its id.
+    pub id: String,
+}
+
+impl BlobName {
+    /// A place before every name of this blob, and behind every name of smaller digests.
+    pub fn before(digest: &str) -> BlobName {
+        let empty = String::new;
+        BlobName { digest: digest.to_owned(), kind: empty(), account: empty(), region: empty(), id: empty() }
+    }
+    /// A place behind every name of this blob, and before every name of greater digests.
+    pub fn behind(digest: &str) -> BlobName {
+        BlobName { kind: char::MAX.to_string(), ..BlobName::before(digest) }
+    }
+    /// The name that this document gives this blob.
+    pub fn of(key: &Key, digest: &str) -> BlobName {
+        BlobName {
+            digest: digest.to_owned(),
+            kind: key.kind.to_owned(),
+            account: key.account.to_string(),
+            region: key.region.as_ref().map_or("", Region::as_str).to_owned(),
+            id: key.id.clone(),
+        }
+    }
 }
 
 impl Document {
@@ -65,6 +105,7 @@ impl Document {
             generation: 0,
             schema: 1,
             body: encode(body)?,
+            blobs: Vec::new(),
         })
     }
     /// Sets the parent.
@@ -79,7 +120,16 @@ impl Document {
         self.status = status.to_owned();
         self
     }
-    /// The same document with a new body, to be written back at its generation.
+    /// Sets the digests of the blobs that the body names.
+    #[must_use]
+    pub fn with_blobs<T: Into<String>>(mut self, digests: impl IntoIterator<Item = T>) -> Document {
+        self.blobs = digests.into_iter().map(Into::into).collect();
+        self.blobs.sort_unstable();
+        self.blobs.dedup();
+        self
+    }
+    /// The same document with a new body, to be written back at its generation. It names the same blobs: a body that
+    /// names others wants [`Document::with_blobs`] too.
     pub fn with_body<T: Serialize>(&self, now: Timestamp, body: &T) -> Result<Document, StoreError> {
         Ok(Document { modified: now, body: encode(body)?, ..self.clone() })
     }

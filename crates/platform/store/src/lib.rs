@@ -13,7 +13,7 @@ pub mod suite;
 mod token;
 mod transaction;
 
-pub use document::{Document, Key};
+pub use document::{BlobName, Document, Key};
 pub use error::{Outcome, StoreError};
 pub use memory::MemoryStore;
 pub use position::{Position, SortValue};
@@ -49,6 +49,9 @@ pub trait Store: Send + Sync {
     async fn outbox_done(&self, through: u64) -> Result<(), StoreError>;
     /// Takes or renews a lease; false when another holder has it and it has not expired.
     async fn lease(&self, lease: &Lease) -> Result<bool, StoreError>;
+    /// Which documents name which blobs, in order of [`BlobName`], after this place. Kept in the transaction that
+    /// writes the document.
+    async fn blob_names(&self, after: &BlobName, limit: usize) -> Result<Vec<BlobName>, StoreError>;
     /// A number that grows with every commit that touched a document of this kind prefix (`iam:`), for caches of
     /// derived state. Never touches the disk.
     fn version(&self, kind_prefix: &str) -> u64;

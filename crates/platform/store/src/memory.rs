@@ -12,8 +12,8 @@ use parking_lot::RwLock;
 use stoa_types::{Clock, Timestamp};
 
 use crate::{
-    Change, Document, Expect, IdempotencyRecord, Key, Lease, OutboxEvent, Page, Position, Query, Store, StoreError,
-    Transaction, idempotency_key,
+    BlobName, Change, Document, Expect, IdempotencyRecord, Key, Lease, OutboxEvent, Page, Position, Query, Store,
+    StoreError, Transaction, idempotency_key,
 };
 
 type Tags = Arc<Vec<(String, String)>>;
@@ -188,6 +188,17 @@ impl Store for MemoryStore {
         }
         state.leases.insert(lease.name.clone(), (lease.holder.clone(), lease.until));
         Ok(true)
+    }
+
+    async fn blob_names(&self, after: &BlobName, limit: usize) -> Result<Vec<BlobName>, StoreError> {
+        let state = self.state.read();
+        let named = |document: &Arc<Document>| -> Vec<BlobName> {
+            document.blobs.iter().map(|digest| BlobName::of(&document.key, digest)).collect()
+        };
+        let mut found: Vec<BlobName> = state.documents.values().flat_map(named).filter(|name| name > after).collect();
+        found.sort();
+        found.truncate(limit);
+        Ok(found)
     }
 
     fn version(&self, kind_prefix: &str) -> u64 {

@@ -37,6 +37,7 @@ pub async fn run_all<S: Store + 'static>(make: impl Fn(Arc<FixedClock>) -> S) ->
     writes::changes_apply_in_order(&fresh().0).await?;
     writes::keys_are_apart(&fresh().0).await?;
     writes::versions_grow(&fresh().0).await?;
+    writes::blobs_are_named(&fresh().0).await?;
     queries::filters(&fresh().0).await?;
     queries::names(&fresh().0).await?;
     queries::sorted_pages(&fresh().0).await?;

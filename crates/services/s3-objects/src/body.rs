@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
 use sha1::Sha1;
-use stoa_blob::{BlobError, ByteStream, Digest};
+use stoa_blob::{BlobError, ByteStream, Digest, Pin};
 use stoa_kernel::ApiError;
 use stoa_kernel::ports::{BodyChecks, BodyStream, Checksum, ChecksumAlgorithm};
 
@@ -24,6 +24,8 @@ pub(crate) struct StoredBody {
     pub size: u64,
     pub md5: [u8; 16],
     pub checksum: Checksum,
+    /// To be kept until the blob has its name.
+    pub pin: Pin,
 }
 
 enum Running {
@@ -108,6 +110,9 @@ pub(crate) fn blob_failed(error: BlobError) -> ApiError {
                 ApiError::new("IncompleteBody", 400, text).with_cause(cause)
             }
         },
+        BlobError::Full(_) => {
+            ApiError::new("InternalError", 507, "There is no space left to store these bytes.").with_cause(error)
+        }
         BlobError::NotFound(_) | BlobError::Backend(_) => ApiError::internal(error),
     }
 }
@@ -129,7 +134,7 @@ impl S3Objects {
             Running::Sha256 => STANDARD.encode(sha256),
         };
         let checksum = Checksum { algorithm, value, composite: false };
-        let stored = StoredBody { digest: written.digest, size: written.size, md5, checksum };
+        let stored = StoredBody { digest: written.digest, size: written.size, md5, checksum, pin: written.pin };
         check(&stored, sha256, checks)?;
         Ok(stored)
     }

@@ -17,7 +17,7 @@ use crate::documents::{Bucket, ObjectBody, VersionBody, marker_key, object_key, 
 use crate::events::{About, Act, What, emit};
 use crate::listing;
 use crate::names::check_key;
-use crate::service::{S3Objects, aborted, no_such_bucket, precondition_failed, store_failed};
+use crate::service::{S3Objects, aborted, no_such_bucket, no_such_key, precondition_failed, store_failed};
 use crate::settings::check_object_tags;
 use crate::versions::{CHANGES, check, put, within};
 
@@ -59,6 +59,7 @@ impl S3Objects {
             let body = ObjectBody { version, ..body.clone() };
             let object = object_key(&bucket.owner, bucket.name(), key);
             let document = Document::new(object, key, act.now, &body).map_err(store_failed)?.with_parent(bucket.name());
+            let document = document.with_blobs([body.digest.as_str()]);
             let record = record_in(&bucket, &document).map_err(store_failed)?;
             let about = About {
                 key,
@@ -139,6 +140,7 @@ impl Objects for S3Objects {
             check(&condition, there.as_deref())?;
         }
         let stored = self.store_body(checks, body).await?;
+        let _pin = stored.pin.clone();
         let body = ObjectBody::of(stored, attributes);
         // The time of the end: uploads that overlap are ordered by it.
         let reason = if by_form { "POST Object" } else { "PutObject" };
@@ -162,9 +164,13 @@ impl Objects for S3Objects {
         let attributes = ObjectAttributes { tags, ..if replace { attributes } else { source.attributes.clone() } };
         let kept = source.checksum.as_ref().map(|checksum| checksum.algorithm);
         let same_checksum = kept.is_some() && checks.algorithm.is_none_or(|wanted| Some(wanted) == kept);
+        let pin;
         let body = if same_checksum && source.parts.is_none() && source.entry.inline.is_none() {
+            let digest = digest_of(source)?;
+            // The source may lose its last name meanwhile.
+            pin = self.blobs.hold(&digest).await.map_err(blob_failed)?.ok_or_else(no_such_key)?;
             ObjectBody {
-                digest: digest_of(source)?,
+                digest,
                 size: source.entry.size,
                 etag: source.entry.etag.clone(),
                 attributes,
@@ -178,10 +184,13 @@ impl Objects for S3Objects {
             // ETag or checksum are of parts, or of another algorithm: both are made anew from the bytes.
             let checks = BodyChecks { algorithm: checks.algorithm.or(kept), ..BodyChecks::default() };
             let stored = self.store_body(checks, self.bytes_of(source).await?).await?;
+            pin = stored.pin.clone();
             ObjectBody::of(stored, attributes)
         };
         let act = Act::of(cx, cx.platform.clock.now(), "CopyObject");
-        self.name_object(&act, (&bucket, &key), &body, &condition, |transaction| transaction).await
+        let named = self.name_object(&act, (&bucket, &key), &body, &condition, |transaction| transaction).await;
+        drop(pin);
+        named
     }
 
     async fn delete_object(

@@ -138,7 +138,12 @@ impl S3Objects {
     /// One blob of all parts.
     async fn join(&self, parts: &[PartBody]) -> Result<stoa_blob::Written, ApiError> {
         if let [only] = parts {
-            return Ok(stoa_blob::Written { digest: only.digest.clone(), size: only.size });
+            // Its part names it until the very transaction that gives it its new name.
+            return Ok(stoa_blob::Written {
+                digest: only.digest.clone(),
+                size: only.size,
+                pin: stoa_blob::Pin::none(),
+            });
         }
         let blobs = Arc::clone(&self.blobs);
         let digests: Vec<_> = parts.iter().map(|part| part.digest.clone()).collect();
@@ -261,12 +266,13 @@ impl Uploads for S3Objects {
             _ => {}
         }
         let stored = self.store_body(checks, body).await?;
+        let _pin = stored.pin;
         let key = part_key(&upload.owner, &upload.record.id, number);
         let etag = hex::encode(stored.md5);
         let body = PartBody { number, digest: stored.digest, size: stored.size, etag, checksum: stored.checksum };
         let now = cx.platform.clock.now();
         let document = Document::new(key, &format!("{number:05}"), now, &body).map_err(store_failed)?;
-        let document = document.with_parent(&upload.record.id);
+        let document = document.with_parent(&upload.record.id).with_blobs([body.digest.as_str()]);
         let record = part_record(&document).map_err(store_failed)?;
         let stands = Expect::Generation(upload.document.generation);
         let part = Transaction::new().require(upload.document.key.clone(), stands).put(document);
@@ -292,6 +298,7 @@ impl Uploads for S3Objects {
         let checksum = combined(&upload.record, &parts);
         check_complete(&complete, size, checksum.as_ref())?;
         let written = self.join(&parts).await?;
+        let _pin = written.pin;
         let body = ObjectBody {
             digest: written.digest,
             size: written.size,

@@ -5,12 +5,23 @@ use std::os::unix::net::UnixStream;
 
 use serde_json::Value;
 
-use super::protocol::{AdminCommand, AdminError};
+use stoa_blobs::Progress;
+
+use super::protocol::{AdminCommand, AdminError, Line};
 use super::socket::SocketName;
 use crate::data_dir::DataDir;
 
 /// Sends a command to the server of this data folder.
 pub fn call(data_dir: &DataDir, command: &AdminCommand) -> Result<Value, AdminError> {
+    call_with(data_dir, command, |_| {})
+}
+
+/// The same, for a command that says how far it is.
+pub fn call_with(
+    data_dir: &DataDir,
+    command: &AdminCommand,
+    progress: impl FnMut(Progress),
+) -> Result<Value, AdminError> {
     let not_running = |error: std::io::Error| AdminError {
         code: "NotRunning".to_owned(),
         message: format!(
@@ -21,10 +32,14 @@ pub fn call(data_dir: &DataDir, command: &AdminCommand) -> Result<Value, AdminEr
     };
     let name = SocketName::in_folder(data_dir.path(), "admin.sock").map_err(not_running)?;
     let mut stream = UnixStream::connect(name.path()).map_err(not_running)?;
-    exchange(&mut stream, command)
+    exchange(&mut stream, command, progress)
 }
 
-fn exchange(stream: &mut UnixStream, command: &AdminCommand) -> Result<Value, AdminError> {
+fn exchange(
+    stream: &mut UnixStream,
+    command: &AdminCommand,
+    mut progress: impl FnMut(Progress),
+) -> Result<Value, AdminError> {
     let broken = |error: std::io::Error| AdminError {
         code: "Broken".to_owned(),
         message: format!("the server broke the connection: {error}; its log says why"),
@@ -32,8 +47,14 @@ fn exchange(stream: &mut UnixStream, command: &AdminCommand) -> Result<Value, Ad
     let mut line = serde_json::to_vec(command).map_err(|error| broken(error.into()))?;
     line.push(b'\n');
     stream.write_all(&line).map_err(broken)?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).map_err(broken)?;
-    let answer: Result<Value, AdminError> = serde_json::from_str(&answer).map_err(|error| broken(error.into()))?;
-    answer
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).map_err(broken)?;
+        match serde_json::from_str(&line).map_err(|error| broken(error.into()))? {
+            Line::Progress(far) => progress(far),
+            Line::Ok(answer) => return Ok(answer),
+            Line::Err(error) => return Err(error),
+        }
+    }
 }

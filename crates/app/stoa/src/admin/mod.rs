@@ -6,6 +6,6 @@ mod protocol;
 mod server;
 mod socket;
 
-pub use client::call;
+pub use client::{call, call_with};
 pub use protocol::AdminCommand;
 pub use server::{AdminParts, AdminServer};

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stoa_blobs::{Progress, Verify};
 use stoa_models_stoa::types::{
     DescribeHubSettingsRequest, ExplainDecisionRequest, GetAccessMatrixRequest, ListPrincipalsWithAccessRequest,
     PutHubSettingsRequest, ReplayPolicyRequest,
@@ -63,6 +65,15 @@ pub enum AdminCommand {
     DescribeHubSettings(DescribeHubSettingsRequest),
     /// Changes settings of a private hub.
     PutHubSettings(PutHubSettingsRequest),
+    /// Removes blobs that nothing names.
+    CollectBlobs {
+        /// Only tells what would go.
+        dry_run: bool,
+    },
+    /// Counts blobs.
+    GetBlobUsage {},
+    /// Reads every blob. Its answer comes after lines of [`Line::Progress`].
+    VerifyBlobs(Verify),
 }
 
 impl AdminCommand {
@@ -82,8 +93,22 @@ impl AdminCommand {
             AdminCommand::ReplayPolicy(_) => ("ReplayPolicy", true),
             AdminCommand::DescribeHubSettings(_) => ("DescribeHubSettings", true),
             AdminCommand::PutHubSettings(_) => ("PutHubSettings", false),
+            AdminCommand::CollectBlobs { dry_run } => ("CollectBlobs", *dry_run),
+            AdminCommand::GetBlobUsage {} => ("GetBlobUsage", true),
+            AdminCommand::VerifyBlobs(how) => ("VerifyBlobs", how.fix_nothing),
         }
     }
+}
+
+/// What the server writes: the answer, after any number of lines that say how far it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Line {
+    /// How far it is; only [`AdminCommand::VerifyBlobs`] says so.
+    Progress(Progress),
+    /// Done.
+    Ok(Value),
+    /// Not done.
+    Err(AdminError),
 }
 
 /// The answer to `CreateAccount`: the root user's key, shown this once.

@@ -4,9 +4,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use stoa_audit::{AuditRecord, ErrorInfo, Journal, Phase, UserIdentity};
+use stoa_blobs::{BlobKeeper, KeeperError, Progress};
 use stoa_iam::Iam;
 use stoa_insight::{Insight, Viewer};
 use stoa_kernel::ApiError;
@@ -14,13 +16,17 @@ use stoa_sagemaker_hub::{Catalog, Hubs, SecretKey, TrustedKey};
 use stoa_types::{AccountId, Clock, IdSource, uuid_v4};
 use stoa_work::TaskGroup;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::protocol::{AdminCommand, AdminError, CreatedAccount};
+use super::protocol::{AdminCommand, AdminError, CreatedAccount, Line};
 use super::socket::SocketName;
 use crate::data_dir::DataDir;
 
+/// How often a long command says how far it is.
+const PROGRESS: Duration = Duration::from_millis(500);
 /// The longest command.
 const LONGEST: u64 = 64 * 1024;
 
@@ -31,6 +37,7 @@ pub struct AdminParts {
     pub insight: Arc<Insight>,
     pub catalog: Arc<Catalog>,
     pub hubs: Arc<Hubs>,
+    pub blobs: Arc<BlobKeeper>,
     pub journal: Arc<dyn Journal>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdSource>,
@@ -88,14 +95,45 @@ async fn serve(stream: UnixStream, parts: Arc<AdminParts>, token: CancellationTo
             }
         }
     }
-    let answer: Result<Value, AdminError> = match serde_json::from_str::<AdminCommand>(&line) {
-        Ok(command) => run(&parts, &command).await.map_err(|error| told(&error)),
-        Err(error) => Err(AdminError { code: "InvalidCommand".to_owned(), message: error.to_string() }),
+    let (progress, far) = watch::channel(Progress::default());
+    let answer = match serde_json::from_str::<AdminCommand>(&line) {
+        Ok(command) => {
+            let run = run(&parts, &command, &progress);
+            match with_progress(run, far, &mut writing).await {
+                Ok(answer) => Line::Ok(answer),
+                Err(error) => Line::Err(told(&error)),
+            }
+        }
+        Err(error) => Line::Err(AdminError { code: "InvalidCommand".to_owned(), message: error.to_string() }),
     };
-    if let Ok(mut bytes) = serde_json::to_vec(&answer) {
-        bytes.push(b'\n');
-        // A client that has gone needs no answer; what it asked for is in the journal.
-        let _ = writing.write_all(&bytes).await;
+    // A client that has gone needs no answer; what it asked for is in the journal.
+    let _ = write_line(&mut writing, &answer).await;
+}
+
+async fn write_line(writing: &mut OwnedWriteHalf, line: &Line) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec(line)?;
+    bytes.push(b'\n');
+    writing.write_all(&bytes).await
+}
+
+/// Runs the command and says now and then how far it is, as long as somebody listens.
+async fn with_progress<T>(
+    run: impl Future<Output = T>,
+    mut far: watch::Receiver<Progress>,
+    writing: &mut OwnedWriteHalf,
+) -> T {
+    let mut run = std::pin::pin!(run);
+    loop {
+        tokio::select! {
+            answer = &mut run => return answer,
+            () = tokio::time::sleep(PROGRESS) => {}
+        }
+        if far.has_changed().unwrap_or(false) {
+            let line = Line::Progress(*far.borrow_and_update());
+            if write_line(writing, &line).await.is_err() {
+                return run.await;
+            }
+        }
     }
 }
 
@@ -106,7 +144,11 @@ fn told(error: &ApiError) -> AdminError {
     AdminError { code: error.code().to_owned(), message: error.message().to_owned() }
 }
 
-async fn run(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiError> {
+async fn run(
+    parts: &AdminParts,
+    command: &AdminCommand,
+    progress: &watch::Sender<Progress>,
+) -> Result<Value, ApiError> {
     let (name, read_only) = command.event();
     let mut record = record(parts, command, name, read_only);
     let unavailable = |error| ApiError::unavailable("the audit journal takes no records").with_cause(error);
@@ -114,7 +156,7 @@ async fn run(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiErr
         record.phase = Phase::Begin;
         parts.journal.append(encoded(&record)?).await.map_err(unavailable)?;
     }
-    let outcome = act(parts, command).await;
+    let outcome = act(parts, command, progress).await;
     record.phase = Phase::Complete;
     record.event_id = uuid_v4(&*parts.ids);
     if let Err(error) = &outcome {
@@ -129,7 +171,11 @@ fn encoded(record: &AuditRecord) -> Result<Vec<u8>, ApiError> {
     record.encode().map_err(ApiError::internal)
 }
 
-async fn act(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiError> {
+async fn act(
+    parts: &AdminParts,
+    command: &AdminCommand,
+    progress: &watch::Sender<Progress>,
+) -> Result<Value, ApiError> {
     match command {
         AdminCommand::CreateAccount { name, standalone } => {
             let account = if *standalone {
@@ -173,6 +219,22 @@ async fn act(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiErr
             let (viewer, now) = (viewer(parts)?, parts.clock.now());
             json(parts.hubs.put_hub_settings(&viewer.account, &viewer.region, now, input).await?)
         }
+        AdminCommand::CollectBlobs { dry_run } => json(parts.blobs.collect(*dry_run).await.map_err(kept)?),
+        AdminCommand::GetBlobUsage {} => json(parts.blobs.usage().await.map_err(kept)?),
+        AdminCommand::VerifyBlobs(how) => {
+            // Nobody may listen to how far it is.
+            let say = |far| {
+                let _ = progress.send_replace(far);
+            };
+            json(parts.blobs.verify(*how, say).await.map_err(kept)?)
+        }
+    }
+}
+
+fn kept(error: KeeperError) -> ApiError {
+    match error {
+        KeeperError::Elsewhere => ApiError::validation(error.to_string()),
+        other => ApiError::internal(other),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod access_matrix;
 pub mod account;
 pub mod audit;
+pub mod blobs;
 pub mod catalog;
 pub mod doctor;
 pub mod env;

@@ -37,6 +37,8 @@ impl Dice {
         document.status = (*self.of(&["", "Creating", "InService", "Failed"])).to_owned();
         document.parent = [None, Some("p".to_owned()), Some("q".to_owned())][self.roll(3) as usize].clone();
         document.schema = 1 + self.roll(3) as u32;
+        let blobs: Vec<String> = (0..self.roll(3)).map(|_| format!("{:064}", self.roll(5))).collect();
+        document = document.with_blobs(blobs);
         Ok(document)
     }
     fn expect(&mut self) -> Expect {
@@ -128,6 +130,9 @@ pub async fn same_behaviour(left: &dyn Store, right: &dyn Store, seed: u64, step
             }
         }
     }
+    let start = crate::BlobName::before("");
+    let names = (left.blob_names(&start, usize::MAX).await?, right.blob_names(&start, usize::MAX).await?);
+    assert_eq!(names.0, names.1, "seed {seed}");
     let events = |events: Vec<(u64, OutboxEvent)>| events.into_iter().map(|(_, event)| event).collect::<Vec<_>>();
     let outboxes = (left.outbox(0, usize::MAX).await?, right.outbox(0, usize::MAX).await?);
     assert_eq!(events(outboxes.0), events(outboxes.1), "seed {seed}");

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::{Failure, START, account, conflicts, key, thing};
-use crate::{Document, Expect, Key, OutboxEvent, Store, Transaction};
+use crate::{BlobName, Document, Expect, Key, OutboxEvent, Store, Transaction};
 
 pub(super) async fn create_update_delete(store: &impl Store) -> Result<(), Failure> {
     let key = key("a")?;
@@ -162,6 +162,38 @@ pub(super) async fn versions_grow(store: &impl Store) -> Result<(), Failure> {
     assert_eq!((store.version("test:"), store.version("tags:")), (made.0, 1));
     store.commit(Transaction::new().delete(key("a")?, Expect::Present)).await?;
     assert!(store.version("test:") > made.0);
+    Ok(())
+}
+
+pub(super) async fn blobs_are_named(store: &impl Store) -> Result<(), Failure> {
+    let (one, two) = ("1".repeat(64), "2".repeat(64));
+    let name = |id: &str, digest: &str| -> Result<BlobName, Failure> { Ok(BlobName::of(&key(id)?, digest)) };
+    let start = BlobName::before("");
+    let made = thing("a")?.with_blobs([two.as_str(), &one, &two]);
+    assert_eq!(made.blobs, [one.clone(), two.clone()], "sorted, each once");
+    store.commit(Transaction::new().create(made).create(thing("b")?.with_blobs([&one])).create(thing("c")?)).await?;
+    let all = [name("a", &one)?, name("b", &one)?, name("a", &two)?];
+    assert_eq!(store.blob_names(&start, 10).await?, all);
+    assert_eq!(store.blob_names(&start, 2).await?, all[..2]);
+    assert_eq!(store.blob_names(&all[0], 10).await?, all[1..], "after a name");
+    assert_eq!(store.blob_names(&BlobName::before(&two), 10).await?, all[2..]);
+    assert_eq!(store.blob_names(&BlobName::behind(&one), 10).await?, all[2..]);
+    assert_eq!(store.blob_names(&BlobName::behind(&two), 10).await?, []);
+    let read = store.get(&key("a")?).await?.ok_or("gone")?;
+    assert_eq!(read.blobs, [one.clone(), two.clone()], "what was written is read");
+    let page = store.query(&crate::Query { name: Some("b".to_owned()), ..crate::Query::of("test:thing") }).await?;
+    assert_eq!(page.documents.first().map(|document| document.blobs.clone()), Some(vec![one.clone()]));
+    let kept = read.with_body(START, &"another body")?;
+    store.commit(Transaction::new().update(kept)).await?;
+    assert_eq!(store.blob_names(&start, 10).await?, all, "a new body names what the old one named");
+    let doomed = Transaction::new().put(thing("a")?).delete(key("b")?, Expect::Any).create(thing("c")?);
+    assert!(store.commit(doomed).await.is_err());
+    assert_eq!(store.blob_names(&start, 10).await?, all, "a transaction that failed changes no names");
+    store.commit(Transaction::new().put(thing("a")?.with_blobs([&two])).put(thing("c")?.with_blobs([&two]))).await?;
+    assert_eq!(store.blob_names(&start, 10).await?, [name("b", &one)?, name("a", &two)?, name("c", &two)?]);
+    let twice = Transaction::new().put(thing("d")?.with_blobs([&one])).delete(key("d")?, Expect::Any);
+    store.commit(twice.delete(key("b")?, Expect::Any).put(thing("c")?)).await?;
+    assert_eq!(store.blob_names(&start, 10).await?, [name("a", &two)?]);
     Ok(())
 }
 

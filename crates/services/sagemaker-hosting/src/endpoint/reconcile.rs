@@ -165,7 +165,7 @@ impl EndpointReconciler {
 
     async fn move_to(&self, endpoint: &Endpoint, state: EndpointState, status: &str) -> Result<Done, PassError> {
         let now = self.clock.now();
-        let changed = endpoint.document.with_body(now, &state)?.with_status(status);
+        let changed = endpoint.document.with_body(now, &state)?.with_status(status).with_blobs(state.digests());
         failpoint("endpoint-status-before-commit")?;
         let transaction = Transaction::new().update(changed).emit(state_event(&state.arn, status, now));
         moved(self.parts.store.commit(transaction).await)?;

@@ -115,7 +115,9 @@ impl EndpointReconciler {
         if let Some(files) = &place.variant.files {
             return Ok(Arc::new(files.clone()));
         }
-        if let Some(files) = self.memory.files(&place.first) {
+        if let Some(files) = self.memory.files(&place.first)
+            && self.still_there(&files).await?
+        {
             return Ok(files);
         }
         let files = match data::source_of(&place.variant.container)? {
@@ -125,6 +127,16 @@ impl EndpointReconciler {
         let files = Arc::new(files);
         self.memory.found(&place.first, Arc::clone(&files));
         Ok(files)
+    }
+
+    /// Whether the blobs of files that no document names yet are there, and keeps them from the collector for a while.
+    async fn still_there(&self, files: &[ModelFile]) -> Result<bool, ApiError> {
+        for file in files {
+            if self.parts.blobs.hold(&file.digest).await.map_err(ApiError::internal)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Writes the files that its containers were given into a deployment that is promoted.

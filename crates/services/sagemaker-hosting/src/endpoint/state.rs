@@ -23,6 +23,14 @@ pub(crate) struct EndpointState {
     pub failure_reason: Option<String>,
 }
 
+impl EndpointState {
+    /// The blobs it names: the model files of deployments that were promoted.
+    pub fn digests(&self) -> impl Iterator<Item = &str> {
+        let variants = self.current.iter().chain(&self.next).flat_map(|deployment| &deployment.variants);
+        variants.flat_map(|variant| variant.files.iter().flatten()).map(|file| file.digest.as_str())
+    }
+}
+
 /// A snapshot of a configuration and its models, with containers of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Deployment {

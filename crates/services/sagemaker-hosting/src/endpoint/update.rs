@@ -41,6 +41,7 @@ impl Handles<UpdateEndpoint> for Hosting {
         state.next = Some(self.deployment(cx, &input.endpoint_config_name).await?);
         state.failure_reason = None;
         let changed = document.with_body(cx.now, &state).map_err(store_error)?.with_status("Updating");
+        let changed = changed.with_blobs(state.digests());
         let transaction = Transaction::new().update(changed).emit(state_event(&arn, "Updating", cx.now));
         match self.parts.store.commit(transaction).await {
             Err(error) if error.is_conflict() => return Err(in_progress(&arn)),

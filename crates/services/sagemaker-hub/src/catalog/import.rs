@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use stoa_blob::{BlobError, ByteStream};
+use stoa_blob::{BlobError, ByteStream, Pin};
 use stoa_kernel::ApiError;
 use stoa_sagemaker_common::store_error;
 use stoa_store::{Document, Transaction};
@@ -72,11 +72,14 @@ impl Catalog {
         let _one_at_a_time = self.importing.lock().await;
         let mut done = Imported { imported: Vec::new(), unchanged: Vec::new(), marked: Vec::new() };
         let mut conflicts = Vec::new();
-        for (origin, body) in self.store_all(folders).await? {
+        // The pins are kept until the names are committed.
+        let (bodies, _pins) = self.store_all(folders).await?;
+        for (origin, body) in bodies {
             let key = model_key(&body.manifest);
             let named = ModelVersion { id: body.manifest.id.clone(), version: body.manifest.version.to_string() };
             let Some(existing) = self.store.get(&key).await.map_err(store_error)? else {
                 let document = Document::new(key, &named.id, self.clock.now(), &body).map_err(store_error)?;
+                let document = document.with_blobs(body.digests());
                 transaction = transaction.create(document.with_parent(&named.id).with_status("Available"));
                 done.imported.push(named);
                 continue;
@@ -109,7 +112,7 @@ impl Catalog {
         Ok(done)
     }
 
-    async fn store_all(&self, folders: Vec<ModelFolder>) -> Result<Vec<(String, ModelBody)>, ApiError> {
+    async fn store_all(&self, folders: Vec<ModelFolder>) -> Result<(Vec<(String, ModelBody)>, Vec<Pin>), ApiError> {
         let mut wanted = Vec::new();
         for (number, folder) in folders.iter().enumerate() {
             let eula = folder.eula.iter().map(|(name, source)| (number, true, name.clone(), source.clone()));
@@ -128,7 +131,9 @@ impl Catalog {
             let body = ModelBody { manifest: folder.manifest, card: folder.card, eula: None, files: Vec::new() };
             bodies.push((folder.origin, body));
         }
-        for (number, eula, file) in stored {
+        let mut pins = Vec::with_capacity(stored.len());
+        for (number, eula, (file, pin)) in stored {
+            pins.push(pin);
             let Some((_, body)) = bodies.get_mut(number) else { continue };
             if eula {
                 body.eula = Some(file);
@@ -139,10 +144,10 @@ impl Catalog {
         for (_, body) in &mut bodies {
             body.files.sort_by(|left, right| left.path.cmp(&right.path));
         }
-        Ok(bodies)
+        Ok((bodies, pins))
     }
 
-    async fn store_file(&self, path: String, source: FileSource) -> Result<ModelFile, ApiError> {
+    async fn store_file(&self, path: String, source: FileSource) -> Result<(ModelFile, Pin), ApiError> {
         let md5 = Arc::new(Mutex::new(Md5::new()));
         let bytes = match source {
             FileSource::Memory(bytes) => stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed(),
@@ -155,10 +160,10 @@ impl Catalog {
         let hashed = bytes.inspect_ok(move |chunk: &Bytes| hasher.lock().update(chunk)).boxed();
         let written = self.blobs.put(hashed).await.map_err(|error| match error {
             BlobError::Source(error) => ApiError::validation(format!("{path}: {error}")),
-            BlobError::NotFound(_) | BlobError::Backend(_) => ApiError::internal(error),
+            BlobError::NotFound(_) | BlobError::Backend(_) | BlobError::Full(_) => ApiError::internal(error),
         })?;
         let md5 = hex::encode(md5.lock().clone().finalize());
-        Ok(ModelFile { path, digest: written.digest, size: written.size, md5 })
+        Ok((ModelFile { path, digest: written.digest, size: written.size, md5 }, written.pin))
     }
 }
 

@@ -85,6 +85,10 @@ pub(crate) fn commit_of<'f>(id: &'f str, version: &'f str, files: impl Iterator<
 }
 
 impl ModelBody {
+    /// The blobs it names.
+    pub fn digests(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().chain(&self.eula).map(|file| file.digest.as_str())
+    }
     /// Bytes of all artifact files.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()

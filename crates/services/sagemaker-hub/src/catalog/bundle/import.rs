@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
-use stoa_blob::BlobError;
+use stoa_blob::{BlobError, Pin};
 use stoa_kernel::ApiError;
 use stoa_sagemaker_common::store_error;
 use stoa_store::{Document, Transaction};
@@ -55,7 +55,8 @@ impl Catalog {
         };
         for (number, model) in bundle.models.iter().enumerate() {
             // Also for a model that is known: a later one may stand on its blobs.
-            let stored = self.store_blobs(&bundle, &model.blobs).await?;
+            // Pinned until the commit below.
+            let (stored, _pins) = self.store_blobs(&bundle, &model.blobs).await?;
             done.blobs_stored += stored;
             done.blobs_there += model.blobs.len() - stored;
             let named =
@@ -72,7 +73,7 @@ impl Catalog {
             }
             let key = model_key(&model.body.manifest);
             let document = Document::new(key, &named.id, self.clock.now(), &model.body).map_err(store_error)?;
-            let document = document.with_parent(&named.id).with_status("Available");
+            let document = document.with_parent(&named.id).with_status("Available").with_blobs(model.body.digests());
             self.store.commit(Transaction::new().create(document)).await.map_err(store_error)?;
             done.imported.push(named);
         }
@@ -100,26 +101,33 @@ impl Catalog {
         if conflicts.is_empty() { Ok(known) } else { Err(ApiError::validation(conflicts.join("\n"))) }
     }
 
-    /// Stores the blobs that are not there, and says how many those were.
-    async fn store_blobs(&self, bundle: &Bundle, blobs: &[(SizedDigest, u64)]) -> Result<usize, ApiError> {
+    /// Stores the blobs that are not there; tells how many those were, and pins all until they are named.
+    async fn store_blobs(&self, bundle: &Bundle, blobs: &[(SizedDigest, u64)]) -> Result<(usize, Vec<Pin>), ApiError> {
         let stored = stream::iter(blobs.to_vec())
             .map(|(blob, at)| async move { self.store_blob(bundle, &blob, at).await })
             .buffer_unordered(PARALLEL)
-            .try_collect::<Vec<bool>>()
+            .try_collect::<Vec<(bool, Pin)>>()
             .await?;
-        Ok(stored.into_iter().filter(|stored| *stored).count())
+        let count = stored.iter().filter(|(stored, _)| *stored).count();
+        Ok((count, stored.into_iter().map(|(_, pin)| pin).collect()))
     }
 
-    async fn store_blob(&self, bundle: &Bundle, blob: &SizedDigest, at: u64) -> Result<bool, ApiError> {
-        if self.blobs.size(&blob.sha256).await.map_err(ApiError::internal)? == Some(blob.size) {
-            return Ok(false);
+    async fn store_blob(&self, bundle: &Bundle, blob: &SizedDigest, at: u64) -> Result<(bool, Pin), ApiError> {
+        if self.blobs.size(&blob.sha256).await.map_err(ApiError::internal)? == Some(blob.size)
+            && let Some(pin) = self.blobs.hold(&blob.sha256).await.map_err(ApiError::internal)?
+        {
+            return Ok((false, pin));
         }
         let bytes = bundle.blob(blob, at).await?;
         let written = self.blobs.put(bytes).await.map_err(|error| match error {
             BlobError::Source(error) => ApiError::validation(format!("{}: {error}", blob.blob_name())),
-            BlobError::NotFound(_) | BlobError::Backend(_) => ApiError::internal(error),
+            BlobError::NotFound(_) | BlobError::Backend(_) | BlobError::Full(_) => ApiError::internal(error),
         })?;
-        // What is there under its true name now belongs to nothing.
-        if written.digest == blob.sha256 { Ok(true) } else { Err(bundle.damaged(blob, &written.digest)) }
+        // What is there under its true name now belongs to nothing, and is collected.
+        if written.digest == blob.sha256 {
+            Ok((true, written.pin))
+        } else {
+            Err(bundle.damaged(blob, &written.digest))
+        }
     }
 }
