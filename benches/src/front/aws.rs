@@ -22,7 +22,7 @@ pub struct Caller {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a client signs with the time of day")]
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(0))
 }

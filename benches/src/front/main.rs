@@ -7,6 +7,7 @@
 mod aws;
 mod empty;
 mod load;
+#[allow(dead_code, reason = "shared with bench-objects")]
 mod stoa;
 mod wire;
 

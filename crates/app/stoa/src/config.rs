@@ -12,6 +12,9 @@
 //! [images]                                  # image URIs of this site: exact, or up to a final *
 //! "123456789012.dkr.ecr.us-west-2.amazonaws.com/own:*" = "inference"
 //!
+//! [audit]
+//! data_events = true                        # false: of S3's object calls and listings only those that fail are recorded
+//!
 //! [[vpc_endpoints]]                         # a listener of its own for each VPC endpoint
 //! id = "vpce-0a1b2c3d"
 //! vpc = "vpc-0a1b2c3d"
@@ -45,6 +48,14 @@ struct RawConfig {
     vpc_endpoints: Vec<RawEndpoint>,
     oidc_discovery: Option<bool>,
     oidc_keys: Vec<RawIssuer>,
+    audit: RawAudit,
+}
+
+/// What the journal is to hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawAudit {
+    data_events: Option<bool>,
 }
 
 /// The pinned keys of an OpenID Connect issuer.
@@ -67,6 +78,8 @@ pub struct Config {
     pub sample_catalog: bool,
     pub vpc_endpoints: Vec<EndpointConfig>,
     pub oidc_keys: stoa_oidc_keys::Settings,
+    /// Whether S3's data events are recorded where they succeed.
+    pub data_events: bool,
 }
 
 /// What is wrong with a configuration, all of it.
@@ -118,6 +131,7 @@ impl Config {
                 sample_catalog,
                 vpc_endpoints,
                 oidc_keys,
+                data_events: raw.audit.data_events.unwrap_or(true),
             }),
             _ => Err(ConfigError(problems)),
         }
@@ -245,5 +259,16 @@ mod tests {
     fn the_default_region_is_served_when_none_is_named() {
         let config = Config::load(Path::new("x"), "127.0.0.1:0", &[], None, true).unwrap();
         assert_eq!(config.regions[0].as_str(), DEFAULT_REGION);
+        assert!(config.data_events);
+    }
+
+    #[test]
+    fn data_events_can_be_turned_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("stoa.toml");
+        std::fs::write(&file, "[audit]\ndata_events = false\n").unwrap();
+        assert!(!Config::load(dir.path(), "127.0.0.1:0", &[], Some(&file), true).unwrap().data_events);
+        std::fs::write(&file, "[audit]\nevents = false\n").unwrap();
+        assert!(Config::load(dir.path(), "127.0.0.1:0", &[], Some(&file), true).is_err());
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Call {
     pub auth_type: AuthType,
     /// The key the request claimed, also where it could not be proved.
     pub claimed_key: String,
+    /// Whether the connection sends files by itself.
+    pub takes_files: bool,
     /// Why authentication failed; told as soon as s3s knows the operation.
     pub failure: Mutex<Option<ApiError>>,
     /// What its signature says, for decisions.

@@ -46,6 +46,8 @@ pub struct S3Settings {
     pub default_region: Region,
     /// How long a client may pause within a body.
     pub body_idle: Duration,
+    /// Whether calls about objects are recorded also where they succeed.
+    pub data_events: bool,
 }
 
 impl S3Settings {
@@ -66,6 +68,8 @@ pub struct ServerCall {
     pub now: Timestamp,
     /// How it came in.
     pub connection: Arc<Connection>,
+    /// Whether an answer may have a [`stoa_blob::FileSlice`] as an extension in place of its body.
+    pub takes_files: bool,
 }
 
 pub(crate) struct Inner {
@@ -81,6 +85,11 @@ pub(crate) struct Inner {
 pub(crate) type SharedInner = Arc<Inner>;
 
 impl Inner {
+    /// Whether a call of this kind is recorded although nothing is wrong with it.
+    pub fn records(&self, operation: Option<&Operation>) -> bool {
+        self.settings.data_events || operation.is_none_or(|operation| operation.management)
+    }
+
     /// Appends an audit record.
     pub async fn append(&self, line: Vec<u8>) -> Result<(), ApiError> {
         self.journal.append(line).await.map_err(|error| {
@@ -157,6 +166,7 @@ impl S3Service {
             cx,
             auth_type,
             claimed_key,
+            takes_files: server.takes_files,
             failure: failure.into(),
             signed,
             operation: Default::default(),
@@ -210,7 +220,11 @@ impl S3Service {
         call: &Call,
     ) -> Response<s3s::Body> {
         let not_modified = answer.status() == http::StatusCode::NOT_MODIFIED;
-        let line = audit::line(call, Phase::Complete, error.filter(|_| !not_modified));
+        let error = error.filter(|_| !not_modified);
+        if error.is_none() && !self.inner.records(call.operation.get()) {
+            return answer;
+        }
+        let line = audit::line(call, Phase::Complete, error);
         match self.inner.append(line).await {
             Err(error) if !call.begun() => {
                 let refusal = answer::refusal(error);

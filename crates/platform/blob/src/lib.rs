@@ -4,9 +4,11 @@
 //! leaves no half blob under a name. Putting bytes that are there already costs no space.
 
 mod helpers;
+mod slice;
 pub mod suite;
 
 pub use helpers::{collect, once, put_bytes, read_all};
+pub use slice::FileSlice;
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -258,6 +258,12 @@ struct TestS3;
 impl S3Front for TestS3 {
     fn call(&self, request: Request<Incoming>, call: S3Call) -> BoxFuture<'_, Response<ResponseBody>> {
         Box::pin(async move {
+            if let Some(file) = crate::files::front(request.uri().path(), &call) {
+                return file;
+            }
+            if request.uri().path() == "/short" {
+                return crate::files::short();
+            }
             let text = format!("s3 {} {} {}", request.method(), request.uri().path(), call.connection.base_url);
             Response::new(ResponseBody::whole(text))
         })
