@@ -1,5 +1,5 @@
 //! `bench-objects [--rounds N] [--gib N] [--keys N] [--only get,put,small,list] [--dir DIR]`: S3 of the server that
-//! `STOA_BINARY` names, in one run on one machine, against nginx (`NGINX` or the one on the path; without one a plain
+//! `STOA_BINARY` names, in one run on one machine, against nginx (`STOA_BENCH_NGINX` or the one on the path; without one a plain
 //! sendfile server of our own, and the table says so), against writing a file with fsync and SHA-256, and against
 //! itself with a small bucket. Figures are medians of interleaved rounds.
 //!

@@ -1,4 +1,4 @@
-//! The server that Stoa's reads are held against: nginx with sendfile; where there is none, the least that can be
+//! The server that Stoa's reads are held against: nginx with sendfile (`STOA_BENCH_NGINX`, or the one on the path); where there is none, the least that can be
 //! called a file server, in this program: a thread per connection, one head per request, one `sendfile`.
 
 use std::fs::File;
@@ -24,7 +24,7 @@ pub struct Other {
 impl Other {
     /// Serves one file.
     pub fn start(folder: &Path, file: &Path) -> Outcome<Other> {
-        let nginx = std::env::var_os("NGINX").map(PathBuf::from).or_else(on_path);
+        let nginx = std::env::var_os("STOA_BENCH_NGINX").map(PathBuf::from).or_else(on_path);
         match nginx {
             Some(program) => start_nginx(&program, folder, file),
             None => start_own(file),

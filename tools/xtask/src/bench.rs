@@ -9,7 +9,7 @@ use crate::process::{Outcome, cargo, exists, root, step, target_dir};
 pub enum What {
     /// `DescribeHub`, signed, decided and durably audited, against an empty handler on the same HTTP stack.
     Front,
-    /// S3: large and small reads against nginx (`NGINX` or the one on the path), writes against a file with SHA-256 and
+    /// S3: large and small reads against nginx (`STOA_BENCH_NGINX` or the one on the path), writes against a file with SHA-256 and
     /// fsync, listings of a large bucket.
     Objects,
     /// Decisions at 10 to 5,000 statements, against cedar-policy and iam-rs.

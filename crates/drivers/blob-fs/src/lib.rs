@@ -3,6 +3,7 @@
 //! `<dir>/blobs/ab/abcd…` by digest, `<dir>/tmp` for what is being written. A crash leaves at most files in `tmp`,
 //! which the next [`FsBlobs::open`] removes; a name under `blobs` always has all its bytes on stable storage.
 
+mod cache;
 mod read;
 mod store;
 mod write;

@@ -13,12 +13,14 @@ use bytes::Bytes;
 use futures_util::stream::{StreamExt, unfold};
 use stoa_blob::{BlobError, BlobStore, ByteStream, Digest, Written};
 
+use crate::cache::{LARGEST, SmallBlobs};
 use crate::{read, write};
 
 /// Blobs in a local folder.
 #[derive(Debug, Clone)]
 pub struct FsBlobs {
     folders: Arc<Folders>,
+    small: Arc<SmallBlobs>,
 }
 
 /// Where things are.
@@ -62,7 +64,8 @@ impl FsBlobs {
         }
         write::sync_folder(&blobs)?;
         write::sync_folder(folder)?;
-        Ok(FsBlobs { folders: Arc::new(Folders { blobs, tmp, next: AtomicU64::new(0) }) })
+        let folders = Folders { blobs, tmp, next: AtomicU64::new(0) };
+        Ok(FsBlobs { folders: Arc::new(folders), small: Arc::default() })
     }
 
     /// Copies a local file into the store.
@@ -111,7 +114,22 @@ impl BlobStore for FsBlobs {
     }
 
     async fn get(&self, digest: &Digest, offset: u64, length: Option<u64>) -> Result<ByteStream, BlobError> {
-        read::get(&self.folders.file(digest), offset, length).map_err(|error| not_found(digest, error))
+        let path = self.folders.file(digest);
+        let found = std::fs::metadata(&path).map_err(|error| not_found(digest, error))?;
+        if found.len() > LARGEST {
+            return read::get(&path, offset, length).map_err(|error| not_found(digest, error));
+        }
+        let bytes = match self.small.get(digest, &found) {
+            Some(bytes) => bytes,
+            None => {
+                let (bytes, found) = read::whole(&path).map_err(|error| not_found(digest, error))?;
+                self.small.keep(digest, &found, &bytes);
+                bytes
+            }
+        };
+        let end = length.map_or(u64::MAX, |length| offset.saturating_add(length)).min(bytes.len() as u64);
+        let range = offset.min(end) as usize..end as usize;
+        Ok(stoa_blob::once(bytes.slice(range)))
     }
 
     async fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {

@@ -5,12 +5,14 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::num::NonZeroU64;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use rustix::fs::Advice;
 use sha2::{Digest as _, Sha256};
 use stoa_blob::{BlobError, ByteStream, Digest, Written};
 
@@ -20,12 +22,17 @@ use crate::store::Folders;
 /// Bytes in flight for one writer are at most two batches.
 const BATCH: usize = 1 << 20;
 
+/// After so many bytes the kernel is asked to begin with writing them out, so that the final sync finds little to do.
+const WRITE_OUT: u64 = 8 << 20;
+
 /// A temporary file that goes when it is dropped before it got its name.
 struct Temporary {
     path: PathBuf,
     file: File,
     hash: Sha256,
     size: u64,
+    /// As much of it as the kernel was asked to write out.
+    begun: u64,
     named: bool,
 }
 
@@ -42,7 +49,7 @@ impl Temporary {
     fn create(folders: &Folders) -> io::Result<Temporary> {
         let path = folders.temporary();
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        Ok(Temporary { path, file, hash: Sha256::new(), size: 0, named: false })
+        Ok(Temporary { path, file, hash: Sha256::new(), size: 0, begun: 0, named: false })
     }
 
     fn write(&mut self, batch: &[Bytes]) -> io::Result<()> {
@@ -51,7 +58,19 @@ impl Temporary {
             self.size += piece.len() as u64;
             self.file.write_all(piece)?;
         }
+        if self.size - self.begun >= WRITE_OUT {
+            self.begin_write_out();
+        }
         Ok(())
+    }
+
+    /// `POSIX_FADV_DONTNEED` writes dirty pages out without waiting and drops only those that are clean by now. That
+    /// is all of `sync_file_range` that is wanted, and safe Rust has it.
+    fn begin_write_out(&mut self) {
+        let length = NonZeroU64::new(self.size - self.begun);
+        // Advice: where it is not taken, the sync does all.
+        let _ = rustix::fs::fadvise(&self.file, self.begun, length, Advice::DontNeed);
+        self.begun = self.size;
     }
 
     fn finish(mut self, folders: &Folders) -> io::Result<Written> {

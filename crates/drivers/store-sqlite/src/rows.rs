@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::Row;
 use rusqlite::types::Type;
-use stoa_store::{Document, IdempotencyRecord, Key, OutboxEvent};
+use stoa_store::{Document, IdempotencyRecord, Key, Memo, OutboxEvent};
 use stoa_types::{AccountId, Region, Timestamp};
 
 /// The columns [`document`] reads, in its order.
@@ -34,6 +34,7 @@ pub fn document(kind: &'static str, row: &Row<'_>) -> rusqlite::Result<Document>
         generation: row.get::<_, i64>(8)?.cast_unsigned(),
         schema: row.get(9)?,
         body: Arc::from(row.get_ref(10)?.as_str()?),
+        memo: Memo::default(),
     })
 }
 

@@ -7,8 +7,9 @@
 //! next written, so that the generation only ever moves for a reason. A field that is added with a default is no new
 //! form. Each form has a fixture in the service's tests that must load for ever.
 
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,8 +49,34 @@ pub struct Document {
     pub generation: u64,
     /// The version of the body's form (house rule 36).
     pub schema: u32,
-    /// The typed shape as JSON.
+    /// The typed shape as JSON. Whoever changes it in place must not have called [`Document::decoded`] before.
     pub body: Arc<str>,
+    /// The body once it was decoded, for documents that are read often.
+    pub memo: Memo,
+}
+
+/// A decoded body. No part of what a document is: all are equal, and a clone is empty.
+#[derive(Default)]
+pub struct Memo(OnceLock<Arc<dyn Any + Send + Sync>>);
+
+impl Clone for Memo {
+    fn clone(&self) -> Memo {
+        Memo::default()
+    }
+}
+
+impl PartialEq for Memo {
+    fn eq(&self, _: &Memo) -> bool {
+        true
+    }
+}
+
+impl Eq for Memo {}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Memo")
+    }
 }
 
 impl Document {
@@ -65,6 +92,7 @@ impl Document {
             generation: 0,
             schema: 1,
             body: encode(body)?,
+            memo: Memo::default(),
         })
     }
     /// Sets the parent.
@@ -86,6 +114,16 @@ impl Document {
     /// The typed body.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
         serde_json::from_str(&self.body).map_err(|cause| StoreError::corrupt(&self.key, cause))
+    }
+    /// The typed body, decoded once for all who share the document.
+    pub fn decoded<T: DeserializeOwned + Any + Send + Sync>(&self) -> Result<Arc<T>, StoreError> {
+        if let Some(memo) = self.memo.0.get().and_then(|memo| Arc::clone(memo).downcast().ok()) {
+            return Ok(memo);
+        }
+        let made = Arc::new(self.decode::<T>()?);
+        // Another may have been faster, or knows the body as another type: either is as good.
+        let _ = self.memo.0.set(made.clone());
+        Ok(made)
     }
 }
 

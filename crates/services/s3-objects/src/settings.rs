@@ -121,8 +121,8 @@ impl BucketConfiguration for S3Objects {
         let Some(bucket) = self.stored(bucket).await? else { return Ok(None) };
         let found = self.store.get(&object_key(&bucket.owner, bucket.name(), key)).await.map_err(store_failed)?;
         let Some(document) = found else { return Ok(None) };
-        let body: ObjectBody = document.decode().map_err(store_failed)?;
-        Ok(Some(body.attributes.tags))
+        let body = document.decoded::<ObjectBody>().map_err(store_failed)?;
+        Ok(Some(body.attributes.tags.clone()))
     }
 
     async fn set_object_tags(
