@@ -123,6 +123,18 @@ impl Caller {
             let arn = element(&made, "Arn").ok_or("CreatePolicy without an ARN")?;
             self.iam("AttachUserPolicy", &[("UserName", name), ("PolicyArn", arn)])?;
         }
+        self.with_new_key(name)
+    }
+
+    /// A user with one inline policy.
+    pub fn user_with_policy(&self, name: &str, policy: &Value) -> Outcome<Caller> {
+        self.iam("CreateUser", &[("UserName", name)])?;
+        let document = policy.to_string();
+        self.iam("PutUserPolicy", &[("UserName", name), ("PolicyName", "own"), ("PolicyDocument", &document)])?;
+        self.with_new_key(name)
+    }
+
+    fn with_new_key(&self, name: &str) -> Outcome<Caller> {
         let made = self.iam("CreateAccessKey", &[("UserName", name)])?;
         Ok(Caller {
             address: self.address.clone(),

@@ -62,6 +62,12 @@ pub fn make_bucket(caller: &Caller, name: &str) -> Outcome<()> {
     }
 }
 
+/// A policy that lets a user read the bucket.
+pub fn may_read() -> serde_json::Value {
+    serde_json::json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{BUCKET}/*")}]})
+}
+
 /// A GET by presigned URL.
 pub fn presigned(caller: &Caller, key: &str, query: &str) -> Vec<u8> {
     let path = format!("/{BUCKET}/{key}");

@@ -38,10 +38,7 @@ pub fn run(what: What) -> Outcome {
         .env("CARGO_TARGET_DIR", &folder);
     step("build the benchmark (release)", &mut build)?;
     let program = folder.join("release").join(name);
-    // A real-time class would starve nginx's and the disk's own threads of the time that is compared.
-    let mut command = if matches!(what, What::Objects) {
-        std::process::Command::new(program)
-    } else if exists("chrt", "--version") {
+    let mut command = if exists("chrt", "--version") {
         let mut command = std::process::Command::new("chrt");
         command.args(["-r", "1"]).arg(program);
         command

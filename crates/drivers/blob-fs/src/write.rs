@@ -20,7 +20,7 @@ use crate::read::blocking;
 use crate::store::Folders;
 
 /// Bytes in flight for one writer are at most two batches.
-const BATCH: usize = 1 << 20;
+const BATCH: usize = 512 << 10;
 
 /// After so many bytes the kernel is asked to begin with writing them out, so that the final sync finds little to do.
 const WRITE_OUT: u64 = 8 << 20;
@@ -144,9 +144,10 @@ pub(crate) async fn put(folders: &Arc<Folders>, mut source: ByteStream) -> Resul
     }
     let mut temporary = blocking(move || Temporary::create(&work)).await.map_err(backend)?;
     while !batch.is_empty() {
-        let job = tokio::task::spawn_blocking(move || temporary.write(&batch).map(|()| temporary));
+        // The batch comes back, so that memory is freed where it came from.
+        let job = tokio::task::spawn_blocking(move || temporary.write(&batch).map(|()| (temporary, batch)));
         let next = if last { Ok((Vec::new(), true)) } else { next_batch(&mut source).await };
-        temporary = job.await.map_err(io::Error::other).and_then(|result| result).map_err(backend)?;
+        (temporary, _) = job.await.map_err(io::Error::other).and_then(|result| result).map_err(backend)?;
         (batch, last) = next?;
     }
     let work = Arc::clone(folders);

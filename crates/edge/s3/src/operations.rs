@@ -339,6 +339,9 @@ fn query_value(query: &str, wanted: &str) -> Result<Option<String>, ApiError> {
 }
 
 fn decoded(text: &str) -> String {
+    if !text.contains(['%', '+']) {
+        return text.to_owned();
+    }
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 

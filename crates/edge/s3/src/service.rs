@@ -261,8 +261,8 @@ fn strip_signature(parts: &mut Parts) -> Result<(), ApiError> {
         parts.headers.remove(name);
     }
     let Some(query) = parts.uri.query() else { return Ok(()) };
-    let name_of = |pair: &&str| pair.split('=').next().unwrap_or("").to_owned();
-    let kept: Vec<&str> = query.split('&').filter(|pair| !PARAMETERS.contains(&name_of(pair).as_str())).collect();
+    let ours = |pair: &&str| PARAMETERS.contains(&pair.split('=').next().unwrap_or(""));
+    let kept: Vec<&str> = query.split('&').filter(|pair| !ours(pair)).collect();
     let path = parts.uri.path();
     let target = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
     let mut uri = std::mem::take(&mut parts.uri).into_parts();

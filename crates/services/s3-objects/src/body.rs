@@ -97,7 +97,7 @@ impl Measure {
 }
 
 /// Bytes that are measured at once; fewer are measured where the stream is read.
-const BATCH: usize = 512 << 10;
+const BATCH: usize = 256 << 10;
 
 /// What measures a stream: a batch on a thread of its own, while the pieces of the next are read and those of this one
 /// are hashed once more and written by the blob store. At most two batches are held.
@@ -106,7 +106,8 @@ struct Measuring {
     measure: Arc<Mutex<Measure>>,
     batch: Vec<Bytes>,
     size: usize,
-    job: Option<JoinHandle<()>>,
+    /// It gives its batch back, so that memory is freed where it came from.
+    job: Option<JoinHandle<Vec<Bytes>>>,
 }
 
 impl Measuring {
@@ -115,13 +116,16 @@ impl Measuring {
         self.settle().await?;
         let (measure, batch) = (Arc::clone(&self.measure), std::mem::take(&mut self.batch));
         self.size = 0;
-        self.job = Some(tokio::task::spawn_blocking(move || measure.lock().update_all(&batch)));
+        self.job = Some(tokio::task::spawn_blocking(move || {
+            measure.lock().update_all(&batch);
+            batch
+        }));
         Ok(())
     }
 
     async fn settle(&mut self) -> Result<(), JoinError> {
         match self.job.take() {
-            Some(job) => job.await,
+            Some(job) => job.await.map(drop),
             None => Ok(()),
         }
     }

@@ -26,6 +26,9 @@ use crate::transport::front_door;
 use crate::transport::sendfile::{FileQueue, PlainSocket};
 use crate::transport::server::Shared;
 
+/// The largest piece of a body that is read at once: hyper's own 400 KiB is memory that many writers have many times.
+const READ_BUFFER: usize = 128 << 10;
+
 /// Facts of a socket that every request on it shares.
 #[derive(Debug, Clone)]
 pub(crate) struct Socket {
@@ -127,6 +130,7 @@ where
     let limits = &shared.gateway.config().limits;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.header_read).max_header_size(limits.header_bytes);
+    builder.max_buf_size(READ_BUFFER.max(limits.header_bytes));
     if limits.header_count != 100 {
         builder.max_headers(limits.header_count);
     }
