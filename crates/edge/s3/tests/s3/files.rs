@@ -51,6 +51,9 @@ fn told(answer: &Answer) -> Vec<u8> {
     }
 }
 
+/// Method, target, headers; the status, and whether the second way gives a file.
+type Case<'a> = (&'a str, &'a str, Vec<(&'a str, String)>, u16, bool);
+
 #[tokio::test]
 async fn both_ways_answer_alike() {
     let world = world().await;
@@ -59,7 +62,7 @@ async fn both_ways_answer_alike() {
     let header = |name: &'static str, value: &str| vec![(name, value.to_owned())];
     let overrides = "/data/k?response-content-type=text%2Fplain&response-cache-control=no-store&response-content-disposition=inline\
                      &response-content-encoding=br&response-content-language=en&response-expires=Thu%2C%2001%20Dec%202039%2016%3A00%3A00%20GMT";
-    let cases: Vec<(&str, &str, Vec<(&str, String)>, u16, bool)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("GET", "/data/k", vec![], 200, true),
         ("GET", "/data/k?versionId=null", vec![], 200, true),
         ("GET", overrides, vec![], 200, true),
