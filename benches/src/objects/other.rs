@@ -98,8 +98,10 @@ fn start_own(file: &Path) -> Outcome<Other> {
     let mut process = command.spawn()?;
     let mut line = String::new();
     BufReader::new(process.stdout.take().ok_or("no output")?).read_line(&mut line)?;
-    let name = "a plain sendfile server (no nginx here)";
-    Ok(Other { process, name, address: line.trim().to_owned(), path: "/file".to_owned() })
+    eprintln!(
+        "   there is no nginx here (`apt-get install nginx`): a plain sendfile server of this program stands in for it"
+    );
+    Ok(Other { process, name: "a plain sendfile server", address: line.trim().to_owned(), path: "/file".to_owned() })
 }
 
 /// Serves for ever.
