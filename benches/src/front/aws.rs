@@ -22,7 +22,7 @@ pub struct Caller {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a client signs with the time of day")]
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(0))
 }
@@ -123,6 +123,18 @@ impl Caller {
             let arn = element(&made, "Arn").ok_or("CreatePolicy without an ARN")?;
             self.iam("AttachUserPolicy", &[("UserName", name), ("PolicyArn", arn)])?;
         }
+        self.with_new_key(name)
+    }
+
+    /// A user with one inline policy.
+    pub fn user_with_policy(&self, name: &str, policy: &Value) -> Outcome<Caller> {
+        self.iam("CreateUser", &[("UserName", name)])?;
+        let document = policy.to_string();
+        self.iam("PutUserPolicy", &[("UserName", name), ("PolicyName", "own"), ("PolicyDocument", &document)])?;
+        self.with_new_key(name)
+    }
+
+    fn with_new_key(&self, name: &str) -> Outcome<Caller> {
         let made = self.iam("CreateAccessKey", &[("UserName", name)])?;
         Ok(Caller {
             address: self.address.clone(),

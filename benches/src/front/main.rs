@@ -4,9 +4,11 @@
 //!
 //! Nothing is kept: the data folder is a temporary one.
 
+#[allow(dead_code, reason = "shared with bench-objects")]
 mod aws;
 mod empty;
 mod load;
+#[allow(dead_code, reason = "shared with bench-objects")]
 mod stoa;
 mod wire;
 

@@ -21,9 +21,21 @@ pub struct Stoa {
 impl Stoa {
     /// Starts the binary that `STOA_BINARY` names and waits for its line.
     pub fn start(binary: &Path, data_dir: &Path) -> Outcome<Stoa> {
+        Stoa::spawn(binary, data_dir, None)
+    }
+
+    /// The same with a configuration file.
+    pub fn start_with(binary: &Path, data_dir: &Path, config: &Path) -> Outcome<Stoa> {
+        Stoa::spawn(binary, data_dir, Some(config))
+    }
+
+    fn spawn(binary: &Path, data_dir: &Path, config: Option<&Path>) -> Outcome<Stoa> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(data_dir.with_extension("log"))?;
         let mut command = Command::new(binary);
         command.args(["serve", "--listen", "127.0.0.1:0", "--region", crate::aws::REGION, "--data-dir"]).arg(data_dir);
+        if let Some(config) = config {
+            command.arg("--config").arg(config);
+        }
         command.env("STOA_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let spawned = Instant::now();
         let mut process = command.spawn().map_err(|error| format!("cannot start {}: {error}", binary.display()))?;
@@ -50,12 +62,22 @@ impl Stoa {
 
     /// User and system time so far.
     pub fn cpu_seconds(&self) -> Outcome<f64> {
-        const TICKS_A_SECOND: f64 = 100.0;
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let field = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-        Ok((field(11) + field(12)) / TICKS_A_SECOND)
+        cpu_seconds(self.process.id())
     }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+/// User and system time of a process so far.
+pub fn cpu_seconds(id: u32) -> Outcome<f64> {
+    const TICKS_A_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let field = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    Ok((field(11) + field(12)) / TICKS_A_SECOND)
 }
 
 impl Drop for Stoa {

@@ -212,6 +212,7 @@ fn s3_service(
         regions: config.regions.clone(),
         default_region,
         body_idle: S3_BODY_IDLE,
+        data_events: config.data_events,
     };
     Ok(S3Service::new(settings, Arc::clone(platform), Arc::clone(journal), objects, Arc::clone(&base.blobs)))
 }

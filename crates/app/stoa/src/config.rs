@@ -19,6 +19,9 @@
 //! [events]
 //! webhooks = ["https://hooks.example.com/s"] # where events are posted (docs/operators/events.md)
 //!
+//! [audit]
+//! data_events = true                        # false: of S3's object calls and listings only those that fail are recorded
+//!
 //! [[vpc_endpoints]]                         # a listener of its own for each VPC endpoint
 //! id = "vpce-0a1b2c3d"
 //! vpc = "vpc-0a1b2c3d"
@@ -60,6 +63,7 @@ struct RawConfig {
     blobs_grace_seconds: Option<u64>,
     oidc_keys: Vec<RawIssuer>,
     events: RawEvents,
+    audit: RawAudit,
 }
 
 /// Where events go.
@@ -67,6 +71,13 @@ struct RawConfig {
 #[serde(deny_unknown_fields, default)]
 struct RawEvents {
     webhooks: Vec<String>,
+}
+
+/// What the journal is to hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawAudit {
+    data_events: Option<bool>,
 }
 
 /// The pinned keys of an OpenID Connect issuer.
@@ -94,6 +105,8 @@ pub struct Config {
     pub blobs: Option<BlobUrl>,
     /// How long blobs that nothing names are kept.
     pub blobs_grace: Duration,
+    /// Whether S3's data events are recorded where they succeed.
+    pub data_events: bool,
 }
 
 /// What is wrong with a configuration, all of it.
@@ -156,6 +169,7 @@ impl Config {
                 webhooks,
                 blobs,
                 blobs_grace: raw.blobs_grace_seconds.map_or(DEFAULT_BLOBS_GRACE, Duration::from_secs),
+                data_events: raw.audit.data_events.unwrap_or(true),
             }),
             _ => Err(ConfigError(problems)),
         }
@@ -301,5 +315,16 @@ mod tests {
     fn the_default_region_is_served_when_none_is_named() {
         let config = Config::load(Path::new("x"), "127.0.0.1:0", &[], None, true).unwrap();
         assert_eq!(config.regions[0].as_str(), DEFAULT_REGION);
+        assert!(config.data_events);
+    }
+
+    #[test]
+    fn data_events_can_be_turned_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("stoa.toml");
+        std::fs::write(&file, "[audit]\ndata_events = false\n").unwrap();
+        assert!(!Config::load(dir.path(), "127.0.0.1:0", &[], Some(&file), true).unwrap().data_events);
+        std::fs::write(&file, "[audit]\nevents = false\n").unwrap();
+        assert!(Config::load(dir.path(), "127.0.0.1:0", &[], Some(&file), true).is_err());
     }
 }

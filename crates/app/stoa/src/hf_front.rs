@@ -11,7 +11,7 @@ pub struct HfFrontage(pub HfService);
 
 impl S3Front for HfFrontage {
     fn call(&self, request: Request<Incoming>, call: S3Call) -> BoxFuture<'_, Response<ResponseBody>> {
-        let S3Call { request_id, now, connection } = call;
+        let S3Call { request_id, now, connection, takes_files: _ } = call;
         Box::pin(async move {
             let answer = self.0.call(request, ServerCall { request_id, now, connection }).await;
             answer.map(ResponseBody::stream)

@@ -11,9 +11,9 @@ pub struct S3Frontage(pub S3Service);
 
 impl S3Front for S3Frontage {
     fn call(&self, request: Request<Incoming>, call: S3Call) -> BoxFuture<'_, Response<ResponseBody>> {
-        let S3Call { request_id, now, connection } = call;
+        let S3Call { request_id, now, connection, takes_files } = call;
         Box::pin(async move {
-            let answer = self.0.call(request, ServerCall { request_id, now, connection }).await;
+            let answer = self.0.call(request, ServerCall { request_id, now, connection, takes_files }).await;
             answer.map(ResponseBody::stream)
         })
     }

@@ -4,6 +4,7 @@
 //! which the next [`FsBlobs::open`] removes; `<dir>/damaged` for what a scrub put aside. The time of a file's last change
 //! is the blob's age; a name under `blobs` always has all its bytes on stable storage.
 
+mod cache;
 mod list;
 mod read;
 mod store;

@@ -3,7 +3,7 @@
 //! Small ranges are read where the caller stands: they come from the page cache nearly always, and a hop to another
 //! thread costs more than the read.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -34,6 +34,13 @@ pub(crate) fn get(path: &Path, offset: u64, length: Option<u64>) -> io::Result<B
         return Ok(once(read_piece(&file, start, end)?));
     }
     Ok(pieces(Arc::new(file), start, end))
+}
+
+/// All of a small file, with what it was when it was opened.
+pub(crate) fn whole(path: &Path) -> io::Result<(Bytes, Metadata)> {
+    let file = File::open(path)?;
+    let found = file.metadata()?;
+    Ok((read_piece(&file, 0, found.len())?, found))
 }
 
 fn read_piece(file: &File, start: u64, end: u64) -> io::Result<Bytes> {

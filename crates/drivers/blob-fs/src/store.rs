@@ -15,6 +15,7 @@ use futures_util::stream::{StreamExt, unfold};
 use stoa_blob::{BlobEntry, BlobError, BlobStore, ByteStream, Digest, Pin, Pins, Removal, Written};
 use stoa_types::Timestamp;
 
+use crate::cache::{LARGEST, SmallBlobs};
 use crate::write::backend;
 use crate::{list, read, write};
 
@@ -22,6 +23,7 @@ use crate::{list, read, write};
 #[derive(Debug, Clone)]
 pub struct FsBlobs {
     folders: Arc<Folders>,
+    small: Arc<SmallBlobs>,
 }
 
 /// Where things are.
@@ -73,7 +75,8 @@ impl FsBlobs {
         write::sync_folder(&blobs)?;
         write::sync_folder(folder)?;
         let (next, pins) = (AtomicU64::new(0), Pins::default());
-        Ok(FsBlobs { folders: Arc::new(Folders { blobs, tmp, damaged, next, pins }) })
+        let folders = Folders { blobs, tmp, damaged, next, pins };
+        Ok(FsBlobs { folders: Arc::new(folders), small: Arc::default() })
     }
 
     /// Copies a local file into the store.
@@ -118,7 +121,22 @@ impl BlobStore for FsBlobs {
     }
 
     async fn get(&self, digest: &Digest, offset: u64, length: Option<u64>) -> Result<ByteStream, BlobError> {
-        read::get(&self.folders.file(digest), offset, length).map_err(|error| not_found(digest, error))
+        let path = self.folders.file(digest);
+        let found = std::fs::metadata(&path).map_err(|error| not_found(digest, error))?;
+        if found.len() > LARGEST {
+            return read::get(&path, offset, length).map_err(|error| not_found(digest, error));
+        }
+        let bytes = match self.small.get(digest, &found) {
+            Some(bytes) => bytes,
+            None => {
+                let (bytes, found) = read::whole(&path).map_err(|error| not_found(digest, error))?;
+                self.small.keep(digest, &found, &bytes);
+                bytes
+            }
+        };
+        let end = length.map_or(u64::MAX, |length| offset.saturating_add(length)).min(bytes.len() as u64);
+        let range = offset.min(end) as usize..end as usize;
+        Ok(stoa_blob::once(bytes.slice(range)))
     }
 
     async fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {

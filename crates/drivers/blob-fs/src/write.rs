@@ -5,12 +5,14 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::num::NonZeroU64;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use rustix::fs::Advice;
 use sha2::{Digest as _, Sha256};
 use stoa_blob::{BlobError, ByteStream, Digest, Pin, Written};
 use tokio::runtime::Handle;
@@ -19,7 +21,10 @@ use crate::read::blocking;
 use crate::store::Folders;
 
 /// Bytes in flight for one writer are at most two batches.
-const BATCH: usize = 1 << 20;
+const BATCH: usize = 512 << 10;
+
+/// After so many bytes the kernel is asked to begin with writing them out, so that the final sync finds little to do.
+const WRITE_OUT: u64 = 8 << 20;
 
 /// A temporary file that goes when it is dropped before it got its name.
 struct Temporary {
@@ -27,6 +32,8 @@ struct Temporary {
     file: File,
     hash: Sha256,
     size: u64,
+    /// As much of it as the kernel was asked to write out.
+    begun: u64,
     named: bool,
 }
 
@@ -43,7 +50,7 @@ impl Temporary {
     fn create(folders: &Folders) -> io::Result<Temporary> {
         let path = folders.temporary();
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        Ok(Temporary { path, file, hash: Sha256::new(), size: 0, named: false })
+        Ok(Temporary { path, file, hash: Sha256::new(), size: 0, begun: 0, named: false })
     }
 
     fn write(&mut self, batch: &[Bytes]) -> io::Result<()> {
@@ -52,7 +59,19 @@ impl Temporary {
             self.size += piece.len() as u64;
             self.file.write_all(piece)?;
         }
+        if self.size - self.begun >= WRITE_OUT {
+            self.begin_write_out();
+        }
         Ok(())
+    }
+
+    /// `POSIX_FADV_DONTNEED` writes dirty pages out without waiting and drops only those that are clean by now. That
+    /// is all of `sync_file_range` that is wanted, and safe Rust has it.
+    fn begin_write_out(&mut self) {
+        let length = NonZeroU64::new(self.size - self.begun);
+        // Advice: where it is not taken, the sync does all.
+        let _ = rustix::fs::fadvise(&self.file, self.begun, length, Advice::DontNeed);
+        self.begun = self.size;
     }
 
     fn finish(mut self, folders: &Folders) -> io::Result<Written> {
@@ -151,9 +170,10 @@ pub(crate) async fn put(folders: &Arc<Folders>, mut source: ByteStream) -> Resul
     }
     let mut temporary = blocking(move || Temporary::create(&work)).await.map_err(backend)?;
     while !batch.is_empty() {
-        let job = tokio::task::spawn_blocking(move || temporary.write(&batch).map(|()| temporary));
+        // The batch comes back, so that memory is freed where it came from.
+        let job = tokio::task::spawn_blocking(move || temporary.write(&batch).map(|()| (temporary, batch)));
         let next = if last { Ok((Vec::new(), true)) } else { next_batch(&mut source).await };
-        temporary = job.await.map_err(io::Error::other).and_then(|result| result).map_err(backend)?;
+        (temporary, _) = job.await.map_err(io::Error::other).and_then(|result| result).map_err(backend)?;
         (batch, last) = next?;
     }
     let work = Arc::clone(folders);

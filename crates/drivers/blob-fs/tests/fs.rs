@@ -70,3 +70,32 @@ async fn files_are_read_only_and_named_by_digest() {
     assert_eq!(std::fs::read(path).unwrap(), std::fs::read(source).unwrap());
     assert!(store.put_file(folder.path().join("absent")).await.is_err());
 }
+
+#[tokio::test]
+async fn small_blobs_are_kept_only_while_their_file_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FsBlobs::open(folder.path()).unwrap();
+    let digest = put_bytes(&store, "0123456789").await.unwrap().digest;
+    for _ in 0..2 {
+        assert_eq!(read_all(&store, &digest).await.unwrap(), "0123456789");
+        let part = stoa_blob::collect(store.get(&digest, 3, Some(4)).await.unwrap()).await.unwrap();
+        assert_eq!(part, "3456");
+    }
+    let path = store.local_path(&digest).await.unwrap().unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(&path, "tampered!!").unwrap();
+    assert_eq!(read_all(&store, &digest).await.unwrap(), "tampered!!", "what is read is what is there");
+    store.delete(&digest).await.unwrap();
+    assert!(matches!(store.get(&digest, 0, None).await, Err(stoa_blob::BlobError::NotFound(_))));
+    // More blobs than are kept.
+    let mut digests = Vec::new();
+    for number in 0..600_u32 {
+        let bytes = vec![number.to_le_bytes(); 3000].concat();
+        digests.push(put_bytes(&store, bytes).await.unwrap().digest);
+    }
+    for _ in 0..2 {
+        for (number, digest) in (0..600_u32).zip(&digests) {
+            assert_eq!(read_all(&store, digest).await.unwrap()[..4], number.to_le_bytes());
+        }
+    }
+}

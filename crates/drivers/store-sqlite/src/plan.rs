@@ -17,8 +17,9 @@ pub struct Planned {
 
 /// The page of a query, with one row more than the limit to tell whether there is a next page.
 pub fn page(query: &Query) -> Result<Planned, StoreError> {
-    let mut plan = Planned::select(crate::rows::DOCUMENT_COLUMNS, query);
-    if let Some(position) = Position::parse(query)? {
+    let position = Position::parse(query)?;
+    let mut plan = Planned::select(crate::rows::DOCUMENT_COLUMNS, query, Bounds::of(query, position.as_ref()));
+    if let Some(position) = position {
         plan.after(query, position);
     }
     let direction = if query.order == Order::Ascending { "ASC" } else { "DESC" };
@@ -30,7 +31,7 @@ pub fn page(query: &Query) -> Result<Planned, StoreError> {
 
 /// The number of documents that a query matches.
 pub fn count(query: &Query) -> Planned {
-    Planned::select("count(*)", query)
+    Planned::select("count(*)", query, Bounds { lower: true, upper: true })
 }
 
 /// The index that serves a query best.
@@ -72,8 +73,29 @@ fn account_leads(query: &Query) -> bool {
     index_of(query).starts_with("document_account_")
 }
 
+/// Which ends of a prefix's range are asked for. SQLite seeks by one bound of each side only: beside a position inside
+/// the range, the bound on the position's side says nothing more, and would have it walk from the range's end.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    lower: bool,
+    upper: bool,
+}
+
+impl Bounds {
+    fn of(query: &Query, position: Option<&Position>) -> Bounds {
+        let mut bounds = Bounds { lower: true, upper: true };
+        let (Some(prefix), SortBy::Name) = (&query.name_prefix, query.sort_by) else { return bounds };
+        let Some(Position(SortValue::Text(name), ..)) = position else { return bounds };
+        match query.order {
+            Order::Ascending => bounds.lower = name < prefix,
+            Order::Descending => bounds.upper = after_prefix(prefix).is_some_and(|end| *name >= end),
+        }
+        bounds
+    }
+}
+
 impl Planned {
-    fn select(columns: &str, query: &Query) -> Planned {
+    fn select(columns: &str, query: &Query, bounds: Bounds) -> Planned {
         let sql = format!("SELECT {columns} FROM document INDEXED BY {} WHERE kind = ?", index_of(query));
         let mut plan = Planned { sql, values: vec![Value::Text(query.kind.to_owned())] };
         let owner = query.account.as_ref().map(|account| account.as_str());
@@ -82,7 +104,7 @@ impl Planned {
         plan.equal("+region", query.region.as_ref().map(|region| region.as_str()));
         plan.equal("parent", query.parent.as_deref());
         plan.equal("name", query.name.as_deref());
-        plan.prefix(query.name_prefix.as_deref());
+        plan.prefix(query.name_prefix.as_deref(), bounds);
         if let Some(part) = query.name_contains.as_deref().filter(|part| !part.is_empty()) {
             plan.and("instr(lower(name), ?) > 0", Value::Text(part.to_ascii_lowercase()));
         }
@@ -111,10 +133,12 @@ impl Planned {
     }
 
     /// A prefix is a range of the index, whatever characters it has.
-    fn prefix(&mut self, prefix: Option<&str>) {
+    fn prefix(&mut self, prefix: Option<&str>, bounds: Bounds) {
         let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) else { return };
-        self.and("name >= ?", Value::Text(prefix.to_owned()));
-        if let Some(end) = after_prefix(prefix) {
+        if bounds.lower {
+            self.and("name >= ?", Value::Text(prefix.to_owned()));
+        }
+        if let Some(end) = after_prefix(prefix).filter(|_| bounds.upper) {
             self.and("name < ?", Value::Text(end));
         }
     }

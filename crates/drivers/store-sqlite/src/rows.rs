@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::Row;
 use rusqlite::types::Type;
-use stoa_store::{BlobName, Document, IdempotencyRecord, Key, OutboxEvent};
+use stoa_store::{BlobName, Document, IdempotencyRecord, Key, Memo, OutboxEvent};
 use stoa_types::{AccountId, Region, Timestamp};
 
 /// The columns [`document`] reads, in its order.
@@ -35,6 +35,7 @@ pub fn document(kind: &'static str, row: &Row<'_>) -> rusqlite::Result<Document>
         schema: row.get(9)?,
         body: Arc::from(row.get_ref(10)?.as_str()?),
         blobs: blob_list(row.get_ref(11)?.as_str()?),
+        memo: Memo::default(),
     })
 }
 

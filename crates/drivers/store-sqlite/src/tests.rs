@@ -113,6 +113,24 @@ fn listings_come_in_the_order_of_an_index() {
 }
 
 #[test]
+fn a_page_within_a_prefix_is_sought_by_its_position() {
+    let connection = migrated();
+    let cases = [
+        (Order::Ascending, "na", "(name,account,region,id)>(?,?,?,?) AND name<?"),
+        (Order::Ascending, "a", "name>? AND name<?"),
+        (Order::Descending, "na", "name>? AND (name,account,region,id)<(?,?,?,?)"),
+        (Order::Descending, "z", "name>? AND name<?"),
+    ];
+    for (order, at, bounds) in cases {
+        let after = Some(format!("[\"{at}\",\"000000000001\",\"us-west-2\",\"id\"]"));
+        let base = Query::of("k").children_of("p").limit(10);
+        let query = Query { order, after, name_prefix: Some("n".to_owned()), ..base };
+        let steps = explained(&connection, plan::page(&query).unwrap());
+        assert!(steps.iter().any(|step| step.contains(bounds)), "{steps:?} for {order:?} after {at}");
+    }
+}
+
+#[test]
 fn a_prefix_ends_before_the_next_text() {
     assert_eq!(after_prefix("abc").as_deref(), Some("abd"));
     assert_eq!(after_prefix("a\u{10ffff}").as_deref(), Some("b"));

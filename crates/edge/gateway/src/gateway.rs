@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use stoa_audit::Journal;
+use stoa_blob::FileSlice;
 use stoa_codecs::Encoded;
 use stoa_kernel::{ApiError, Connection, Platform, Registry, VpcEndpoint};
 use stoa_schema::ServiceSpec;
@@ -30,6 +31,7 @@ use crate::pipeline::{self, Arrived};
 use crate::s3_front::{S3Call, S3Front};
 use crate::transport::body::ResponseBody;
 use crate::transport::connection::Socket;
+use crate::transport::sendfile::FileBody;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const S3_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
@@ -161,7 +163,8 @@ impl Gateway {
         let endpoint = socket.endpoint.as_deref();
         if let Some(front) = self.front_below(&parts, !matches!(signature, Ok(Some(_))), endpoint) {
             drop(signature);
-            let call = S3Call { request_id, now, connection: self.connection_of(&parts, socket) };
+            let connection = self.connection_of(&parts, socket);
+            let call = S3Call { request_id, now, connection, takes_files: false };
             return (Counted::Other, front.call(Request::from_parts(parts, body), call).await);
         }
         let destination = self.routes.identify(&parts, scope);
@@ -170,8 +173,10 @@ impl Gateway {
             && self.s3.is_some()
         {
             drop(signature);
-            let call = S3Call { request_id, now, connection: self.connection_of(&parts, socket) };
-            return (Counted::S3, self.hand_to_s3(Request::from_parts(parts, body), call).await);
+            let connection = self.connection_of(&parts, socket);
+            let call = S3Call { request_id, now, connection, takes_files: socket.files.is_some() };
+            let response = self.hand_to_s3(Request::from_parts(parts, body), call).await;
+            return (Counted::S3, with_file(response, socket));
         }
         let connection = self.connection_of(&parts, socket);
         let head = Head { parts: &parts, signature, now, request_id: &request_id, connection: &connection };
@@ -354,6 +359,15 @@ fn response(encoded: Encoded, request_id: &str) -> Response<ResponseBody> {
         && let Ok(value) = HeaderValue::from_str(request_id)
     {
         response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// Puts the file that an answer names in the place of its body.
+fn with_file(mut response: Response<ResponseBody>, socket: &Socket) -> Response<ResponseBody> {
+    let slice = response.extensions_mut().remove::<FileSlice>();
+    if let (Some(slice), Some(queue)) = (slice, &socket.files) {
+        *response.body_mut() = ResponseBody::File(FileBody::new(slice, queue.clone()));
     }
     response
 }

@@ -21,4 +21,5 @@ pub use metrics::Metrics;
 pub use s3_front::{S3Call, S3Front};
 pub use transport::body::{BodyError, ResponseBody};
 pub use transport::ca::{CaError, CertificateAuthority};
+pub use transport::sendfile::FileBody;
 pub use transport::server::Server;

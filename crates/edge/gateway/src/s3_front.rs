@@ -19,6 +19,8 @@ pub struct S3Call {
     pub now: Timestamp,
     /// How it came in.
     pub connection: Arc<Connection>,
+    /// Whether an answer may have a [`stoa_blob::FileSlice`] as an extension in place of its body.
+    pub takes_files: bool,
 }
 
 /// Serves S3. It authenticates, decides and audits by the kernel itself; the gateway adds the request id header.

@@ -103,7 +103,7 @@ impl Access {
         self.restrict_public(call, path.get_bucket_name()).await?;
         self.expected_owner(call, context)?;
         let _ = call.permit.set(permit);
-        if operation.mutates {
+        if operation.mutates && self.0.records(Some(&operation)) {
             self.0.append(audit::line(call, Phase::Begin, None)).await?;
             call.mark_begun();
         }

@@ -242,8 +242,9 @@ async fn prove(
     if credential.expires_at.is_some_and(|end| end <= server.now) {
         return Err(told(SigError::ExpiredToken));
     }
-    let key = ChunkKey::new(&credential.secret, signature);
-    Ok((Arc::clone(&credential.principal), region, (mode, Some(key))))
+    let chunks = matches!(mode, PayloadMode::StreamingSigned | PayloadMode::StreamingSignedTrailer);
+    let key = chunks.then(|| ChunkKey::new(&credential.secret, signature));
+    Ok((Arc::clone(&credential.principal), region, (mode, key)))
 }
 
 /// A presigned URL does not know the body; what a header says of it later is checked, but was not signed.

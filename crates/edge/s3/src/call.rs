@@ -32,6 +32,8 @@ pub(crate) struct Call {
     pub auth_type: AuthType,
     /// The key the request claimed, also where it could not be proved.
     pub claimed_key: String,
+    /// Whether the connection sends files by itself.
+    pub takes_files: bool,
     /// Why authentication failed; told as soon as s3s knows the operation.
     pub failure: Mutex<Option<ApiError>>,
     /// Whether it is an upload by HTML form.
@@ -71,6 +73,7 @@ impl Call {
             claimed_key,
             failure: failure.into(),
             by_form: false,
+            takes_files: false,
             signed,
             operation: OnceLock::new(),
             bucket: OnceLock::new(),

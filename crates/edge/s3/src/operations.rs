@@ -395,6 +395,9 @@ pub(crate) fn version_id(uri: &Uri) -> Result<Option<String>, ApiError> {
 }
 
 fn decoded(text: &str) -> String {
+    if !text.contains(['%', '+']) {
+        return text.to_owned();
+    }
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 

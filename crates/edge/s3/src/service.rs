@@ -49,6 +49,8 @@ pub struct S3Settings {
     pub default_region: Region,
     /// How long a client may pause within a body.
     pub body_idle: Duration,
+    /// Whether calls about objects are recorded also where they succeed.
+    pub data_events: bool,
 }
 
 impl S3Settings {
@@ -69,6 +71,8 @@ pub struct ServerCall {
     pub now: Timestamp,
     /// How it came in.
     pub connection: Arc<Connection>,
+    /// Whether an answer may have a [`stoa_blob::FileSlice`] as an extension in place of its body.
+    pub takes_files: bool,
 }
 
 pub(crate) struct Inner {
@@ -84,6 +88,11 @@ pub(crate) struct Inner {
 pub(crate) type SharedInner = Arc<Inner>;
 
 impl Inner {
+    /// Whether a call of this kind is recorded although nothing is wrong with it.
+    pub fn records(&self, operation: Option<&Operation>) -> bool {
+        self.settings.data_events || operation.is_none_or(|operation| operation.management)
+    }
+
     /// Appends an audit record.
     pub async fn append(&self, line: Vec<u8>) -> Result<(), ApiError> {
         self.journal.append(line).await.map_err(|error| {
@@ -159,7 +168,10 @@ impl S3Service {
         let Authenticated { cx, auth_type, claimed_key, failure, payload } =
             authenticate(&self.inner, &parts, &server).await;
         let signed = Signed::of(auth_type, &parts.headers, &parts.uri, server.now);
-        let call = Arc::new(Call::new(cx, auth_type, claimed_key, failure, signed));
+        let call = Arc::new(Call {
+            takes_files: server.takes_files,
+            ..Call::new(cx, auth_type, claimed_key, failure, signed)
+        });
         let method = parts.method.clone();
         let asked = cors::Asked::of(&parts).filter(|_| !cors::is_preflight(&parts));
         let waits = parts.version <= Version::HTTP_11 && parts.headers.contains_key(EXPECT);
@@ -251,7 +263,11 @@ impl S3Service {
         call: &Call,
     ) -> Response<s3s::Body> {
         let not_modified = answer.status() == StatusCode::NOT_MODIFIED;
-        let line = audit::line(call, Phase::Complete, error.filter(|_| !not_modified));
+        let error = error.filter(|_| !not_modified);
+        if error.is_none() && !self.inner.records(call.operation.get()) {
+            return answer;
+        }
+        let line = audit::line(call, Phase::Complete, error);
         match self.inner.append(line).await {
             Err(error) if !call.begun() => {
                 let refusal = answer::refusal(error);
@@ -296,8 +312,8 @@ fn strip_signature(parts: &mut Parts) -> Result<(), ApiError> {
         parts.headers.remove(name);
     }
     let Some(query) = parts.uri.query() else { return Ok(()) };
-    let name_of = |pair: &&str| pair.split('=').next().unwrap_or("").to_owned();
-    let kept: Vec<&str> = query.split('&').filter(|pair| !PARAMETERS.contains(&name_of(pair).as_str())).collect();
+    let ours = |pair: &&str| PARAMETERS.contains(&pair.split('=').next().unwrap_or(""));
+    let kept: Vec<&str> = query.split('&').filter(|pair| !ours(pair)).collect();
     let path = parts.uri.path();
     let target = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
     let mut uri = std::mem::take(&mut parts.uri).into_parts();

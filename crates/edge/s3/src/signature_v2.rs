@@ -70,9 +70,11 @@ pub(crate) fn find(parts: &Parts) -> Option<Presigned> {
     if parts.headers.contains_key("authorization") {
         return None;
     }
-    let pairs: Vec<(String, String)> = parts
-        .uri
-        .query()?
+    let query = parts.uri.query()?;
+    if query.split('&').any(|pair| pair.starts_with("X-Amz-")) {
+        return None;
+    }
+    let pairs: Vec<(String, String)> = query
         .split('&')
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(name, value)| (decoded(name), decoded(value)))

@@ -8,10 +8,12 @@
 
 mod helpers;
 mod pins;
+mod slice;
 pub mod suite;
 
 pub use helpers::{collect, once, put_bytes, read_all};
 pub use pins::{Pin, Pins, Removal};
+pub use slice::FileSlice;
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -7,8 +7,9 @@
 //! next written, so that the generation only ever moves for a reason. A field that is added with a default is no new
 //! form. Each form has a fixture in the service's tests that must load for ever.
 
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,11 +49,13 @@ pub struct Document {
     pub generation: u64,
     /// The version of the body's form (house rule 36).
     pub schema: u32,
-    /// The typed shape as JSON.
+    /// The typed shape as JSON. Whoever changes it in place must not have called [`Document::decoded`] before.
     pub body: Arc<str>,
     /// The digests of the blobs that the body names, sorted, each once. INVARIANT: a blob that no document has here is
     /// nobody's, and will be removed: whoever writes a digest into a body writes it here too.
     pub blobs: Vec<String>,
+    /// The body once it was decoded, for documents that are read often.
+    pub memo: Memo,
 }
 
 /// That a document names a blob.
@@ -92,6 +95,30 @@ impl BlobName {
     }
 }
 
+/// A decoded body. No part of what a document is: all are equal, and a clone is empty.
+#[derive(Default)]
+pub struct Memo(OnceLock<Arc<dyn Any + Send + Sync>>);
+
+impl Clone for Memo {
+    fn clone(&self) -> Memo {
+        Memo::default()
+    }
+}
+
+impl PartialEq for Memo {
+    fn eq(&self, _: &Memo) -> bool {
+        true
+    }
+}
+
+impl Eq for Memo {}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Memo")
+    }
+}
+
 impl Document {
     /// A new document (generation 0: the store sets it) from a typed body.
     pub fn new<T: Serialize>(key: Key, name: &str, now: Timestamp, body: &T) -> Result<Document, StoreError> {
@@ -106,6 +133,7 @@ impl Document {
             schema: 1,
             body: encode(body)?,
             blobs: Vec::new(),
+            memo: Memo::default(),
         })
     }
     /// Sets the parent.
@@ -136,6 +164,16 @@ impl Document {
     /// The typed body.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
         serde_json::from_str(&self.body).map_err(|cause| StoreError::corrupt(&self.key, cause))
+    }
+    /// The typed body, decoded once for all who share the document.
+    pub fn decoded<T: DeserializeOwned + Any + Send + Sync>(&self) -> Result<Arc<T>, StoreError> {
+        if let Some(memo) = self.memo.0.get().and_then(|memo| Arc::clone(memo).downcast().ok()) {
+            return Ok(memo);
+        }
+        let made = Arc::new(self.decode::<T>()?);
+        // Another may have been faster, or knows the body as another type: either is as good.
+        let _ = self.memo.0.set(made.clone());
+        Ok(made)
     }
 }
 

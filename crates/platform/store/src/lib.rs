@@ -13,7 +13,7 @@ pub mod suite;
 mod token;
 mod transaction;
 
-pub use document::{BlobName, Document, Key};
+pub use document::{BlobName, Document, Key, Memo};
 pub use error::{Outcome, StoreError};
 pub use memory::MemoryStore;
 pub use position::{Position, SortValue};

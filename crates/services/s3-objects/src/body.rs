@@ -2,18 +2,21 @@
 //!
 //! SHA-256 is the blob's own name, so it costs nothing more here.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
-use futures_util::StreamExt;
+use futures_util::stream::{StreamExt, unfold};
 use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
 use sha1::Sha1;
 use stoa_blob::{BlobError, ByteStream, Digest, Pin};
 use stoa_kernel::ApiError;
 use stoa_kernel::ports::{BodyChecks, BodyStream, Checksum, ChecksumAlgorithm};
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::service::S3Objects;
 
@@ -89,16 +92,75 @@ impl Measure {
             Running::Sha256 => {}
         }
     }
+
+    fn update_all(&mut self, pieces: &[Bytes]) {
+        pieces.iter().for_each(|piece| self.update(piece));
+    }
+}
+
+/// Bytes that are measured at once; fewer are measured where the stream is read.
+const BATCH: usize = 256 << 10;
+
+/// What measures a stream: a batch on a thread of its own, while the pieces of the next are read and those of this one
+/// are hashed once more and written by the blob store. At most two batches are held.
+struct Measuring {
+    body: BodyStream,
+    measure: Arc<Mutex<Measure>>,
+    batch: Vec<Bytes>,
+    size: usize,
+    /// It gives its batch back, so that memory is freed where it came from.
+    job: Option<JoinHandle<Vec<Bytes>>>,
+}
+
+impl Measuring {
+    /// Waits for the batch before, so that they are measured in order, then begins with this one.
+    async fn begin(&mut self) -> Result<(), JoinError> {
+        self.settle().await?;
+        let (measure, batch) = (Arc::clone(&self.measure), std::mem::take(&mut self.batch));
+        self.size = 0;
+        self.job = Some(tokio::task::spawn_blocking(move || {
+            measure.lock().update_all(&batch);
+            batch
+        }));
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Result<(), JoinError> {
+        match self.job.take() {
+            Some(job) => job.await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// The next piece of the body, noted. At the end everything is measured.
+    async fn next(&mut self) -> Option<Result<Bytes, Box<dyn Error + Send + Sync>>> {
+        let piece = self.body.next().await;
+        if let Some(Ok(piece)) = &piece {
+            self.size += piece.len();
+            self.batch.push(piece.clone());
+            if self.size < BATCH {
+                return Some(Ok(piece.clone()));
+            }
+        }
+        let measured = match &piece {
+            Some(Ok(_)) => self.begin().await,
+            Some(Err(_)) => Ok(()),
+            None => {
+                let settled = self.settle().await;
+                self.measure.lock().update_all(&std::mem::take(&mut self.batch));
+                settled
+            }
+        };
+        match measured {
+            Ok(()) => piece,
+            Err(error) => Some(Err(error.into())),
+        }
+    }
 }
 
 fn measured(body: BodyStream, measure: &Arc<Mutex<Measure>>) -> ByteStream {
-    let measure = Arc::clone(measure);
-    body.inspect(move |piece| {
-        if let Ok(piece) = piece {
-            measure.lock().update(piece);
-        }
-    })
-    .boxed()
+    let measuring = Measuring { body, measure: Arc::clone(measure), batch: Vec::new(), size: 0, job: None };
+    unfold(measuring, |mut measuring| async move { measuring.next().await.map(|piece| (piece, measuring)) }).boxed()
 }
 
 pub(crate) fn blob_failed(error: BlobError) -> ApiError {

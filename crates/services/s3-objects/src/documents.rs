@@ -216,7 +216,7 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub fn of(document: std::sync::Arc<Document>) -> Result<Bucket, StoreError> {
-        let body: BucketBody = document.decode()?;
+        let body: BucketBody = (*document.decoded::<BucketBody>()?).clone();
         let corrupt = |text: String| StoreError::corrupt(&document.key, serde::de::Error::custom(text));
         let owner = body.owner.parse::<AccountId>().map_err(|error| corrupt(error.to_string()))?;
         let region = body.region.parse::<Region>().map_err(|error| corrupt(error.to_string()))?;
@@ -240,23 +240,23 @@ impl Bucket {
 }
 
 pub(crate) fn object_record(document: &Document) -> Result<ObjectRecord, StoreError> {
-    let body: ObjectBody = document.decode()?;
+    let body = document.decoded::<ObjectBody>()?;
     let entry = ObjectEntry {
         key: document.name.clone(),
         digest: body.digest.as_str().to_owned(),
         size: body.size,
-        etag: body.etag,
+        etag: body.etag.clone(),
         content_type: body.attributes.content_type.clone(),
         last_modified: document.modified,
         inline: None,
     };
     Ok(ObjectRecord {
         entry,
-        attributes: body.attributes,
-        checksum: body.checksum,
+        attributes: body.attributes.clone(),
+        checksum: body.checksum.clone(),
         parts: body.parts,
-        part_sizes: body.part_sizes,
-        version: body.version.id,
+        part_sizes: body.part_sizes.clone(),
+        version: body.version.id.clone(),
         expires: None,
     })
 }

@@ -1,14 +1,15 @@
 //! A page of a bucket: keys in byte order, those with a delimiter after the prefix rolled up.
 //!
-//! A rolled-up prefix is passed by one seek behind it, however many keys are under it.
+//! A rolled-up prefix is passed by one seek behind it, however many keys are under it. How many keys are asked for at once
+//! follows how many of the last ones were of use: few keys under each prefix are walked, many are passed.
 
 use stoa_kernel::ApiError;
 use stoa_kernel::ports::{ListObjects, Listing, ObjectSource};
 
 use crate::source::LAST;
 
-/// With a delimiter most of a chunk may be rolled up, so chunks are small and seeks do the rest.
-const ROLLED_CHUNK: usize = 200;
+/// With a delimiter most of a chunk may be rolled up, so chunks are small at first.
+const FIRST_CHUNK: usize = 50;
 
 /// Lists a bucket of a source.
 pub(crate) async fn list(source: &dyn ObjectSource, list: &ListObjects) -> Result<Listing, ApiError> {
@@ -23,9 +24,11 @@ pub(crate) async fn list(source: &dyn ObjectSource, list: &ListObjects) -> Resul
         // The last page ended with this prefix.
         cursor = Some(format!("{after}{LAST}"));
     }
+    let mut rolled_chunk = FIRST_CHUNK;
     loop {
+        let before = listing.objects.len() + listing.prefixes.len();
         let missing = list.limit + 1 - listing.objects.len() - listing.prefixes.len();
-        let wanted = if list.delimiter.is_empty() { missing } else { missing.min(ROLLED_CHUNK) };
+        let wanted = if list.delimiter.is_empty() { missing } else { missing.min(rolled_chunk) };
         let chunk = source.objects(&list.bucket, &list.prefix, cursor.as_deref(), wanted).await?;
         let (count, mut inside) = (chunk.len(), None);
         for entry in chunk {
@@ -47,6 +50,8 @@ pub(crate) async fn list(source: &dyn ObjectSource, list: &ListObjects) -> Resul
         if count < wanted {
             return Ok(listing);
         }
+        let of_use = listing.objects.len() + listing.prefixes.len() - before;
+        rolled_chunk = (2 * of_use).max(2);
         if let Some(prefix) = inside {
             cursor = Some(format!("{prefix}{LAST}"));
         }

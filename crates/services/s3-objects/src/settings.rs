@@ -161,8 +161,9 @@ impl BucketConfiguration for S3Objects {
         let Some(bucket) = self.stored(bucket).await? else { return Ok(None) };
         // Looked at for a decision: what is wrong with the id is told after it.
         let Ok(found) = self.of_version(&bucket, key, version).await else { return Ok(None) };
-        let body: Option<ObjectBody> = found.map(|document| document.decode()).transpose().map_err(store_failed)?;
-        Ok(body.map(|body| body.attributes.tags))
+        let Some(document) = found else { return Ok(None) };
+        let body = document.decoded::<ObjectBody>().map_err(store_failed)?;
+        Ok(Some(body.attributes.tags.clone()))
     }
 
     async fn set_object_tags(

@@ -1,4 +1,4 @@
-//! Response bodies: whole in memory (nearly all), or a stream. One enum, so that the common case is not boxed.
+//! Response bodies: whole in memory (nearly all), a file, or a stream. One enum, so that the common case is not boxed.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,6 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 
+use crate::transport::sendfile::FileBody;
+
 /// Why a streamed body broke off.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -17,6 +19,8 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 pub enum ResponseBody {
     /// All of it.
     Whole(Full<Bytes>),
+    /// Bytes of a file, for a plain connection.
+    File(FileBody),
     /// A stream.
     Stream(UnsyncBoxBody<Bytes, BodyError>),
 }
@@ -53,6 +57,7 @@ impl Body for ResponseBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             ResponseBody::Whole(body) => Pin::new(body).poll_frame(cx).map_err(never),
+            ResponseBody::File(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             ResponseBody::Stream(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -60,6 +65,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             ResponseBody::Whole(body) => body.is_end_stream(),
+            ResponseBody::File(body) => body.is_end_stream(),
             ResponseBody::Stream(body) => body.is_end_stream(),
         }
     }
@@ -67,6 +73,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             ResponseBody::Whole(body) => body.size_hint(),
+            ResponseBody::File(body) => body.size_hint(),
             ResponseBody::Stream(body) => body.size_hint(),
         }
     }

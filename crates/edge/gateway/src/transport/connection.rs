@@ -23,7 +23,11 @@ use tokio_rustls::LazyConfigAcceptor;
 use crate::gateway::KnownConnection;
 use crate::transport::body::ResponseBody;
 use crate::transport::front_door;
+use crate::transport::sendfile::{FileQueue, PlainSocket};
 use crate::transport::server::Shared;
+
+/// The largest piece of a body that is read at once: hyper's own 400 KiB is memory that many writers have many times.
+const READ_BUFFER: usize = 128 << 10;
 
 /// Facts of a socket that every request on it shares.
 #[derive(Debug, Clone)]
@@ -35,6 +39,8 @@ pub(crate) struct Socket {
     pub endpoint: Option<Arc<VpcEndpoint>>,
     /// The AWS host that a front-door tunnel was opened to.
     pub front_door_host: Option<Arc<str>>,
+    /// Where bodies that are files go, on a connection that can send them without reading.
+    pub files: Option<FileQueue>,
     /// The kernel's view of it, made at the first request.
     pub known: KnownConnection,
 }
@@ -54,7 +60,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, socket: Socket
     };
     match first {
         FirstBytes::Tls => serve_tls(shared, stream, socket).await,
-        FirstBytes::Http1 => serve_http1(shared, stream, socket).await,
+        FirstBytes::Http1 => {
+            let files = FileQueue::default();
+            let stream = PlainSocket::new(stream, files.clone());
+            serve_http1(shared, stream, Socket { files: Some(files), ..socket }).await;
+        }
         FirstBytes::Http2 => serve_http2(shared, stream, socket).await,
     }
 }
@@ -120,6 +130,7 @@ where
     let limits = &shared.gateway.config().limits;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.header_read).max_header_size(limits.header_bytes);
+    builder.max_buf_size(READ_BUFFER.max(limits.header_bytes));
     if limits.header_count != 100 {
         builder.max_headers(limits.header_count);
     }

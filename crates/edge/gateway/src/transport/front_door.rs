@@ -49,6 +49,7 @@ pub(crate) fn connect(
             secure: true,
             endpoint: socket.endpoint.clone(),
             front_door_host: Some(Arc::clone(&host)),
+            files: None,
             known: Default::default(),
         };
         let (task_shared, upgrade) = (Arc::clone(shared), hyper::upgrade::on(request));

@@ -4,4 +4,5 @@ pub(crate) mod body;
 pub(crate) mod ca;
 pub(crate) mod connection;
 pub(crate) mod front_door;
+pub(crate) mod sendfile;
 pub(crate) mod server;

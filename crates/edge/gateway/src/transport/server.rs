@@ -143,7 +143,15 @@ impl Server {
         }
         let local = stream.local_addr().unwrap_or(self.local);
         let endpoint = self.endpoint.clone();
-        let socket = Socket { peer, local, secure: false, endpoint, front_door_host: None, known: Default::default() };
+        let socket = Socket {
+            peer,
+            local,
+            secure: false,
+            endpoint,
+            front_door_host: None,
+            files: None,
+            known: Default::default(),
+        };
         let shared = Arc::clone(&self.shared);
         let serve = async move {
             let open = OpenConnection::new(&shared.gateway);

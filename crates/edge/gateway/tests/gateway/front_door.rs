@@ -56,7 +56,7 @@ async fn connect_raw(world: &World, target: &str) -> (String, TcpStream) {
     (String::from_utf8(head).unwrap(), stream)
 }
 
-async fn through(world: &World, host: &str, alpn: &[u8]) -> TlsStream<TcpStream> {
+pub async fn through(world: &World, host: &str, alpn: &[u8]) -> TlsStream<TcpStream> {
     let (head, stream) = connect_raw(world, &format!("{host}:443")).await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     let name = ServerName::try_from(host.to_owned()).unwrap();

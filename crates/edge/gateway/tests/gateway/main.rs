@@ -8,6 +8,7 @@ mod client;
 mod cost;
 mod endpoints;
 mod envelopes;
+mod files;
 mod front_door;
 mod lifecycle;
 mod limits;

@@ -259,6 +259,12 @@ struct TestFront(&'static str);
 impl S3Front for TestFront {
     fn call(&self, request: Request<Incoming>, call: S3Call) -> BoxFuture<'_, Response<ResponseBody>> {
         Box::pin(async move {
+            if let Some(file) = crate::files::front(request.uri().path(), &call) {
+                return file;
+            }
+            if request.uri().path() == "/short" {
+                return crate::files::short();
+            }
             let text = format!("{} {} {} {}", self.0, request.method(), request.uri().path(), call.connection.base_url);
             Response::new(ResponseBody::whole(text))
         })

@@ -1,5 +1,8 @@
 //! Reading an object: who may learn that it is missing, conditions, ranges, and its bytes as a stream.
 
+use std::fs::File;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http::{HeaderMap, HeaderValue};
@@ -7,7 +10,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use s3s::dto::*;
 use s3s::{S3Response, S3Result};
-use stoa_blob::Digest;
+use stoa_blob::{Digest, FileSlice};
 use stoa_kernel::ports::{FoundVersion, ObjectRecord};
 use stoa_kernel::{ApiError, Target};
 use stoa_policy::Effect;
@@ -182,6 +185,22 @@ pub(super) async fn bytes(
     api.0.blobs.get(&digest, start, Some(length)).await.map_err(ApiError::internal)
 }
 
+/// Below this, bytes are read and leave with the head in one write; above it, a file is cheaper.
+const SMALLEST_FILE: u64 = 64 << 10;
+
+/// The slice as a range of a local file, where there is one and the connection sends files by itself. The file is open
+/// from here on, so that an object overwritten or removed meanwhile is sent as it was.
+async fn file(api: &Api, call: &Call, record: &ObjectRecord, slice: &Slice) -> Result<Option<FileSlice>, ApiError> {
+    let plain = record.entry.inline.is_none() && api.0.blobs.local_files();
+    if !call.takes_files || slice.length <= SMALLEST_FILE || !plain {
+        return Ok(None);
+    }
+    let Some(digest) = Digest::parse(&record.entry.digest) else { return Ok(None) };
+    let Some(path) = api.0.blobs.local_path(&digest).await.map_err(ApiError::internal)? else { return Ok(None) };
+    let file = Arc::new(File::open(path).map_err(ApiError::internal)?);
+    Ok(Some(FileSlice { file, start: slice.start, length: slice.length }))
+}
+
 /// A stream of ours as s3s takes it.
 fn streaming(pieces: stoa_blob::ByteStream) -> StreamingBlob {
     let frames = pieces.map_ok(Frame::<Bytes>::data);
@@ -242,14 +261,22 @@ pub(super) async fn get(api: &Api, request: Request<GetObjectInput>) -> Answer<G
     check_conditions(conditions, &record, &call)?;
     let parts = shown_parts(&record, input.part_number);
     let slice = slice(&record, input.range, input.part_number).map_err(fail)?;
-    let pieces = bytes(api, &record, slice.start, slice.length).await.map_err(fail)?;
+    let file = file(api, &call, &record, &slice).await.map_err(fail)?;
+    let body = match file {
+        Some(_) => None,
+        None => Some(streaming(bytes(api, &record, slice.start, slice.length).await.map_err(fail)?)),
+    };
     let headers = shown_checksum(&record, input.checksum_mode.as_ref(), slice.content_range.is_some());
     let tags = i32::try_from(record.attributes.tags.len()).ok().filter(|count| *count > 0);
     let expires = expiration(&record);
     let mut output = object_output!(GetObjectOutput, record, slice, parts, expires);
     output.tag_count = tags;
-    output.body = Some(streaming(pieces));
-    Ok(S3Response::with_headers(output, headers))
+    output.body = body;
+    let mut answer = S3Response::with_headers(output, headers);
+    if let Some(file) = file {
+        answer.extensions.insert(file);
+    }
+    Ok(answer)
 }
 
 pub(super) async fn head(api: &Api, request: Request<HeadObjectInput>) -> Answer<HeadObjectOutput> {

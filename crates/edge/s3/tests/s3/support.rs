@@ -1,6 +1,7 @@
 //! A server without a socket, callers with keys, and an authority that says why it decided.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use http_body_util::{BodyExt, Full};
 use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
 use stoa_audit::{AuditError, AuditQuery, AuditRecord, Journal};
+use stoa_blob::FileSlice;
 use stoa_blob_fs::FsBlobs;
 use stoa_kernel::ports::*;
 use stoa_kernel::{ApiError, Connection, Platform, Principal, PrincipalIdentity};
@@ -130,6 +132,8 @@ pub struct World {
     pub authority: Arc<TestAuthority>,
     pub journal: Arc<TestJournal>,
     pub folder: tempfile::TempDir,
+    /// Whether requests come as over a connection that sends files by itself.
+    pub takes_files: AtomicBool,
 }
 
 /// An answer, read to its end.
@@ -138,6 +142,8 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// Whether the bytes were a range of a file.
+    pub is_file: bool,
 }
 
 impl Answer {
@@ -219,6 +225,10 @@ impl World {
     }
 
     pub fn at(start: Timestamp) -> World {
+        World::made(start, true)
+    }
+
+    pub fn made(start: Timestamp, data_events: bool) -> World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(FixedClock::at(start));
         let authority = Arc::new(TestAuthority::default());
@@ -237,9 +247,10 @@ impl World {
             regions: Vec::new(),
             default_region: "us-west-2".parse().unwrap(),
             body_idle: Duration::from_millis(500),
+            data_events,
         };
         let s3 = S3Service::new(settings, platform, journal.clone(), objects, blobs);
-        World { s3, clock, authority, journal, folder }
+        World { s3, clock, authority, journal, folder, takes_files: AtomicBool::new(false) }
     }
 
     pub async fn with_bucket() -> World {
@@ -262,7 +273,12 @@ impl World {
         };
         let now = self.clock.now();
         let request_id = format!("req-{}", self.journal.lines.lock().len());
-        ServerCall { request_id, now, connection: Arc::new(connection) }
+        ServerCall {
+            request_id,
+            now,
+            connection: Arc::new(connection),
+            takes_files: self.takes_files.load(Ordering::SeqCst),
+        }
     }
 
     pub fn sign(&self, ask: &Ask<'_>) -> http::request::Builder {
@@ -314,7 +330,13 @@ impl World {
     {
         let (parts, body) = self.s3.call(request, self.server_call()).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body }
+        let file = parts.extensions.get::<FileSlice>();
+        let body = file.map_or(body, |slice| {
+            let mut bytes = vec![0; slice.length as usize];
+            slice.file.read_exact_at(&mut bytes, slice.start).unwrap();
+            bytes.into()
+        });
+        Answer { status: parts.status, headers: parts.headers, body, is_file: file.is_some() }
     }
 
     pub async fn stream<B>(&self, request: Request<B>) -> http::Response<s3s::Body>

@@ -124,10 +124,6 @@ impl Catalog {
             BlobError::NotFound(_) | BlobError::Backend(_) | BlobError::Full(_) => ApiError::internal(error),
         })?;
         // What is there under its true name now belongs to nothing, and is collected.
-        if written.digest == blob.sha256 {
-            Ok((true, written.pin))
-        } else {
-            Err(bundle.damaged(blob, &written.digest))
-        }
+        if written.digest == blob.sha256 { Ok((true, written.pin)) } else { Err(bundle.damaged(blob, &written.digest)) }
     }
 }
