@@ -28,8 +28,7 @@ use crate::audit;
 use crate::authenticate::{Authenticated, authenticate};
 use crate::call::{BodyState, Call};
 use crate::host::Hosts;
-use crate::operations::Operation;
-use crate::operations::Signed;
+use crate::operations::{Operation, Signed, unserved_subresource};
 use crate::payload;
 
 /// What the S3 service is to the edge.
@@ -204,12 +203,13 @@ impl S3Service {
             return answer::refusal(error);
         }
         ignore_no_range(&mut parts.headers);
+        let unserved = unserved_subresource(parts.uri.query());
         parts.extensions.insert(Arc::clone(call));
         match self.s3s.call(Request::from_parts(parts, body)).await {
             // It knows no operation of this method and path.
             Ok(answer) if answer.status() == StatusCode::NOT_IMPLEMENTED && call.operation.get().is_none() => {
                 let text = "The specified method is not allowed against this resource.";
-                answer::refusal(ApiError::new("MethodNotAllowed", 405, text))
+                answer::refusal(unserved.unwrap_or_else(|| ApiError::new("MethodNotAllowed", 405, text)))
             }
             Ok(answer) => answer,
             Err(error) => answer::refusal(ApiError::internal(StdError::from(error))),
