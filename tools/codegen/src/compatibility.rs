@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::authz::Authz;
-use crate::plan::Plan;
+use crate::plan::{Plan, Service};
 
 /// Markdown, one table per service that has an implemented operation.
 pub fn markdown(plan: &Plan) -> String {
@@ -13,6 +13,10 @@ pub fn markdown(plan: &Plan) -> String {
         let total = service.operations.len();
         let metadata = &service.model.metadata;
         let _ = writeln!(out, "\n## {} (`{}`, {})\n", metadata.service_full_name, service.name, metadata.api_version);
+        if !service.overlay.served.is_empty() {
+            served(&mut out, service);
+            continue;
+        }
         if implemented.is_empty() {
             let _ = writeln!(out, "None of {total} operations; each is known and answers that it is not implemented.");
             continue;
@@ -35,4 +39,17 @@ pub fn markdown(plan: &Plan) -> String {
         }
     }
     out
+}
+
+/// A service outside the pipeline: what is served, each with its action, and what is not, by name.
+fn served(out: &mut String, service: &Service) {
+    let served = &service.overlay.served;
+    let names = service.operations.iter().map(|operation| operation.name.as_str());
+    let missing: Vec<&str> = names.filter(|name| !served.contains_key(*name)).collect();
+    let _ = writeln!(out, "{} of {} operations.\n", served.len(), service.operations.len());
+    out.push_str("| operation | decided |\n|---|---|\n");
+    for (operation, action) in served {
+        let _ = writeln!(out, "| {operation} | `{action}` |");
+    }
+    let _ = writeln!(out, "\nNot served, and answered with `NotImplemented`: {}.", missing.join(", "));
 }

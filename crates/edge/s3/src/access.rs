@@ -12,7 +12,7 @@ use stoa_kernel::{ApiError, PrincipalIdentity};
 
 use crate::audit;
 use crate::call::{Call, call_of};
-use crate::operations::{Asked, Operation, targets, version_id};
+use crate::operations::{Asked, Operation, targets, unserved_subresource, version_id};
 use crate::service::SharedInner;
 
 const LARGEST_DOCUMENT: u64 = 20 << 20;
@@ -69,6 +69,9 @@ impl Access {
         }
         if let Some(failure) = call.failure.lock().take() {
             return Err(failure);
+        }
+        if let Some(refusal) = unserved_subresource(context.uri().query()).filter(|_| operation.is_plain()) {
+            return Err(refusal);
         }
         if operation.takes_document() {
             document_fits(context)?;

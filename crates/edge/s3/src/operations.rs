@@ -94,7 +94,76 @@ const TABLE: &[Operation] = &[
     row("ListParts", "s3:ListMultipartUploadParts", On::Object, false, false),
 ];
 
+/// Parameters that choose another operation on the same method and path.
+const SUBRESOURCES: [&str; 40] = [
+    "abac",
+    "accelerate",
+    "acl",
+    "analytics",
+    "annotation",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "location",
+    "logging",
+    "metadataAnnotationTable",
+    "metadataConfiguration",
+    "metadataInventoryTable",
+    "metadataJournalTable",
+    "metadataTable",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "renameObject",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "select",
+    "session",
+    "tagging",
+    "torrent",
+    "uploads",
+    "versioning",
+    "versions",
+    "website",
+];
+
+/// The refusal of a sub-resource that nobody serves.
+pub(crate) fn unserved_subresource(query: Option<&str>) -> Option<ApiError> {
+    let names = query?.split('&').map(|pair| decoded(pair.split('=').next().unwrap_or("")));
+    let name = names.into_iter().find(|name| SUBRESOURCES.contains(&name.as_str()))?;
+    Some(ApiError::new("NotImplemented", 501, format!("the sub-resource `{name}` is not implemented by Stoa here")))
+}
+
 impl Operation {
+    /// Whether no sub-resource chose it. s3s leaves out those it does not know: `DELETE /bucket/key?annotation` must not
+    /// become the removal of the object.
+    pub fn is_plain(&self) -> bool {
+        matches!(
+            &*self.name,
+            "CreateBucket"
+                | "DeleteBucket"
+                | "HeadBucket"
+                | "ListBuckets"
+                | "ListObjects"
+                | "ListObjectsV2"
+                | "PutObject"
+                | "CopyObject"
+                | "GetObject"
+                | "HeadObject"
+                | "DeleteObject"
+        )
+    }
     /// The row of an operation by s3s's name. None: not served.
     pub fn named(name: &str) -> Option<Operation> {
         TABLE.iter().find(|row| row.name == name).cloned()

@@ -30,8 +30,7 @@ use crate::call::Call;
 use crate::cors;
 use crate::form::{self, Form, Policy};
 use crate::host::Hosts;
-use crate::operations::Operation;
-use crate::operations::Signed;
+use crate::operations::{Operation, Signed, unserved_subresource};
 use crate::payload::{self, Pieces};
 
 /// What the S3 service is to the edge.
@@ -243,12 +242,13 @@ impl S3Service {
             return answer::refusal(error);
         }
         ignore_no_range(&mut parts.headers);
+        let unserved = unserved_subresource(parts.uri.query());
         parts.extensions.insert(Arc::clone(call));
         match self.s3s.call(Request::from_parts(parts, body)).await {
             // It knows no operation of this method and path.
             Ok(answer) if answer.status() == StatusCode::NOT_IMPLEMENTED && call.operation.get().is_none() => {
                 let text = "The specified method is not allowed against this resource.";
-                answer::refusal(ApiError::new("MethodNotAllowed", 405, text))
+                answer::refusal(unserved.unwrap_or_else(|| ApiError::new("MethodNotAllowed", 405, text)))
             }
             Ok(answer) => answer,
             Err(error) => answer::refusal(ApiError::internal(StdError::from(error))),
