@@ -9,6 +9,9 @@
 //! issuer = "https://login.example.com/realms/lab"
 //! jwks_file = "/etc/stoa/lab-keys.json"
 //!
+//! [s3]
+//! default_encryption = "AES256"             # of buckets without a configuration of their own; "none" otherwise
+//!
 //! [images]                                  # image URIs of this site: exact, or up to a final *
 //! "123456789012.dkr.ecr.us-west-2.amazonaws.com/own:*" = "inference"
 //!
@@ -27,6 +30,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use stoa_kernel::ports::BucketEncryption;
 use stoa_oidc_keys::Pin;
 use stoa_types::Region;
 
@@ -45,6 +49,14 @@ struct RawConfig {
     vpc_endpoints: Vec<RawEndpoint>,
     oidc_discovery: Option<bool>,
     oidc_keys: Vec<RawIssuer>,
+    s3: RawS3,
+}
+
+/// What is set of S3.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawS3 {
+    default_encryption: Option<String>,
 }
 
 /// The pinned keys of an OpenID Connect issuer.
@@ -67,6 +79,8 @@ pub struct Config {
     pub sample_catalog: bool,
     pub vpc_endpoints: Vec<EndpointConfig>,
     pub oidc_keys: stoa_oidc_keys::Settings,
+    /// Default encryption of buckets that have none configured.
+    pub default_encryption: Option<BucketEncryption>,
 }
 
 /// What is wrong with a configuration, all of it.
@@ -108,6 +122,7 @@ impl Config {
         }
         let vpc_endpoints = endpoints(raw.vpc_endpoints, file, &mut problems);
         let oidc_keys = issuers(raw.oidc_discovery, raw.oidc_keys, &mut problems);
+        let default_encryption = default_encryption(raw.s3.default_encryption.as_deref(), &mut problems);
         match address {
             Some(listen) if problems.is_empty() => Ok(Config {
                 data_dir: data_dir.to_path_buf(),
@@ -118,8 +133,21 @@ impl Config {
                 sample_catalog,
                 vpc_endpoints,
                 oidc_keys,
+                default_encryption,
             }),
             _ => Err(ConfigError(problems)),
+        }
+    }
+}
+
+/// Objects are left as they are unless the operator says otherwise, so that models are served without a copy.
+fn default_encryption(name: Option<&str>, problems: &mut Vec<String>) -> Option<BucketEncryption> {
+    match name {
+        None | Some("none") => None,
+        Some("AES256") => Some(BucketEncryption::Aes256),
+        Some(other) => {
+            problems.push(format!("[s3] default_encryption `{other}` is neither `none` nor `AES256`"));
+            None
         }
     }
 }
@@ -245,5 +273,21 @@ mod tests {
     fn the_default_region_is_served_when_none_is_named() {
         let config = Config::load(Path::new("x"), "127.0.0.1:0", &[], None, true).unwrap();
         assert_eq!(config.regions[0].as_str(), DEFAULT_REGION);
+    }
+
+    #[test]
+    fn default_encryption_is_none_or_aes256() {
+        let dir = tempfile::tempdir().unwrap();
+        let load = |text: &str| {
+            let file = dir.path().join("stoa.toml");
+            std::fs::write(&file, text).unwrap();
+            Config::load(dir.path(), "127.0.0.1:0", &[], Some(&file), true)
+        };
+        assert_eq!(load("").unwrap().default_encryption, None);
+        assert_eq!(load("[s3]\ndefault_encryption = \"none\"").unwrap().default_encryption, None);
+        let sealed = load("[s3]\ndefault_encryption = \"AES256\"").unwrap();
+        assert_eq!(sealed.default_encryption, Some(BucketEncryption::Aes256));
+        let error = load("[s3]\ndefault_encryption = \"aws:kms\"").unwrap_err().to_string();
+        assert!(error.contains("default_encryption `aws:kms`"), "{error}");
     }
 }

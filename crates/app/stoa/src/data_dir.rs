@@ -3,6 +3,7 @@
 //! ```text
 //! stoa.db        state                     audit/       the journal
 //! blobs/         object bytes              run/         containers (made anew at each start)
+//! opened/        encrypted model data on its way into a container (0700, emptied at each start)
 //! ca.pem         the front door's CA       credentials  an AWS shared-credentials file (mode 0600)
 //! master.key     seals secrets (0600; see `master_key.rs`)
 //! admin.sock   for the command line (0600)
@@ -65,6 +66,9 @@ impl DataDir {
     }
     pub fn containers(&self) -> PathBuf {
         self.0.join("run")
+    }
+    pub fn opened(&self) -> PathBuf {
+        self.0.join("opened")
     }
     pub fn credentials(&self) -> PathBuf {
         self.0.join("credentials")

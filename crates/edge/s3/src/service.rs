@@ -14,7 +14,7 @@ use s3s::StdError;
 use s3s::service::S3ServiceBuilder;
 use stoa_audit::{Journal, Phase};
 use stoa_blob::BlobStore;
-use stoa_kernel::ports::{BucketConfiguration, Buckets, Objects, Uploads};
+use stoa_kernel::ports::{BucketConfiguration, Buckets, Objects, ReadObject, Uploads};
 use stoa_kernel::{ApiError, Connection, Platform};
 use stoa_sigv4::KeyCache;
 use stoa_types::{Region, Timestamp};
@@ -32,8 +32,8 @@ use crate::operations::Signed;
 use crate::payload;
 
 /// What the S3 service is to the edge.
-pub(crate) trait Backend: Buckets + Objects + Uploads + BucketConfiguration {}
-impl<T: Buckets + Objects + Uploads + BucketConfiguration> Backend for T {}
+pub(crate) trait Backend: Buckets + Objects + Uploads + BucketConfiguration + ReadObject {}
+impl<T: Buckets + Objects + Uploads + BucketConfiguration + ReadObject> Backend for T {}
 
 /// What an operator sets.
 #[derive(Debug, Clone)]
@@ -72,6 +72,7 @@ pub(crate) struct Inner {
     pub settings: S3Settings,
     pub platform: Arc<Platform>,
     pub backend: Arc<dyn Backend>,
+    #[expect(dead_code, reason = "bytes are read by the backend; a path for plain blobs alone may want them")]
     pub blobs: Arc<dyn BlobStore>,
     pub keys: KeyCache,
     pub hosts: Hosts,
@@ -105,7 +106,7 @@ impl std::fmt::Debug for S3Service {
 
 impl S3Service {
     /// The service over these parts.
-    pub fn new<B: Buckets + Objects + Uploads + BucketConfiguration + BucketConfiguration + 'static>(
+    pub fn new<B: Buckets + Objects + Uploads + BucketConfiguration + ReadObject + 'static>(
         settings: S3Settings,
         platform: Arc<Platform>,
         journal: Arc<dyn Journal>,

@@ -76,7 +76,7 @@ pub fn seal(plain: ByteStream, sealer: Sealer) -> ByteStream {
     flat(futures_util::stream::iter([Ok(head)]).chain(frames))
 }
 
-/// Lists of pieces as pieces.
+/// Lists of pieces as pieces. The end may be asked for more than once.
 pub(crate) fn flat(
     lists: impl futures_util::Stream<Item = Result<Vec<Bytes>, Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 ) -> ByteStream {
@@ -84,5 +84,5 @@ pub(crate) fn flat(
         Ok(pieces) => futures_util::stream::iter(pieces.into_iter().map(Ok).collect::<Vec<_>>()),
         Err(error) => futures_util::stream::iter(vec![Err(error)]),
     });
-    pieces.boxed()
+    pieces.fuse().boxed()
 }

@@ -78,8 +78,13 @@ impl Buckets for S3Objects {
             let text = "You have attempted to create more buckets than allowed";
             return Err(ApiError::new("TooManyBuckets", 400, text));
         }
-        let body =
-            BucketBody { owner: account.to_string(), region: region.to_string(), policy: None, public_access: None };
+        let body = BucketBody {
+            owner: account.to_string(),
+            region: region.to_string(),
+            policy: None,
+            public_access: None,
+            encryption: None,
+        };
         let document = Document::new(bucket_key(name), name, cx.now, &body).map_err(store_failed)?;
         let document = document.with_parent(account.as_str()).with_status(ACTIVE);
         match self.store.commit(Transaction::new().create(document)).await {

@@ -3,11 +3,13 @@
 //! INVARIANT: a bucket's key has the pseudo-account `aws` instead of its owner's, so that names are unique over all
 //! accounts by the store's own check; the owner is its parent. Everything inside a bucket has the owner's account.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use stoa_blob::Digest;
 use stoa_kernel::ports::{
-    BucketRecord, Checksum, ChecksumAlgorithm, ObjectAttributes, ObjectEntry, ObjectRecord, PartRecord,
-    PublicAccessBlock, UploadRecord,
+    BucketEncryption, BucketRecord, Checksum, ChecksumAlgorithm, ObjectAttributes, ObjectEntry, ObjectRecord,
+    PartRecord, PublicAccessBlock, Sealed, UploadRecord,
 };
 use stoa_store::{Document, Key, StoreError};
 use stoa_types::{AccountId, Region};
@@ -31,6 +33,9 @@ pub(crate) struct BucketBody {
     /// The public access block, where it was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_access: Option<PublicAccess>,
+    /// Default encryption.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<BucketEncryption>,
 }
 
 /// What became of the public access block that a bucket begins with.
@@ -53,6 +58,9 @@ pub(crate) struct ObjectBody {
     pub part_sizes: Vec<u64>,
     /// The upload it was made of, so that completing it twice has the same answer.
     pub upload_id: Option<String>,
+    /// How the blob is sealed. `digest` is that of the blob; size, checksum and parts are those of the bytes in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Arc<Sealed>>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,6 +70,9 @@ pub(crate) struct UploadBody {
     pub attributes: ObjectAttributes,
     pub algorithm: Option<ChecksumAlgorithm>,
     pub composite: bool,
+    /// How its parts are sealed, each under the one data key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Arc<Sealed>>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -133,6 +144,7 @@ pub(crate) fn object_record(document: &Document) -> Result<ObjectRecord, StoreEr
         content_type: body.attributes.content_type.clone(),
         last_modified: document.modified,
         inline: None,
+        sealed: body.sealed,
     };
     Ok(ObjectRecord {
         entry,
@@ -153,10 +165,11 @@ pub(crate) fn upload_record(document: &Document) -> Result<UploadRecord, StoreEr
         attributes: body.attributes,
         algorithm: body.algorithm,
         composite: body.composite,
+        sealed: body.sealed,
     })
 }
 
-pub(crate) fn part_record(document: &Document) -> Result<PartRecord, StoreError> {
+pub(crate) fn part_record(document: &Document, sealed: Option<&Arc<Sealed>>) -> Result<PartRecord, StoreError> {
     let body: PartBody = document.decode()?;
     Ok(PartRecord {
         number: body.number,
@@ -164,5 +177,6 @@ pub(crate) fn part_record(document: &Document) -> Result<PartRecord, StoreError>
         size: body.size,
         modified: document.modified,
         checksum: Some(body.checksum),
+        sealed: sealed.cloned(),
     })
 }

@@ -4,18 +4,19 @@
 //! to the bucket's generation, so no object outlives its bucket.
 
 use async_trait::async_trait;
-use stoa_blob::{Digest, once};
 use stoa_kernel::ports::{
-    BodyChecks, BodyStream, ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, WriteCondition, WriteObject,
+    BodyChecks, BodyStream, ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, ReadObject, WriteCondition,
+    WriteObject,
 };
 use stoa_kernel::{ApiError, Cx, Permit};
 use stoa_store::{Change, Document, Expect, StoreError, Transaction};
 use stoa_types::Timestamp;
 
-use crate::body::blob_failed;
 use crate::documents::{Bucket, ObjectBody, object_key, object_record};
+use crate::encryption::Asked;
 use crate::listing;
 use crate::names::check_key;
+use crate::read::parsed;
 use crate::service::{ATTEMPTS, S3Objects, aborted, no_such_bucket, no_such_key, precondition_failed, store_failed};
 use crate::settings::check_object_tags;
 
@@ -67,19 +68,6 @@ impl S3Objects {
         }
         Err(aborted())
     }
-
-    /// The bytes of a record from its blob (or from itself), as a body.
-    pub(crate) async fn bytes_of(&self, record: &ObjectRecord) -> Result<BodyStream, ApiError> {
-        if let Some(bytes) = &record.entry.inline {
-            return Ok(once(bytes.clone()));
-        }
-        self.blobs.get(&digest_of(record)?, 0, None).await.map_err(blob_failed)
-    }
-}
-
-fn digest_of(record: &ObjectRecord) -> Result<Digest, ApiError> {
-    let text = &record.entry.digest;
-    Digest::parse(text).ok_or_else(|| ApiError::internal(format!("`{text}` is no digest")))
 }
 
 #[async_trait]
@@ -91,7 +79,7 @@ impl Objects for S3Objects {
         write: WriteObject,
         body: BodyStream,
     ) -> Result<ObjectRecord, ApiError> {
-        let WriteObject { bucket, key, attributes, checks, condition, .. } = write;
+        let WriteObject { bucket, key, mut attributes, checks, condition, .. } = write;
         check_key(&key)?;
         check_object_tags(&attributes.tags)?;
         // Before the bytes come: what cannot be written need not be read.
@@ -103,17 +91,9 @@ impl Objects for S3Objects {
             }
             self.expect(&target, &key, &condition).await?;
         }
-        let stored = self.store_body(checks, body).await?;
-        let body = ObjectBody {
-            digest: stored.digest,
-            size: stored.size,
-            etag: hex::encode(stored.md5),
-            attributes,
-            checksum: Some(stored.checksum),
-            parts: None,
-            part_sizes: Vec::new(),
-            upload_id: None,
-        };
+        let asked = Asked::take(&mut attributes);
+        let sealing = self.new_sealing(cx, &target, &key, asked).await?;
+        let body = self.store_body(cx, checks, body, sealing.as_ref()).await?.object(attributes);
         // The time of the end: uploads that overlap are ordered by it.
         let now = cx.platform.clock.now();
         self.name_object(now, (&bucket, &key), &body, &condition, |transaction| transaction).await
@@ -127,17 +107,22 @@ impl Objects for S3Objects {
         write: WriteObject,
         replace: bool,
     ) -> Result<ObjectRecord, ApiError> {
-        let WriteObject { bucket, key, attributes, checks, condition, keep_tags } = write;
+        let WriteObject { bucket, key, mut attributes, checks, condition, keep_tags } = write;
         check_key(&key)?;
         check_object_tags(&attributes.tags)?;
-        self.writable(&bucket, cx.now).await?;
+        let target = self.writable(&bucket, cx.now).await?;
+        let asked = Asked::take(&mut attributes);
+        let sealing = self.new_sealing(cx, &target, &key, asked).await?;
         let tags = if keep_tags { source.attributes.tags.clone() } else { attributes.tags.clone() };
-        let attributes = ObjectAttributes { tags, ..if replace { attributes } else { source.attributes.clone() } };
+        let mut attributes = ObjectAttributes { tags, ..if replace { attributes } else { source.attributes.clone() } };
+        // What the source's writer asked for is not what this copy's did.
+        Asked::take(&mut attributes);
         let kept = source.checksum.as_ref().map(|checksum| checksum.algorithm);
         let same_checksum = kept.is_some() && checks.algorithm.is_none_or(|wanted| Some(wanted) == kept);
-        let body = if same_checksum && source.parts.is_none() && source.entry.inline.is_none() {
+        let as_it_is = sealing.is_none() && source.entry.sealed.is_none() && source.entry.inline.is_none();
+        let body = if same_checksum && source.parts.is_none() && as_it_is {
             ObjectBody {
-                digest: digest_of(source)?,
+                digest: parsed(&source.entry.digest)?,
                 size: source.entry.size,
                 etag: source.entry.etag.clone(),
                 attributes,
@@ -145,22 +130,13 @@ impl Objects for S3Objects {
                 parts: None,
                 part_sizes: Vec::new(),
                 upload_id: None,
+                sealed: None,
             }
         } else {
-            // ETag or checksum are of parts, or of another algorithm: both are made anew from the bytes.
+            // ETag or checksum are of parts, or of another algorithm, or one of both is sealed: made anew from the bytes.
             let checks = BodyChecks { algorithm: checks.algorithm.or(kept), ..BodyChecks::default() };
-            let stored = self.store_body(checks, self.bytes_of(source).await?).await?;
-            let (etag, checksum) = (hex::encode(stored.md5), Some(stored.checksum));
-            ObjectBody {
-                digest: stored.digest,
-                size: stored.size,
-                etag,
-                attributes,
-                checksum,
-                parts: None,
-                part_sizes: Vec::new(),
-                upload_id: None,
-            }
+            let bytes = self.read(cx, &source.entry.bytes(), 0, source.entry.size).await?;
+            self.store_body(cx, checks, bytes, sealing.as_ref()).await?.object(attributes)
         };
         let now = cx.platform.clock.now();
         self.name_object(now, (&bucket, &key), &body, &condition, |transaction| transaction).await

@@ -4,7 +4,9 @@
 //! tags are the store's, so that decisions see them; an object's are part of its document.
 
 use async_trait::async_trait;
-use stoa_kernel::ports::{BucketConfiguration, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange};
+use stoa_kernel::ports::{
+    BucketConfiguration, BucketEncryption, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange,
+};
 use stoa_kernel::{ApiError, Cx, Permit};
 use stoa_store::{Expect, StoreError, Transaction};
 
@@ -43,6 +45,7 @@ fn changed(bucket: &Bucket, change: &SettingChange) -> Result<BucketBody, ApiErr
         }
         SettingChange::PublicAccessBlock(None) => body.public_access = Some(PublicAccess::Deleted),
         SettingChange::PublicAccessBlock(Some(block)) => body.public_access = Some(PublicAccess::Set(*block)),
+        SettingChange::Encryption(encryption) => body.encryption.clone_from(encryption),
     }
     Ok(body)
 }
@@ -85,6 +88,7 @@ impl BucketConfiguration for S3Objects {
         Ok(BucketSettings {
             public: found.body.policy.as_deref().is_some_and(is_public),
             public_access_block: found.body.public_access_block(),
+            encryption: self.default_encryption(&found),
             policy: found.body.policy,
         })
     }
@@ -96,6 +100,11 @@ impl BucketConfiguration for S3Objects {
         bucket: &str,
         change: SettingChange,
     ) -> Result<(), ApiError> {
+        if let SettingChange::Encryption(Some(BucketEncryption::Kms { .. })) = &change
+            && self.encryption.is_none()
+        {
+            return Err(ApiError::new("NotImplemented", 501, "this server was put together without encryption"));
+        }
         for _ in 0..ATTEMPTS {
             let found = self.writable(bucket, cx.now).await?;
             let body = changed(&found, &change)?;

@@ -3,6 +3,7 @@
 
 mod buckets;
 mod convert;
+mod encryption;
 mod listing;
 mod objects;
 mod read;
@@ -48,6 +49,9 @@ operations! {
     get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput, settings::public_access;
     put_public_access_block: PutPublicAccessBlockInput => PutPublicAccessBlockOutput, settings::put_public_access;
     delete_public_access_block: DeletePublicAccessBlockInput => DeletePublicAccessBlockOutput, settings::delete_public_access;
+    get_bucket_encryption: GetBucketEncryptionInput => GetBucketEncryptionOutput, encryption::get;
+    put_bucket_encryption: PutBucketEncryptionInput => PutBucketEncryptionOutput, encryption::put;
+    delete_bucket_encryption: DeleteBucketEncryptionInput => DeleteBucketEncryptionOutput, encryption::delete;
     get_bucket_ownership_controls: GetBucketOwnershipControlsInput => GetBucketOwnershipControlsOutput, settings::ownership;
     get_bucket_acl: GetBucketAclInput => GetBucketAclOutput, settings::bucket_acl;
     get_object_acl: GetObjectAclInput => GetObjectAclOutput, settings::object_acl;

@@ -7,12 +7,12 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use s3s::dto::*;
 use s3s::{S3Response, S3Result};
-use stoa_blob::Digest;
 use stoa_kernel::ports::ObjectRecord;
 use stoa_kernel::{ApiError, Target};
 use stoa_policy::Effect;
 
 use super::convert::{checksum_headers, checksum_type, etag, from_time, long, put_checksum, time};
+use super::encryption::show_encryption;
 use super::{Answer, Api, Request};
 use crate::call::{Call, call_of};
 use crate::operations::bucket_arn;
@@ -146,18 +146,12 @@ pub(super) fn check_version(version_id: Option<&str>) -> Result<(), ApiError> {
 /// The bytes of a slice.
 pub(super) async fn bytes(
     api: &Api,
+    call: &Call,
     record: &ObjectRecord,
     start: u64,
     length: u64,
 ) -> Result<stoa_blob::ByteStream, ApiError> {
-    if let Some(whole) = &record.entry.inline {
-        let end = usize::try_from(start.saturating_add(length)).unwrap_or(usize::MAX).min(whole.len());
-        let start = usize::try_from(start).unwrap_or(usize::MAX).min(end);
-        return Ok(stoa_blob::once(whole.slice(start..end)));
-    }
-    let digest = Digest::parse(&record.entry.digest);
-    let digest = digest.ok_or_else(|| ApiError::internal(format!("`{}` is no digest", record.entry.digest)))?;
-    api.0.blobs.get(&digest, start, Some(length)).await.map_err(ApiError::internal)
+    api.0.backend.read(&call.cx, &record.entry.bytes(), start, length).await
 }
 
 /// A stream of ours as s3s takes it.
@@ -190,8 +184,6 @@ macro_rules! object_output {
             last_modified: Some(time($record.entry.last_modified)),
             metadata: Some(attributes.metadata.into_iter().collect()),
             parts_count: $parts,
-            server_side_encryption: attributes.encryption.map(ServerSideEncryption::from),
-            ssekms_key_id: attributes.kms_key_id,
             storage_class: attributes.storage_class.filter(|class| class != "STANDARD").map(StorageClass::from),
             ..Default::default()
         }
@@ -218,10 +210,12 @@ pub(super) async fn get(api: &Api, request: Request<GetObjectInput>) -> Answer<G
     check_conditions(conditions, &record, &call)?;
     let parts = shown_parts(&record, input.part_number);
     let slice = slice(&record, input.range, input.part_number).map_err(fail)?;
-    let pieces = bytes(api, &record, slice.start, slice.length).await.map_err(fail)?;
+    let pieces = bytes(api, &call, &record, slice.start, slice.length).await.map_err(fail)?;
     let headers = shown_checksum(&record, input.checksum_mode.as_ref(), slice.content_range.is_some());
     let tags = i32::try_from(record.attributes.tags.len()).ok().filter(|count| *count > 0);
+    let sealed = record.entry.sealed.clone();
     let mut output = object_output!(GetObjectOutput, record, slice, parts);
+    show_encryption!(output, &sealed);
     output.tag_count = tags;
     output.body = Some(streaming(pieces));
     Ok(S3Response::with_headers(output, headers))
@@ -243,7 +237,12 @@ pub(super) async fn head(api: &Api, request: Request<HeadObjectInput>) -> Answer
     let parts = shown_parts(&record, input.part_number);
     let slice = slice(&record, input.range, input.part_number).map_err(fail)?;
     let headers = shown_checksum(&record, input.checksum_mode.as_ref(), slice.content_range.is_some());
-    let output = object_output!(HeadObjectOutput, record, slice, parts);
+    let sealed = record.entry.sealed.clone();
+    if let Some(sealed) = sealed.as_deref().filter(|_| !headers.is_empty()) {
+        api.0.backend.may_open(&call.cx, sealed).await.map_err(fail)?;
+    }
+    let mut output = object_output!(HeadObjectOutput, record, slice, parts);
+    show_encryption!(output, &sealed);
     Ok(S3Response::with_headers(output, headers))
 }
 
@@ -272,6 +271,10 @@ pub(super) async fn attributes(
         ..Default::default()
     };
     if asked("Checksum") && record.checksum.is_some() {
+        // A checksum tells of the bytes.
+        if let Some(sealed) = record.entry.sealed.as_deref() {
+            api.0.backend.may_open(&call.cx, sealed).await.map_err(fail)?;
+        }
         let mut shown = Checksum::default();
         put_checksum!(shown, &record.checksum);
         shown.checksum_type = record.checksum.as_ref().map(|one| ChecksumType::from_static(checksum_type(one)));

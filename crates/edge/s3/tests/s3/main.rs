@@ -3,6 +3,7 @@
 
 mod access;
 mod buckets;
+mod encryption;
 mod keys;
 mod objects;
 mod streaming;

@@ -31,6 +31,20 @@ impl PublicAccessBlock {
     };
 }
 
+/// What is done to objects that are written without a word about encryption.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BucketEncryption {
+    /// SSE-S3.
+    Aes256,
+    /// SSE-KMS.
+    Kms {
+        /// As it was put: id, ARN, alias or alias ARN; none for the account's `aws/s3`.
+        key: Option<String>,
+        /// S3 Bucket Keys: the encryption context names the bucket instead of the object.
+        bucket_key: bool,
+    },
+}
+
 /// The settings of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BucketSettings {
@@ -40,6 +54,8 @@ pub struct BucketSettings {
     pub public: bool,
     /// The public access block; none where it was deleted.
     pub public_access_block: Option<PublicAccessBlock>,
+    /// Default encryption: the bucket's own, or the server's.
+    pub encryption: Option<BucketEncryption>,
 }
 
 /// A change of one setting; `None` deletes it.
@@ -49,6 +65,8 @@ pub enum SettingChange {
     Policy(Option<String>),
     /// The public access block.
     PublicAccessBlock(Option<PublicAccessBlock>),
+    /// Default encryption.
+    Encryption(Option<BucketEncryption>),
 }
 
 /// Tags in order of their keys.

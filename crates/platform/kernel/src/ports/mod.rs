@@ -11,13 +11,16 @@ mod issuer_keys;
 mod objects;
 mod policy_insight;
 mod presign;
+mod read_object;
 mod resolve_image;
 mod resource_policies;
 mod tags;
 
 pub use account_data::DeleteAccountData;
 pub use authority::{AccountPlace, Authority, Credential, Verdict};
-pub use bucket_settings::{BucketConfiguration, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange};
+pub use bucket_settings::{
+    BucketConfiguration, BucketEncryption, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange,
+};
 pub use buckets::{
     BodyChecks, BodyStream, BucketRecord, Buckets, Checksum, ChecksumAlgorithm, ClaimedPart, CompleteUpload,
     ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, PartRecord, UploadName, UploadRecord, Uploads,
@@ -33,6 +36,7 @@ pub use policy_insight::{
     Rehearsed, StatementPlace, Subject, SubjectAccess, Subjects,
 };
 pub use presign::{PRESIGNING_PRINCIPAL, PresignObject};
+pub use read_object::{ReadObject, SealAlgorithm, Sealed, StoredBytes};
 pub use resolve_image::{ImageCommand, ResolveImage};
 pub use resource_policies::ResourcePolicies;
 pub use tags::ResourceTags;
