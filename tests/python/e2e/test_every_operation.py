@@ -251,6 +251,14 @@ def access_block(w, n):
     w.s3.put_public_access_block(Bucket=n, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
 
 
+SSE = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+
+
+def bucket_encryption(w, n):
+    bucket(w, n)
+    w.s3.put_bucket_encryption(Bucket=n, ServerSideEncryptionConfiguration=SSE)
+
+
 def bucket_tags(w, n):
     bucket(w, n)
     w.s3.put_bucket_tagging(Bucket=n, Tagging={"TagSet": TAGS})
@@ -822,12 +830,14 @@ CASES = {
     "s3:CreateBucket": case(Bucket="$n", CreateBucketConfiguration={"LocationConstraint": REGION}),
     "s3:CreateMultipartUpload": case(bucket, Bucket="$n", Key="k", Tagging="team=one"),
     "s3:DeleteBucket": case(bucket, Bucket="$n"),
+    "s3:DeleteBucketEncryption": case(bucket, Bucket="$n"),
     "s3:DeleteBucketPolicy": case(bucket_policy, Bucket="$n"),
     "s3:DeleteBucketTagging": case(bucket_tags, Bucket="$n"),
     "s3:DeleteObject": case(object_, Bucket="$n", Key="k"),
     "s3:DeleteObjectTagging": case(object_, Bucket="$n", Key="k"),
     "s3:DeletePublicAccessBlock": case(access_block, Bucket="$n"),
     "s3:GetBucketAcl": case(bucket, Bucket="$n"),
+    "s3:GetBucketEncryption": case(bucket_encryption, Bucket="$n"),
     "s3:GetBucketLocation": case(bucket, Bucket="$n"),
     "s3:GetBucketOwnershipControls": case(bucket, Bucket="$n"),
     "s3:GetBucketPolicy": case(bucket_policy, Bucket="$n"),
@@ -844,6 +854,7 @@ CASES = {
     "s3:ListObjects": case(bucket, Bucket="$n"),
     "s3:ListObjectsV2": case(bucket, Bucket="$n", Prefix="a"),
     "s3:ListParts": case(upload, Bucket="$n", Key="k", UploadId="u"),
+    "s3:PutBucketEncryption": case(bucket, Bucket="$n", ServerSideEncryptionConfiguration=SSE),
     "s3:PutBucketPolicy": case(bucket, Bucket="$n", Policy=own_policy("$n", "$account")),
     "s3:PutBucketTagging": case(bucket, Bucket="$n", Tagging={"TagSet": TAGS}),
     "s3:PutObject": case(bucket, Bucket="$n", Key="k", Body=b"x", Tagging="team=one"),

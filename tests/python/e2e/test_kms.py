@@ -97,6 +97,24 @@ def test_rsa_signatures_verify_elsewhere_and_others_verify_here(kms):
             kms.verify(KeyId=key["KeyId"], Message=b"massage", Signature=signed, SigningAlgorithm=algorithm)
 
 
+def test_the_largest_rsa_key_signs_and_opens(kms):
+    key = new_key(kms, KeySpec="RSA_4096", KeyUsage="SIGN_VERIFY")
+    public = public_key(kms, key)
+    assert public.key_size == 4096
+    pss = padding.PSS(padding.MGF1(hashes.SHA512()), salt_length=64)
+    for algorithm, scheme in (("RSASSA_PSS_SHA_512", pss), ("RSASSA_PKCS1_V1_5_SHA_512", padding.PKCS1v15())):
+        made = kms.sign(KeyId=key["KeyId"], Message=b"message", SigningAlgorithm=algorithm)["Signature"]
+        assert len(made) == 512
+        public.verify(made, b"message", scheme, hashes.SHA512())
+        with pytest.raises(InvalidSignature):
+            public.verify(made, b"massage", scheme, hashes.SHA512())
+    wrapping = new_key(kms)
+    pair = kms.generate_data_key_pair(KeyId=wrapping["KeyId"], KeyPairSpec="RSA_4096")
+    private = serialization.load_der_private_key(pair["PrivateKeyPlaintext"], None)
+    assert private.key_size == 4096
+    assert kms.decrypt(CiphertextBlob=pair["PrivateKeyCiphertextBlob"])["Plaintext"] == pair["PrivateKeyPlaintext"]
+
+
 @pytest.mark.parametrize(
     "spec,algorithm,curve",
     [

@@ -15,7 +15,7 @@ use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig};
 use stoa_hf::{HfParts, HfService};
 use stoa_iam::{Iam, IamInsight};
 use stoa_insight::{Insight, InsightParts, linting};
-use stoa_kernel::ports::{Authority, ObjectSource};
+use stoa_kernel::ports::{Authority, ObjectSource, ReadObject};
 use stoa_kernel::{Platform, Registry, VpcEndpoint};
 use stoa_kms::{KeyReconciler, Kms, KmsParts};
 use stoa_oidc_keys::OidcKeys;
@@ -23,8 +23,8 @@ use stoa_ram::{Ram, RamParts};
 use stoa_runtime::Runtime;
 use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 use stoa_s3::{S3Service, S3Settings};
-use stoa_s3_objects::{CombinedSource, LifecycleReconciler, S3Objects};
-use stoa_sagemaker_hosting::{EndpointReconciler, Hosting, HostingParts};
+use stoa_s3_objects::{CombinedSource, Encryption, LifecycleReconciler, S3Objects};
+use stoa_sagemaker_hosting::{EndpointReconciler, Hosting, HostingParts, OpenedFolder};
 use stoa_sagemaker_hub::{Catalog, Hubs, HubsParts};
 use stoa_seal::SealingKey;
 use stoa_store::{PageTokens, Store};
@@ -109,14 +109,24 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     });
     let (hubs, catalog) = hubs(&base);
     let derived: Arc<dyn ObjectSource> = Arc::clone(&hubs) as Arc<dyn ObjectSource>;
-    let objects =
-        Arc::new(S3Objects::new(Arc::clone(&base.store), Arc::clone(&base.blobs), vec![Arc::clone(&derived)]));
+    let (kms, keys) = kms(&base);
+    let objects = S3Objects::new(Arc::clone(&base.store), Arc::clone(&base.blobs), vec![Arc::clone(&derived)]);
+    let objects = Arc::new(objects.with_encryption(Encryption {
+        key: base.sealing.clone(),
+        data_keys: Arc::clone(&kms) as _,
+        default: config.default_encryption.clone(),
+    }));
     let sources: Arc<dyn ObjectSource> =
         Arc::new(CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]));
     hubs.set_objects(Arc::clone(&sources));
     let runtime = runtime(data_dir)?;
-    let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::clone(&sources), Arc::clone(&runtime));
-    let (kms, keys) = kms(&base);
+    let reads = Reads {
+        objects: Arc::clone(&sources),
+        bytes: Arc::clone(&objects) as _,
+        platform: Arc::clone(&platform),
+        opened: Arc::new(OpenedFolder::open(data_dir.opened())?),
+    };
+    let (hosting, endpoints) = hosting(&base, config, authority, &hubs, reads, Arc::clone(&runtime));
     let ram = ram(&base, &iam, &hubs);
     let (blobs, collector) = keeper(&base, config, data_dir);
     let insight = Arc::new(Insight::new(InsightParts {
@@ -308,12 +318,20 @@ fn runtime(data_dir: &DataDir) -> Result<Arc<dyn Runtime>, Box<dyn Error>> {
     Ok(Arc::new(ProcessRuntime::new(config)?))
 }
 
+/// What model data is read through.
+struct Reads {
+    objects: Arc<dyn ObjectSource>,
+    bytes: Arc<dyn ReadObject>,
+    platform: Arc<Platform>,
+    opened: Arc<OpenedFolder>,
+}
+
 fn hosting(
     base: &Base,
     config: &Config,
     authority: Arc<dyn Authority>,
     hubs: &Arc<Hubs>,
-    objects: Arc<dyn ObjectSource>,
+    reads: Reads,
     runtime: Arc<dyn Runtime>,
 ) -> (Arc<Hosting>, Worker) {
     let nudge = Nudge::new();
@@ -321,7 +339,10 @@ fn hosting(
         store: Arc::clone(&base.store),
         tokens: base.tokens.clone(),
         blobs: Arc::clone(&base.blobs),
-        objects,
+        objects: reads.objects,
+        bytes: reads.bytes,
+        platform: reads.platform,
+        opened: reads.opened,
         hubs: Arc::clone(hubs) as _,
         images: Arc::new(ImageMap::new(config.images.clone())),
         runtime,

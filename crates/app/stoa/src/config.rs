@@ -13,6 +13,9 @@
 //! issuer = "https://login.example.com/realms/lab"
 //! jwks_file = "/etc/stoa/lab-keys.json"
 //!
+//! [s3]
+//! default_encryption = "AES256"             # of buckets without a configuration of their own; "none" otherwise
+//!
 //! [images]                                  # image URIs of this site: exact, or up to a final *
 //! "123456789012.dkr.ecr.us-west-2.amazonaws.com/own:*" = "inference"
 //!
@@ -38,6 +41,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use stoa_kernel::ports::BucketEncryption;
 use stoa_oidc_keys::Pin;
 use stoa_types::Region;
 use stoa_webhooks::Webhook;
@@ -64,6 +68,7 @@ struct RawConfig {
     oidc_keys: Vec<RawIssuer>,
     events: RawEvents,
     audit: RawAudit,
+    s3: RawS3,
 }
 
 /// Where events go.
@@ -78,6 +83,13 @@ struct RawEvents {
 #[serde(deny_unknown_fields, default)]
 struct RawAudit {
     data_events: Option<bool>,
+}
+
+/// What is set of S3.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawS3 {
+    default_encryption: Option<String>,
 }
 
 /// The pinned keys of an OpenID Connect issuer.
@@ -107,6 +119,8 @@ pub struct Config {
     pub blobs_grace: Duration,
     /// Whether S3's data events are recorded where they succeed.
     pub data_events: bool,
+    /// Default encryption of buckets that have none configured.
+    pub default_encryption: Option<BucketEncryption>,
 }
 
 /// What is wrong with a configuration, all of it.
@@ -156,6 +170,7 @@ impl Config {
                 None
             }
         });
+        let default_encryption = default_encryption(raw.s3.default_encryption.as_deref(), &mut problems);
         match address {
             Some(listen) if problems.is_empty() => Ok(Config {
                 data_dir: data_dir.to_path_buf(),
@@ -170,8 +185,21 @@ impl Config {
                 blobs,
                 blobs_grace: raw.blobs_grace_seconds.map_or(DEFAULT_BLOBS_GRACE, Duration::from_secs),
                 data_events: raw.audit.data_events.unwrap_or(true),
+                default_encryption,
             }),
             _ => Err(ConfigError(problems)),
+        }
+    }
+}
+
+/// Objects are left as they are unless the operator says otherwise, so that models are served without a copy.
+fn default_encryption(name: Option<&str>, problems: &mut Vec<String>) -> Option<BucketEncryption> {
+    match name {
+        None | Some("none") => None,
+        Some("AES256") => Some(BucketEncryption::Aes256),
+        Some(other) => {
+            problems.push(format!("[s3] default_encryption `{other}` is neither `none` nor `AES256`"));
+            None
         }
     }
 }
@@ -326,5 +354,21 @@ mod tests {
         assert!(!Config::load(dir.path(), "127.0.0.1:0", &[], Some(&file), true).unwrap().data_events);
         std::fs::write(&file, "[audit]\nevents = false\n").unwrap();
         assert!(Config::load(dir.path(), "127.0.0.1:0", &[], Some(&file), true).is_err());
+    }
+
+    #[test]
+    fn default_encryption_is_none_or_aes256() {
+        let dir = tempfile::tempdir().unwrap();
+        let load = |text: &str| {
+            let file = dir.path().join("stoa.toml");
+            std::fs::write(&file, text).unwrap();
+            Config::load(dir.path(), "127.0.0.1:0", &[], Some(&file), true)
+        };
+        assert_eq!(load("").unwrap().default_encryption, None);
+        assert_eq!(load("[s3]\ndefault_encryption = \"none\"").unwrap().default_encryption, None);
+        let sealed = load("[s3]\ndefault_encryption = \"AES256\"").unwrap();
+        assert_eq!(sealed.default_encryption, Some(BucketEncryption::Aes256));
+        let error = load("[s3]\ndefault_encryption = \"aws:kms\"").unwrap_err().to_string();
+        assert!(error.contains("default_encryption `aws:kms`"), "{error}");
     }
 }

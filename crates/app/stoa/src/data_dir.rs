@@ -5,6 +5,7 @@
 //! blobs/         object bytes              run/         containers (made anew at each start)
 //! tmp/           bytes on their way        damaged/     what `stoa blobs verify` put aside
 //! spool/, blob-cache/                     instead of blobs/ and tmp/ where blobs are in an object store
+//! opened/        encrypted model data on its way into a container (0700, emptied at each start)
 //! ca.pem         the front door's CA       credentials  an AWS shared-credentials file (mode 0600)
 //! master.key     seals secrets (0600; see `master_key.rs`)
 //! admin.sock   for the command line (0600)
@@ -72,6 +73,9 @@ impl DataDir {
     }
     pub fn containers(&self) -> PathBuf {
         self.0.join("run")
+    }
+    pub fn opened(&self) -> PathBuf {
+        self.0.join("opened")
     }
     pub fn credentials(&self) -> PathBuf {
         self.0.join("credentials")

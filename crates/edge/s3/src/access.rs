@@ -27,6 +27,22 @@ impl S3Auth for NoSecrets {
     }
 }
 
+/// Keys of the customer's own (SSE-C) are turned off, as AWS has it for new buckets, so no object is under one.
+fn customer_keys(operation: &Operation, headers: &http::HeaderMap) -> Result<(), ApiError> {
+    const WRITE: &str = "x-amz-server-side-encryption-customer-";
+    const SOURCE: &str = "x-amz-copy-source-server-side-encryption-customer-";
+    let given = |start: &str| headers.keys().any(|name| name.as_str().starts_with(start));
+    if !operation.moves_bytes() || !(given(WRITE) || given(SOURCE)) {
+        return Ok(());
+    }
+    if operation.mutates && given(WRITE) {
+        let text = "Access Denied: server-side encryption with customer-provided keys (SSE-C) is blocked for all buckets; \
+                    use AES256 or aws:kms";
+        return Err(ApiError::access_denied(text));
+    }
+    Err(ApiError::new("InvalidRequest", 400, "The encryption parameters are not applicable to this object."))
+}
+
 /// Decides every call.
 pub(crate) struct Access(pub SharedInner);
 
@@ -105,6 +121,7 @@ impl Access {
         };
         self.restrict_public(call, path.get_bucket_name()).await?;
         self.expected_owner(call, context)?;
+        customer_keys(&operation, context.headers())?;
         let _ = call.permit.set(permit);
         if operation.mutates && self.0.records(Some(&operation)) {
             self.0.append(audit::line(call, Phase::Begin, None)).await?;

@@ -64,6 +64,9 @@ const TABLE: &[Operation] = &[
     row("GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock", On::Bucket, false, true),
     row("PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock", On::Bucket, true, true),
     row("DeletePublicAccessBlock", "s3:PutBucketPublicAccessBlock", On::Bucket, true, true),
+    row("GetBucketEncryption", "s3:GetEncryptionConfiguration", On::Bucket, false, true),
+    row("PutBucketEncryption", "s3:PutEncryptionConfiguration", On::Bucket, true, true),
+    row("DeleteBucketEncryption", "s3:PutEncryptionConfiguration", On::Bucket, true, true),
     row("GetBucketOwnershipControls", "s3:GetBucketOwnershipControls", On::Bucket, false, true),
     row("PutBucketOwnershipControls", "s3:PutBucketOwnershipControls", On::Bucket, true, true),
     row("DeleteBucketOwnershipControls", "s3:PutBucketOwnershipControls", On::Bucket, true, true),
@@ -218,6 +221,21 @@ impl Operation {
     /// Whether `x-amz-tagging` tags what it makes.
     fn writes_tags(&self) -> bool {
         matches!(&*self.name, "PutObject" | "CopyObject" | "CreateMultipartUpload")
+    }
+    /// Whether the bytes of an object are written or read by it: where a customer's own key could be given.
+    pub fn moves_bytes(&self) -> bool {
+        matches!(
+            &*self.name,
+            "PutObject"
+                | "CopyObject"
+                | "CreateMultipartUpload"
+                | "UploadPart"
+                | "UploadPartCopy"
+                | "CompleteMultipartUpload"
+                | "GetObject"
+                | "HeadObject"
+                | "GetObjectAttributes"
+        )
     }
     /// Whether a bucket's owner, as its root user, may do it whatever the bucket's policy says: else a wrong policy
     /// could lock everybody out.

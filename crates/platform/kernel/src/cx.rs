@@ -1,7 +1,7 @@
 //! The context of one call: who, where, when, and the ports a decision needs. Made by the pipeline.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use stoa_policy::{MapContext, PolicySet};
@@ -93,6 +93,29 @@ pub struct Cx {
 }
 
 impl Cx {
+    /// The context of what a service does by itself in a principal's name (an execution role that it was passed): it
+    /// comes from nowhere that a caller could be.
+    pub fn of_service(platform: &Arc<Platform>, principal: Principal, region: Region) -> Cx {
+        let now = platform.clock.now();
+        Cx {
+            request_id: stoa_types::uuid_v4(&*platform.ids),
+            global_keys: Cx::service_keys(&principal, &region, now),
+            principal: Arc::new(principal),
+            partition: Partition::of(&region),
+            region,
+            now,
+            connection: Arc::new(Connection {
+                peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                secure: true,
+                base_url: String::new(),
+                vpc_endpoint: None,
+            }),
+            user_agent: String::new(),
+            platform: Arc::clone(platform),
+            trace: Trace::default(),
+        }
+    }
+
     /// An ARN in the caller's partition, region and account.
     pub fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.region, self.principal.account)

@@ -12,20 +12,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
-use stoa_kernel::ApiError;
 use stoa_kernel::ports::ResourcePolicies;
+use stoa_kernel::{ApiError, Cx, Target};
 use stoa_policy::{Document, PolicySet};
 use stoa_store::Query;
 use stoa_types::Arn;
 
 use crate::Kms;
 use crate::error::store_failed;
+use crate::grant::{Wanted, fitting};
 use crate::state::{GrantRecord, KeyRecord, Loaded, key_key, kind, load};
 
 /// Names, in a target, the grants that fit the request.
 pub(crate) const GRANTS: &str = "stoa:grants";
 /// Names, in a target, the grant that is to be retired.
 pub(crate) const RETIRES: &str = "stoa:retires";
+/// The caller's account, where a grant that fits is the caller's own: IAM then asks no policy of the caller's account
+/// beside it, also for a key of another account. Empty otherwise.
+pub(crate) const GRANTED: &str = "stoa:granted";
 /// Keys whose policies are kept; a full cache is emptied.
 const KEPT: usize = 4096;
 const BATCH: usize = 1000;
@@ -53,6 +57,26 @@ impl ResourcePolicies for Kms {
         }
         Ok(Some(Arc::clone(&self.access_of(&loaded).await?.policy)))
     }
+}
+
+impl Access {
+    /// Names the grants in a target that fit a request, and whether one of them is the caller's.
+    pub(crate) fn name_grants(&self, cx: &Cx, target: &mut Target, wanted: &Wanted) {
+        let fits: Vec<&GrantRecord> = self.grants.iter().filter(|grant| fitting(grant, wanted)).collect();
+        let own = fits.iter().any(|grant| is_caller(cx, &grant.grantee));
+        name_granted(cx, target, own);
+        target.keys.set_many(GRANTS, fits.iter().map(|grant| grant.id.clone()).collect::<Vec<String>>());
+    }
+}
+
+/// Whether a grant's principal is the caller itself (not the account that it belongs to).
+pub(crate) fn is_caller(cx: &Cx, principal: &str) -> bool {
+    principal == cx.principal.arn || principal == cx.principal.policy_arn()
+}
+
+/// INVARIANT: always set, so that nothing a principal carries with it can stand in for it.
+pub(crate) fn name_granted(cx: &Cx, target: &mut Target, own: bool) {
+    target.keys.set(GRANTED, if own { cx.principal.account.as_str() } else { "" });
 }
 
 impl Kms {

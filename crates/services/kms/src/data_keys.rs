@@ -8,11 +8,10 @@ use stoa_schema::Value;
 use zeroize::Zeroizing;
 
 use crate::Kms;
-use crate::access::GRANTS;
 use crate::blob::Blob;
 use crate::error::{invalid_ciphertext, not_found_alias, not_found_key};
 use crate::find::Found;
-use crate::grant::{Wanted, fitting};
+use crate::grant::Wanted;
 use crate::name::{Name, RESERVED, What};
 use crate::operations::context;
 use crate::targets::context_keys;
@@ -84,8 +83,7 @@ impl Kms {
         target.keys.set("kms:ViaService", format!("{}.{}.amazonaws.com", call.service, cx.region));
         let wanted = Wanted::with_context(action, call.context);
         let access = self.access_of(&found.key).await?;
-        let fits = access.grants.iter().filter(|grant| fitting(grant, &wanted)).map(|grant| grant.id.clone());
-        target.keys.set_many(GRANTS, fits.collect::<Vec<String>>());
+        access.name_grants(cx, &mut target, &wanted);
         cx.authorize_via(&[&format!("{}.amazonaws.com", call.service)], &target).await
     }
 }

@@ -10,11 +10,11 @@ use stoa_policy::Effect;
 use stoa_schema::Value;
 
 use crate::Kms;
-use crate::access::{GRANTS, RETIRES};
+use crate::access::{GRANTS, RETIRES, is_caller, name_granted};
 use crate::blob::Blob;
 use crate::error::{invalid_ciphertext, not_found_alias};
 use crate::find::Found;
-use crate::grant::{Wanted, fitting};
+use crate::grant::Wanted;
 use crate::managed;
 use crate::name::{Name, What};
 use crate::state::{GrantRecord, KeyRecord};
@@ -56,8 +56,7 @@ impl Kms {
         // INVARIANT: both are always set, so that nothing a principal carries with it can stand in for them.
         let access = self.access_of(&found.key).await?;
         let wanted = Wanted::of(&name, input);
-        let fits = access.grants.iter().filter(|grant| fitting(grant, &wanted)).map(|grant| grant.id.clone());
-        target.keys.set_many(GRANTS, fits.collect::<Vec<String>>());
+        access.name_grants(cx, &mut target, &wanted);
         target.keys.set(RETIRES, "");
         Ok(target)
     }
@@ -181,12 +180,40 @@ impl Kms {
             },
         };
         let mut targets = self.named_targets(cx, action, Some(&key), SHARED, input).await?;
+        let record = self.grant_on(cx, &key, &grant).await?;
         for target in &mut targets {
+            if let Some(record) = &record {
+                retired_keys(target, record);
+                let retiring = record.retiring.as_deref().is_some_and(|principal| is_caller(cx, principal));
+                let own = retiring || (gives(record, "RetireGrant") && is_caller(cx, &record.grantee));
+                name_granted(cx, target, own);
+            }
             // The grant itself lets its grantee retire it where RetireGrant is among its operations.
             target.keys.set_many(GRANTS, [grant.clone()]);
             target.keys.set(RETIRES, grant.as_str());
         }
         Ok(targets)
+    }
+}
+
+impl Kms {
+    /// The grant of this id on a key, where both are there.
+    async fn grant_on(&self, cx: &Cx, key: &str, grant: &str) -> Result<Option<GrantRecord>, ApiError> {
+        let Some(found) = self.find(Name::parse(cx, key, SHARED.aliases)?).await? else { return Ok(None) };
+        let access = self.access_of(&found.key).await?;
+        Ok(access.grants.iter().find(|record| record.id == grant).cloned())
+    }
+}
+
+/// The condition keys that follow from the constraints of the grant that is retired.
+fn retired_keys(target: &mut Target, grant: &GrantRecord) {
+    let constraints =
+        [("EncryptionContextEquals", &grant.equals), ("EncryptionContextSubset", &grant.subset)].into_iter();
+    for (kind, pairs) in constraints {
+        let Some(pairs) = pairs else { continue };
+        target.keys.set("kms:GrantConstraintType", kind);
+        let pairs: Vec<(String, String)> = pairs.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        context_keys(target, &pairs);
     }
 }
 
@@ -196,7 +223,9 @@ fn hidden() -> ApiError {
 
 /// A target by ARN alone.
 fn named(cx: &Cx, action: &str, arn: String) -> Target {
-    Target::new(action.to_owned(), arn).with_key("kms:CallerAccount", cx.principal.account.as_str())
+    let mut target = Target::new(action.to_owned(), arn).with_key("kms:CallerAccount", cx.principal.account.as_str());
+    name_granted(cx, &mut target, false);
+    target
 }
 
 /// A target when no key is named: only who may do it with every key is told what is wrong with the request.

@@ -1,6 +1,7 @@
 //! Bytes on their way into a blob: measured while they stream, checked before anything names them.
 //!
-//! SHA-256 is the blob's own name, so it costs nothing more here.
+//! SHA-256 is the blob's own name, so it costs nothing more here; where the blob is sealed it is computed if it is asked
+//! for. What is measured are the bytes as they came, before they are sealed.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -13,11 +14,14 @@ use futures_util::stream::{StreamExt, unfold};
 use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
 use sha1::Sha1;
+use sha2::Sha256;
 use stoa_blob::{BlobError, ByteStream, Digest, Pin};
-use stoa_kernel::ApiError;
-use stoa_kernel::ports::{BodyChecks, BodyStream, Checksum, ChecksumAlgorithm};
+use stoa_frames::seal;
+use stoa_kernel::ports::{BodyChecks, BodyStream, Checksum, ChecksumAlgorithm, Sealed};
+use stoa_kernel::{ApiError, Cx};
 use tokio::task::{JoinError, JoinHandle};
 
+use crate::encryption::{Sealing, sealer};
 use crate::service::S3Objects;
 
 /// Bytes that are a blob now.
@@ -25,8 +29,10 @@ use crate::service::S3Objects;
 pub(crate) struct StoredBody {
     pub digest: Digest,
     pub size: u64,
-    pub md5: [u8; 16],
+    md5: [u8; 16],
+    pub etag: String,
     pub checksum: Checksum,
+    pub sealed: Option<Arc<Sealed>>,
     /// To be kept until the blob has its name.
     pub pin: Pin,
 }
@@ -41,6 +47,9 @@ enum Running {
 struct Measure {
     md5: Md5,
     checksum: Running,
+    size: u64,
+    /// Of what the blob's name does not tell.
+    sha256: Option<Sha256>,
 }
 
 /// What S3 computes when nobody asks for another.
@@ -75,17 +84,21 @@ pub(crate) fn algorithm_name(algorithm: ChecksumAlgorithm) -> &'static str {
 }
 
 impl Measure {
-    fn new(algorithm: ChecksumAlgorithm) -> Measure {
+    fn new(algorithm: ChecksumAlgorithm, sha256: bool) -> Measure {
         let checksum = match (crc_of(algorithm), algorithm) {
             (Some(crc), _) => Running::Crc(Box::new(crc_fast::Digest::new(crc))),
             (None, ChecksumAlgorithm::Sha1) => Running::Sha1(Sha1::new()),
             (None, _) => Running::Sha256,
         };
-        Measure { md5: Md5::new(), checksum }
+        Measure { md5: Md5::new(), checksum, size: 0, sha256: sha256.then(Sha256::new) }
     }
 
     fn update(&mut self, piece: &[u8]) {
         self.md5.update(piece);
+        self.size += piece.len() as u64;
+        if let Some(digest) = &mut self.sha256 {
+            digest.update(piece);
+        }
         match &mut self.checksum {
             Running::Crc(digest) => digest.update(piece),
             Running::Sha1(digest) => digest.update(piece),
@@ -180,23 +193,44 @@ pub(crate) fn blob_failed(error: BlobError) -> ApiError {
 }
 
 impl S3Objects {
-    /// Stores the bytes as a blob and holds them to the checks.
-    pub(crate) async fn store_body(&self, checks: BodyChecks, body: BodyStream) -> Result<StoredBody, ApiError> {
+    /// Stores the bytes as a blob, sealed where there is a key for it, and holds them to the checks.
+    pub(crate) async fn store_body(
+        &self,
+        cx: &Cx,
+        checks: BodyChecks,
+        body: BodyStream,
+        sealing: Option<&Sealing>,
+    ) -> Result<StoredBody, ApiError> {
         let algorithm = checks.algorithm.unwrap_or(DEFAULT);
-        let measure = Arc::new(Mutex::new(Measure::new(algorithm)));
-        let written = self.blobs.put(measured(body, &measure)).await.map_err(blob_failed)?;
+        let hash = sealing.is_some() && (checks.sha256.is_some() || algorithm == ChecksumAlgorithm::Sha256);
+        let measure = Arc::new(Mutex::new(Measure::new(algorithm, hash)));
+        let mut bytes = measured(body, &measure);
+        if let Some(sealing) = sealing {
+            bytes = seal(bytes, sealer(&sealing.key, &*cx.platform.ids)?);
+        }
+        let written = self.blobs.put(bytes).await.map_err(blob_failed)?;
         let mut measure = measure.lock();
         let md5: [u8; 16] = measure.md5.finalize_reset().into();
         let mut sha256 = [0_u8; 32];
-        // A digest is sixty-four hex digits by its type.
-        let _ = hex::decode_to_slice(written.digest.as_str(), &mut sha256);
+        match measure.sha256.take() {
+            Some(digest) => sha256 = digest.finalize().into(),
+            // A digest is sixty-four hex digits by its type. (Of sealed bytes it is not looked at.)
+            None => drop(hex::decode_to_slice(written.digest.as_str(), &mut sha256)),
+        }
         let value = match &mut measure.checksum {
             Running::Crc(digest) => crc_text(algorithm, digest.finalize()),
             Running::Sha1(digest) => STANDARD.encode(digest.finalize_reset()),
             Running::Sha256 => STANDARD.encode(sha256),
         };
         let checksum = Checksum { algorithm, value, composite: false };
-        let stored = StoredBody { digest: written.digest, size: written.size, md5, checksum, pin: written.pin };
+        let etag = match sealing.is_some_and(|sealing| sealing.sealed.kms_key_arn.is_some()) {
+            // As AWS: of an object under a KMS key it is not the MD5, and says nothing of the bytes.
+            true => written.digest.as_str().get(..32).unwrap_or_default().to_owned(),
+            false => hex::encode(md5),
+        };
+        let sealed = sealing.map(|sealing| Arc::clone(&sealing.sealed));
+        let pin = written.pin;
+        let stored = StoredBody { digest: written.digest, size: measure.size, md5, etag, checksum, sealed, pin };
         check(&stored, sha256, checks)?;
         Ok(stored)
     }

@@ -6,11 +6,13 @@
 //! INVARIANT: a bucket's key has the pseudo-account `aws` instead of its owner's, so that names are unique over all
 //! accounts by the store's own check; the owner is its parent. Everything inside a bucket has the owner's account.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use stoa_blob::Digest;
 use stoa_kernel::ports::{
-    BucketRecord, Checksum, ChecksumAlgorithm, CorsRule, LifecycleRule, MarkerRecord, ObjectAttributes, ObjectEntry,
-    ObjectRecord, PartRecord, PublicAccessBlock, UploadRecord, Versioning,
+    BucketEncryption, BucketRecord, Checksum, ChecksumAlgorithm, CorsRule, LifecycleRule, MarkerRecord,
+    ObjectAttributes, ObjectEntry, ObjectRecord, PartRecord, PublicAccessBlock, Sealed, UploadRecord, Versioning,
 };
 use stoa_store::{Document, Key, StoreError};
 use stoa_types::{AccountId, Region, Timestamp};
@@ -49,6 +51,9 @@ pub(crate) struct BucketBody {
     pub event_bridge: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ownership_deleted: bool,
+    /// Default encryption.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<BucketEncryption>,
 }
 
 impl BucketBody {
@@ -64,6 +69,7 @@ impl BucketBody {
             cors: Vec::new(),
             event_bridge: false,
             ownership_deleted: false,
+            encryption: None,
         }
     }
 }
@@ -100,6 +106,9 @@ pub(crate) struct ObjectBody {
     /// What it is as a version.
     #[serde(default, skip_serializing_if = "VersionBody::is_default")]
     pub version: VersionBody,
+    /// How the blob is sealed. `digest` is that of the blob; size, checksum and parts are those of the bytes in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Arc<Sealed>>,
 }
 
 impl ObjectBody {
@@ -108,13 +117,14 @@ impl ObjectBody {
         ObjectBody {
             digest: stored.digest,
             size: stored.size,
-            etag: hex::encode(stored.md5),
+            etag: stored.etag,
             attributes,
             checksum: Some(stored.checksum),
             parts: None,
             part_sizes: Vec::new(),
             upload_id: None,
             version: VersionBody::default(),
+            sealed: stored.sealed,
         }
     }
 }
@@ -165,6 +175,9 @@ pub(crate) struct UploadBody {
     pub attributes: ObjectAttributes,
     pub algorithm: Option<ChecksumAlgorithm>,
     pub composite: bool,
+    /// How its parts are sealed, each under the one data key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Arc<Sealed>>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -249,6 +262,7 @@ pub(crate) fn object_record(document: &Document) -> Result<ObjectRecord, StoreEr
         content_type: body.attributes.content_type.clone(),
         last_modified: document.modified,
         inline: None,
+        sealed: body.sealed.clone(),
     };
     Ok(ObjectRecord {
         entry,
@@ -288,10 +302,11 @@ pub(crate) fn upload_record(document: &Document) -> Result<UploadRecord, StoreEr
         attributes: body.attributes,
         algorithm: body.algorithm,
         composite: body.composite,
+        sealed: body.sealed.clone(),
     })
 }
 
-pub(crate) fn part_record(document: &Document) -> Result<PartRecord, StoreError> {
+pub(crate) fn part_record(document: &Document, sealed: Option<&Arc<Sealed>>) -> Result<PartRecord, StoreError> {
     let body: PartBody = document.decode()?;
     Ok(PartRecord {
         number: body.number,
@@ -299,5 +314,6 @@ pub(crate) fn part_record(document: &Document) -> Result<PartRecord, StoreError>
         size: body.size,
         modified: document.modified,
         checksum: Some(body.checksum),
+        sealed: sealed.cloned(),
     })
 }

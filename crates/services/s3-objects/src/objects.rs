@@ -4,19 +4,20 @@
 //! to the bucket's generation, so no object outlives its bucket.
 
 use async_trait::async_trait;
-use stoa_blob::{Digest, once};
 use stoa_kernel::ports::{
-    BodyChecks, BodyStream, Deletion, ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, WriteCondition,
-    WriteObject,
+    BodyChecks, BodyStream, Deletion, ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, ReadObject,
+    WriteCondition, WriteObject,
 };
 use stoa_kernel::{ApiError, Cx, Permit};
 use stoa_store::{Document, Expect, StoreError, Transaction};
 
 use crate::body::blob_failed;
 use crate::documents::{Bucket, ObjectBody, VersionBody, marker_key, object_key, record_in};
+use crate::encryption::Asked;
 use crate::events::{About, Act, What, emit};
 use crate::listing;
 use crate::names::check_key;
+use crate::read::parsed;
 use crate::service::{S3Objects, aborted, no_such_bucket, no_such_key, precondition_failed, store_failed};
 use crate::settings::check_object_tags;
 use crate::versions::{CHANGES, check, put, within};
@@ -106,19 +107,6 @@ impl S3Objects {
         let expect = head.object.map_or(Expect::Absent, |there| Expect::Generation(there.generation));
         Ok((transaction, expect, version))
     }
-
-    /// The bytes of a record from its blob (or from itself), as a body.
-    pub(crate) async fn bytes_of(&self, record: &ObjectRecord) -> Result<BodyStream, ApiError> {
-        if let Some(bytes) = &record.entry.inline {
-            return Ok(once(bytes.clone()));
-        }
-        self.blobs.get(&digest_of(record)?, 0, None).await.map_err(blob_failed)
-    }
-}
-
-fn digest_of(record: &ObjectRecord) -> Result<Digest, ApiError> {
-    let text = &record.entry.digest;
-    Digest::parse(text).ok_or_else(|| ApiError::internal(format!("`{text}` is no digest")))
 }
 
 #[async_trait]
@@ -130,7 +118,7 @@ impl Objects for S3Objects {
         write: WriteObject,
         body: BodyStream,
     ) -> Result<ObjectRecord, ApiError> {
-        let WriteObject { bucket, key, attributes, checks, condition, by_form, .. } = write;
+        let WriteObject { bucket, key, mut attributes, checks, condition, by_form, .. } = write;
         check_key(&key)?;
         check_object_tags(&attributes.tags)?;
         // Before the bytes come: what cannot be written need not be read.
@@ -139,7 +127,9 @@ impl Objects for S3Objects {
             let there = self.store.get(&object_key(&target.owner, &bucket, &key)).await.map_err(store_failed)?;
             check(&condition, there.as_deref())?;
         }
-        let stored = self.store_body(checks, body).await?;
+        let asked = Asked::take(&mut attributes);
+        let sealing = self.new_sealing(cx, &target, &key, asked).await?;
+        let stored = self.store_body(cx, checks, body, sealing.as_ref()).await?;
         let _pin = stored.pin.clone();
         let body = ObjectBody::of(stored, attributes);
         // The time of the end: uploads that overlap are ordered by it.
@@ -156,17 +146,22 @@ impl Objects for S3Objects {
         write: WriteObject,
         replace: bool,
     ) -> Result<ObjectRecord, ApiError> {
-        let WriteObject { bucket, key, attributes, checks, condition, keep_tags, .. } = write;
+        let WriteObject { bucket, key, mut attributes, checks, condition, keep_tags, .. } = write;
         check_key(&key)?;
         check_object_tags(&attributes.tags)?;
-        self.writable(&bucket, cx.now).await?;
+        let target = self.writable(&bucket, cx.now).await?;
+        let asked = Asked::take(&mut attributes);
+        let sealing = self.new_sealing(cx, &target, &key, asked).await?;
         let tags = if keep_tags { source.attributes.tags.clone() } else { attributes.tags.clone() };
-        let attributes = ObjectAttributes { tags, ..if replace { attributes } else { source.attributes.clone() } };
+        let mut attributes = ObjectAttributes { tags, ..if replace { attributes } else { source.attributes.clone() } };
+        // What the source's writer asked for is not what this copy's did.
+        Asked::take(&mut attributes);
         let kept = source.checksum.as_ref().map(|checksum| checksum.algorithm);
         let same_checksum = kept.is_some() && checks.algorithm.is_none_or(|wanted| Some(wanted) == kept);
+        let as_it_is = sealing.is_none() && source.entry.sealed.is_none() && source.entry.inline.is_none();
         let pin;
-        let body = if same_checksum && source.parts.is_none() && source.entry.inline.is_none() {
-            let digest = digest_of(source)?;
+        let body = if same_checksum && source.parts.is_none() && as_it_is {
+            let digest = parsed(&source.entry.digest)?;
             // The source may lose its last name meanwhile.
             pin = self.blobs.hold(&digest).await.map_err(blob_failed)?.ok_or_else(no_such_key)?;
             ObjectBody {
@@ -179,11 +174,13 @@ impl Objects for S3Objects {
                 part_sizes: Vec::new(),
                 upload_id: None,
                 version: VersionBody::default(),
+                sealed: None,
             }
         } else {
-            // ETag or checksum are of parts, or of another algorithm: both are made anew from the bytes.
+            // ETag or checksum are of parts, or of another algorithm, or one of both is sealed: made anew from the bytes.
             let checks = BodyChecks { algorithm: checks.algorithm.or(kept), ..BodyChecks::default() };
-            let stored = self.store_body(checks, self.bytes_of(source).await?).await?;
+            let bytes = self.read(cx, &source.entry.bytes(), 0, source.entry.size).await?;
+            let stored = self.store_body(cx, checks, bytes, sealing.as_ref()).await?;
             pin = stored.pin.clone();
             ObjectBody::of(stored, attributes)
         };

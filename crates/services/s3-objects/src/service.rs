@@ -9,6 +9,7 @@ use stoa_store::{Outcome, Store, StoreError, Transaction};
 use stoa_types::{AccountId, Timestamp};
 
 use crate::documents::{ACTIVE, Bucket, DELETING, bucket_key};
+use crate::encryption::Encryption;
 use crate::policy::CompiledPolicies;
 
 /// How long a bucket's deletion may look unfinished before a writer concludes that it died and takes the mark off.
@@ -23,6 +24,7 @@ pub struct S3Objects {
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) derived: Vec<Arc<dyn ObjectSource>>,
     pub(crate) policies: CompiledPolicies,
+    pub(crate) encryption: Option<Encryption>,
 }
 
 impl std::fmt::Debug for S3Objects {
@@ -64,7 +66,14 @@ pub(crate) fn store_failed(error: StoreError) -> ApiError {
 impl S3Objects {
     /// The service. `derived` are the buckets that are not stored here and can only be read.
     pub fn new(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>, derived: Vec<Arc<dyn ObjectSource>>) -> S3Objects {
-        S3Objects { store, blobs, derived, policies: CompiledPolicies::default() }
+        S3Objects { store, blobs, derived, policies: CompiledPolicies::default(), encryption: None }
+    }
+
+    /// With encryption; without it, a write that asks for it is refused.
+    #[must_use]
+    pub fn with_encryption(mut self, encryption: Encryption) -> S3Objects {
+        self.encryption = Some(encryption);
+        self
     }
 
     /// The stored bucket of this name.

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use stoa_kernel::ports::{BucketConfiguration, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange};
+use stoa_kernel::ports::{
+    BucketConfiguration, BucketEncryption, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange,
+};
 use stoa_kernel::{ApiError, Cx, Permit};
 use stoa_models_authz::lint_catalog;
 use stoa_policy::Slot;
@@ -58,6 +60,7 @@ fn changed(bucket: &Bucket, change: &SettingChange) -> Result<BucketBody, ApiErr
         SettingChange::Cors(rules) => body.cors = rules.clone().unwrap_or_default(),
         SettingChange::EventBridge(wanted) => body.event_bridge = *wanted,
         SettingChange::Ownership(there) => body.ownership_deleted = !there,
+        SettingChange::Encryption(encryption) => body.encryption.clone_from(encryption),
     }
     Ok(body)
 }
@@ -110,6 +113,7 @@ impl BucketConfiguration for S3Objects {
         Ok(BucketSettings {
             public: found.body.policy.as_deref().is_some_and(is_public),
             public_access_block: found.body.public_access_block(),
+            encryption: self.default_encryption(&found),
             policy: found.body.policy,
             versioning: found.body.versioning,
             lifecycle: found.body.lifecycle,
@@ -126,6 +130,11 @@ impl BucketConfiguration for S3Objects {
         bucket: &str,
         change: SettingChange,
     ) -> Result<(), ApiError> {
+        if let SettingChange::Encryption(Some(BucketEncryption::Kms { .. })) = &change
+            && self.encryption.is_none()
+        {
+            return Err(ApiError::new("NotImplemented", 501, "this server was put together without encryption"));
+        }
         for _ in 0..ATTEMPTS {
             let found = self.writable(bucket, cx.now).await?;
             let body = changed(&found, &change)?;

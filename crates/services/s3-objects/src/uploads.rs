@@ -14,6 +14,8 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
+use stoa_blob::{Digest, Pin};
+use stoa_frames::seal;
 use stoa_kernel::ports::{
     BodyChecks, BodyStream, Checksum, ChecksumAlgorithm, ClaimedPart, CompleteUpload, ObjectRecord, PartRecord,
     UploadName, UploadRecord, Uploads, WriteObject,
@@ -27,6 +29,7 @@ use crate::documents::{
     Bucket, DELETING, ObjectBody, PART, PartBody, UPLOAD, UploadBody, VersionBody, object_key, part_key, part_record,
     record_in, upload_key, upload_record,
 };
+use crate::encryption::{Asked, Sealing, sealer};
 use crate::events::Act;
 use crate::names::check_key;
 use crate::service::{S3Objects, aborted, store_failed};
@@ -136,14 +139,13 @@ impl S3Objects {
     }
 
     /// One blob of all parts.
-    async fn join(&self, parts: &[PartBody]) -> Result<stoa_blob::Written, ApiError> {
+    async fn join(&self, cx: &Cx, parts: &[PartBody], sealing: Option<&Sealing>) -> Result<(Digest, Pin), ApiError> {
         if let [only] = parts {
             // Its part names it until the very transaction that gives it its new name.
-            return Ok(stoa_blob::Written {
-                digest: only.digest.clone(),
-                size: only.size,
-                pin: stoa_blob::Pin::none(),
-            });
+            return Ok((only.digest.clone(), Pin::none()));
+        }
+        if let Some(sealing) = sealing {
+            return self.join_sealed(cx, parts, sealing).await;
         }
         let blobs = Arc::clone(&self.blobs);
         let digests: Vec<_> = parts.iter().map(|part| part.digest.clone()).collect();
@@ -152,15 +154,54 @@ impl S3Objects {
             async move { blobs.get(&digest, 0, None).await.map_err(|error| ApiError::internal(error).into()) }
         });
         let pieces = pieces.map(|part: Result<_, Box<dyn std::error::Error + Send + Sync>>| part).try_flatten().boxed();
-        self.blobs.put(pieces).await.map_err(blob_failed)
+        let written = self.blobs.put(pieces).await.map_err(blob_failed)?;
+        Ok((written.digest, written.pin))
+    }
+
+    /// The parts opened one after the other, and sealed as one under the same data key.
+    async fn join_sealed(&self, cx: &Cx, parts: &[PartBody], sealing: &Sealing) -> Result<(Digest, Pin), ApiError> {
+        let (sender, receiver) = tokio::sync::mpsc::channel::<Piece>(JOINED_AHEAD);
+        let receiving =
+            stream::unfold(
+                receiver,
+                |mut receiver| async move { receiver.recv().await.map(|piece| (piece, receiver)) },
+            );
+        let frames = seal(receiving.boxed(), sealer(&sealing.key, &*cx.platform.ids)?);
+        let opening = async {
+            for part in parts {
+                let opened = self.opened(&part.digest, &sealing.key, part.size, (0, part.size)).await;
+                let mut opened = match opened {
+                    Ok(opened) => opened,
+                    Err(error) => return drop(sender.send(Err(error.into())).await),
+                };
+                while let Some(piece) = opened.next().await {
+                    // A writer that is gone has an error of its own.
+                    if sender.send(piece).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            drop(sender);
+        };
+        let (written, ()) = futures_util::future::join(self.blobs.put(frames), opening).await;
+        let written = written.map_err(blob_failed)?;
+        Ok((written.digest, written.pin))
     }
 }
 
-/// The object's checksum from those of its parts.
+type Piece = Result<bytes::Bytes, Box<dyn std::error::Error + Send + Sync>>;
+/// Pieces of parts that wait to be sealed anew.
+const JOINED_AHEAD: usize = 4;
+
+/// The object's checksum from those of its parts; none where they are of several algorithms (a part that was copied has
+/// the default's, whatever its neighbours were sent with).
 fn combined(upload: &UploadRecord, parts: &[PartBody]) -> Option<Checksum> {
     let algorithm = parts.first()?.checksum.algorithm;
     let mut raw = Vec::with_capacity(parts.len());
     for part in parts {
+        if part.checksum.algorithm != algorithm {
+            return None;
+        }
         raw.push((STANDARD.decode(&part.checksum.value).ok()?, part.size));
     }
     if !upload.composite {
@@ -213,9 +254,10 @@ impl Uploads for S3Objects {
         write: WriteObject,
         composite: bool,
     ) -> Result<UploadRecord, ApiError> {
-        check_key(&write.key)?;
-        check_object_tags(&write.attributes.tags)?;
-        let algorithm = write.checks.algorithm;
+        let WriteObject { bucket, key, mut attributes, checks, .. } = write;
+        check_key(&key)?;
+        check_object_tags(&attributes.tags)?;
+        let algorithm = checks.algorithm;
         if !composite && algorithm.is_some_and(|algorithm| crc_of(algorithm).is_none()) {
             let name = algorithm.map_or("", algorithm_name);
             let text = format!("The FULL_OBJECT checksum type cannot be used with the {name} checksum algorithm.");
@@ -225,13 +267,15 @@ impl Uploads for S3Objects {
             let text = "The COMPOSITE checksum type cannot be used with the CRC64NVME checksum algorithm.";
             return Err(ApiError::new("InvalidRequest", 400, text));
         }
-        let bucket = self.writable(&write.bucket, cx.now).await?;
+        let bucket = self.writable(&bucket, cx.now).await?;
+        let asked = Asked::take(&mut attributes);
+        let sealed = self.new_sealing(cx, &bucket, &key, asked).await?.map(|sealing| sealing.sealed);
         let mut random = [0_u8; 32];
         cx.platform.ids.fill(&mut random);
         let id = hex::encode(random);
-        let key = upload_key(&bucket.owner, bucket.name(), &id);
-        let body = UploadBody { bucket: write.bucket, id, attributes: write.attributes, algorithm, composite };
-        let document = Document::new(key, &write.key, cx.now, &body).map_err(store_failed)?.with_parent(bucket.name());
+        let place = upload_key(&bucket.owner, bucket.name(), &id);
+        let body = UploadBody { bucket: bucket.name().to_owned(), id, attributes, algorithm, composite, sealed };
+        let document = Document::new(place, &key, cx.now, &body).map_err(store_failed)?.with_parent(bucket.name());
         let record = upload_record(&document).map_err(store_failed)?;
         let stands = Expect::Generation(bucket.document.generation);
         let creation = Transaction::new().require(bucket.document.key.clone(), stands).create(document);
@@ -265,15 +309,16 @@ impl Uploads for S3Objects {
             (None, wanted) => checks.algorithm = wanted,
             _ => {}
         }
-        let stored = self.store_body(checks, body).await?;
+        let sealing = self.sealing_of(cx, &upload.record).await?;
+        let stored = self.store_body(cx, checks, body, sealing.as_ref()).await?;
         let _pin = stored.pin;
         let key = part_key(&upload.owner, &upload.record.id, number);
-        let etag = hex::encode(stored.md5);
-        let body = PartBody { number, digest: stored.digest, size: stored.size, etag, checksum: stored.checksum };
+        let body =
+            PartBody { number, digest: stored.digest, size: stored.size, etag: stored.etag, checksum: stored.checksum };
         let now = cx.platform.clock.now();
         let document = Document::new(key, &format!("{number:05}"), now, &body).map_err(store_failed)?;
         let document = document.with_parent(&upload.record.id).with_blobs([body.digest.as_str()]);
-        let record = part_record(&document).map_err(store_failed)?;
+        let record = part_record(&document, upload.record.sealed.as_ref()).map_err(store_failed)?;
         let stands = Expect::Generation(upload.document.generation);
         let part = Transaction::new().require(upload.document.key.clone(), stands).put(document);
         match self.store.commit(part).await {
@@ -297,11 +342,11 @@ impl Uploads for S3Objects {
         let size = parts.iter().map(|part| part.size).sum();
         let checksum = combined(&upload.record, &parts);
         check_complete(&complete, size, checksum.as_ref())?;
-        let written = self.join(&parts).await?;
-        let _pin = written.pin;
+        let sealing = self.sealing_of(cx, &upload.record).await?;
+        let (digest, _pin) = self.join(cx, &parts, sealing.as_ref()).await?;
         let body = ObjectBody {
-            digest: written.digest,
-            size: written.size,
+            digest,
+            size,
             etag: etag_of(&parts),
             attributes: upload.record.attributes.clone(),
             checksum,
@@ -309,6 +354,7 @@ impl Uploads for S3Objects {
             part_sizes: parts.iter().map(|part| part.size).collect(),
             upload_id: Some(upload.record.id.clone()),
             version: VersionBody::default(),
+            sealed: upload.record.sealed.clone(),
         };
         let (key, stands) = (upload.document.key.clone(), Expect::Generation(upload.document.generation));
         let also = |transaction: Transaction| {
@@ -339,7 +385,9 @@ impl Uploads for S3Objects {
         let bucket = self.readable(&name.bucket).await?;
         let upload = self.upload(&bucket, name).await?.ok_or_else(no_such_upload)?;
         let parts = self.parts(&upload.owner, &upload.record.id, after, limit).await?;
-        let parts = parts.iter().map(|part| part_record(part)).collect::<Result<_, _>>().map_err(store_failed)?;
+        let sealed = upload.record.sealed.as_ref();
+        let parts =
+            parts.iter().map(|part| part_record(part, sealed)).collect::<Result<_, _>>().map_err(store_failed)?;
         Ok((upload.record, parts))
     }
 
@@ -369,6 +417,14 @@ impl Uploads for S3Objects {
 }
 
 impl S3Objects {
+    /// The data key of an upload, opened in the name of whoever adds to it.
+    async fn sealing_of(&self, cx: &Cx, upload: &UploadRecord) -> Result<Option<Sealing>, ApiError> {
+        match &upload.sealed {
+            Some(sealed) => self.reopened(cx, sealed).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The object that this very upload became: a client that lost the answer asks again.
     async fn completed_before(&self, bucket: &Bucket, name: &UploadName) -> Result<Option<ObjectRecord>, ApiError> {
         let key = object_key(&bucket.owner, bucket.name(), &name.key);

@@ -16,6 +16,7 @@ mod model;
 mod service;
 mod tags;
 
+pub use data::OpenedFolder;
 pub use endpoint::EndpointReconciler;
 pub use generated::ops::{SagemakerHostingOperations, routes};
 pub use service::{Hosting, HostingParts, SharedServing};

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use stoa_blob::BlobStore;
-use stoa_kernel::ports::{Authority, HubAccess, ObjectSource, ResolveImage};
-use stoa_kernel::{ApiError, Cx};
+use stoa_kernel::ports::{Authority, HubAccess, ObjectSource, ReadObject, ResolveImage};
+use stoa_kernel::{ApiError, Cx, Platform};
 use stoa_runtime::Runtime;
 use stoa_sagemaker_common::store_error;
 use stoa_store::{Document, Key, PageTokens, Store};
 use stoa_work::Nudge;
 
+use crate::data::OpenedFolder;
 use crate::endpoint::Serving;
 
 /// What serves now: endpoint key to its running containers. Written by the reconciler, read by every invocation.
@@ -29,6 +30,12 @@ pub struct HostingParts {
     pub blobs: Arc<dyn BlobStore>,
     /// Buckets, derived ones included.
     pub objects: Arc<dyn ObjectSource>,
+    /// The bytes of objects.
+    pub bytes: Arc<dyn ReadObject>,
+    /// What a context of the reconciler's own is made of.
+    pub platform: Arc<Platform>,
+    /// Where sealed model data is opened for containers.
+    pub opened: Arc<OpenedFolder>,
     /// Rules of hubs.
     pub hubs: Arc<dyn HubAccess>,
     /// The image map.

@@ -105,6 +105,7 @@ fn inline(key: &str, bytes: Bytes, content_type: &str, last_modified: Timestamp)
         content_type: Some(content_type.to_owned()),
         last_modified,
         inline: Some(bytes),
+        sealed: None,
     }
 }
 
@@ -117,5 +118,6 @@ fn stored(key: &str, file: &ModelFile, content_type: Option<&str>, last_modified
         content_type: content_type.map(str::to_owned),
         last_modified,
         inline: None,
+        sealed: None,
     }
 }

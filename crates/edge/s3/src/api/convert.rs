@@ -193,6 +193,8 @@ macro_rules! attributes {
             storage_class: $input.storage_class.take().map(|class| class.as_str().to_owned()),
             encryption: $input.server_side_encryption.take().map(|kind| kind.as_str().to_owned()),
             kms_key_id: $input.ssekms_key_id.take(),
+            bucket_key: $input.bucket_key_enabled.take(),
+            encryption_context: $input.ssekms_encryption_context.take(),
             tags: Default::default(),
         }
     };
@@ -220,13 +222,12 @@ const STORAGE_CLASSES: [&str; 13] = [
 
 /// What a write asks for that is not there is refused rather than left out in silence.
 pub(super) fn check_write(headers: &HeaderMap, attributes: &ObjectAttributes) -> Result<(), ApiError> {
-    const UNBUILT: [&str; 6] = [
+    const UNBUILT: [&str; 5] = [
         "x-amz-object-lock-mode",
         "x-amz-object-lock-retain-until-date",
         "x-amz-object-lock-legal-hold",
         "x-amz-website-redirect-location",
         "x-amz-write-offset-bytes",
-        "x-amz-server-side-encryption-customer-algorithm",
     ];
     if let Some(name) = UNBUILT.iter().find(|name| headers.contains_key(**name)) {
         let text = format!("the header `{name}` implies functionality that is not implemented by Stoa");
@@ -245,10 +246,7 @@ pub(super) fn check_write(headers: &HeaderMap, attributes: &ObjectAttributes) ->
     if attributes.storage_class.as_deref().is_some_and(|class| !STORAGE_CLASSES.contains(&class)) {
         return Err(ApiError::new("InvalidStorageClass", 400, "The storage class you specified is not valid"));
     }
-    match attributes.encryption.as_deref() {
-        None | Some("AES256" | "aws:kms" | "aws:kms:dsse") => Ok(()),
-        Some(_) => Err(ApiError::new("InvalidArgument", 400, "The encryption method specified is not supported")),
-    }
+    Ok(())
 }
 
 /// What must be under the key for a write.

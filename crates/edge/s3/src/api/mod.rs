@@ -4,6 +4,7 @@
 mod buckets;
 pub(crate) mod convert;
 mod cors;
+mod encryption;
 mod lifecycle;
 mod listing;
 mod notifications;
@@ -62,6 +63,9 @@ operations! {
     get_public_access_block: GetPublicAccessBlockInput => GetPublicAccessBlockOutput, settings::public_access;
     put_public_access_block: PutPublicAccessBlockInput => PutPublicAccessBlockOutput, settings::put_public_access;
     delete_public_access_block: DeletePublicAccessBlockInput => DeletePublicAccessBlockOutput, settings::delete_public_access;
+    get_bucket_encryption: GetBucketEncryptionInput => GetBucketEncryptionOutput, encryption::get;
+    put_bucket_encryption: PutBucketEncryptionInput => PutBucketEncryptionOutput, encryption::put;
+    delete_bucket_encryption: DeleteBucketEncryptionInput => DeleteBucketEncryptionOutput, encryption::delete;
     get_bucket_ownership_controls: GetBucketOwnershipControlsInput => GetBucketOwnershipControlsOutput, settings::ownership;
     put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput, settings::put_ownership;
     delete_bucket_ownership_controls: DeleteBucketOwnershipControlsInput => DeleteBucketOwnershipControlsOutput, settings::delete_ownership;

@@ -10,6 +10,7 @@ use super::convert::{
     asked_algorithm, attributes, body_checks, check_write, checksum_headers, etag, expiration, put_checksum, time,
     write_condition,
 };
+use super::encryption::show_encryption;
 use super::read::{Conditions, Met, find, met};
 use super::{Answer, Api, Request};
 use crate::access::no_such_bucket;
@@ -43,14 +44,13 @@ pub(super) async fn put(api: &Api, mut request: Request<PutObjectInput>) -> Answ
     let body = incoming(input.body.take());
     let record = api.0.backend.put_object(&call.cx, call.permit()?, write, body).await.map_err(fail)?;
     let headers = checksum_headers(record.checksum.as_ref());
-    let output = PutObjectOutput {
+    let mut output = PutObjectOutput {
         e_tag: Some(etag(&record.entry.etag)),
         expiration: expiration(&record),
         version_id: record.version.clone(),
-        server_side_encryption: record.attributes.encryption.map(ServerSideEncryption::from),
-        ssekms_key_id: record.attributes.kms_key_id,
         ..Default::default()
     };
+    show_encryption!(output, &record.entry.sealed);
     Ok(S3Response::with_headers(output, headers))
 }
 
@@ -135,13 +135,15 @@ pub(super) async fn copy(api: &Api, mut request: Request<CopyObjectInput>) -> An
         ..Default::default()
     };
     put_checksum!(result, &copied.checksum);
-    Ok(S3Response::new(CopyObjectOutput {
+    let mut output = CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: source_version,
         expiration: expiration(&copied),
         version_id: copied.version,
         ..Default::default()
-    }))
+    };
+    show_encryption!(output, &copied.entry.sealed);
+    Ok(S3Response::new(output))
 }
 
 /// A copy that takes the source's tags along reads them there and writes them here.

@@ -16,6 +16,7 @@ use stoa_kernel::{ApiError, Target};
 use stoa_policy::Effect;
 
 use super::convert::{checksum_headers, checksum_type, etag, expiration, from_time, long, put_checksum, time};
+use super::encryption::show_encryption;
 use super::{Answer, Api, Request};
 use crate::call::{Call, call_of};
 use crate::operations::bucket_arn;
@@ -171,18 +172,12 @@ fn slice(record: &ObjectRecord, range: Option<Range>, part_number: Option<i32>) 
 /// The bytes of a slice.
 pub(super) async fn bytes(
     api: &Api,
+    call: &Call,
     record: &ObjectRecord,
     start: u64,
     length: u64,
 ) -> Result<stoa_blob::ByteStream, ApiError> {
-    if let Some(whole) = &record.entry.inline {
-        let end = usize::try_from(start.saturating_add(length)).unwrap_or(usize::MAX).min(whole.len());
-        let start = usize::try_from(start).unwrap_or(usize::MAX).min(end);
-        return Ok(stoa_blob::once(whole.slice(start..end)));
-    }
-    let digest = Digest::parse(&record.entry.digest);
-    let digest = digest.ok_or_else(|| ApiError::internal(format!("`{}` is no digest", record.entry.digest)))?;
-    api.0.blobs.get(&digest, start, Some(length)).await.map_err(ApiError::internal)
+    api.0.backend.read(&call.cx, &record.entry.bytes(), start, length).await
 }
 
 /// Below this, bytes are read and leave with the head in one write; above it, a file is cheaper.
@@ -191,7 +186,7 @@ const SMALLEST_FILE: u64 = 64 << 10;
 /// The slice as a range of a local file, where there is one and the connection sends files by itself. The file is open
 /// from here on, so that an object overwritten or removed meanwhile is sent as it was.
 async fn file(api: &Api, call: &Call, record: &ObjectRecord, slice: &Slice) -> Result<Option<FileSlice>, ApiError> {
-    let plain = record.entry.inline.is_none() && api.0.blobs.local_files();
+    let plain = record.entry.inline.is_none() && record.entry.sealed.is_none() && api.0.blobs.local_files();
     if !call.takes_files || slice.length <= SMALLEST_FILE || !plain {
         return Ok(None);
     }
@@ -232,8 +227,6 @@ macro_rules! object_output {
             last_modified: Some(time($record.entry.last_modified)),
             metadata: Some(attributes.metadata.into_iter().collect()),
             parts_count: $parts,
-            server_side_encryption: attributes.encryption.map(ServerSideEncryption::from),
-            ssekms_key_id: attributes.kms_key_id,
             storage_class: attributes.storage_class.filter(|class| class != "STANDARD").map(StorageClass::from),
             version_id: $record.version,
             ..Default::default()
@@ -264,12 +257,14 @@ pub(super) async fn get(api: &Api, request: Request<GetObjectInput>) -> Answer<G
     let file = file(api, &call, &record, &slice).await.map_err(fail)?;
     let body = match file {
         Some(_) => None,
-        None => Some(streaming(bytes(api, &record, slice.start, slice.length).await.map_err(fail)?)),
+        None => Some(streaming(bytes(api, &call, &record, slice.start, slice.length).await.map_err(fail)?)),
     };
     let headers = shown_checksum(&record, input.checksum_mode.as_ref(), slice.content_range.is_some());
     let tags = i32::try_from(record.attributes.tags.len()).ok().filter(|count| *count > 0);
     let expires = expiration(&record);
+    let sealed = record.entry.sealed.clone();
     let mut output = object_output!(GetObjectOutput, record, slice, parts, expires);
+    show_encryption!(output, &sealed);
     output.tag_count = tags;
     output.body = body;
     let mut answer = S3Response::with_headers(output, headers);
@@ -296,7 +291,12 @@ pub(super) async fn head(api: &Api, request: Request<HeadObjectInput>) -> Answer
     let slice = slice(&record, input.range, input.part_number).map_err(fail)?;
     let headers = shown_checksum(&record, input.checksum_mode.as_ref(), slice.content_range.is_some());
     let expires = expiration(&record);
-    let output = object_output!(HeadObjectOutput, record, slice, parts, expires);
+    let sealed = record.entry.sealed.clone();
+    if let Some(sealed) = sealed.as_deref().filter(|_| !headers.is_empty()) {
+        api.0.backend.may_open(&call.cx, sealed).await.map_err(fail)?;
+    }
+    let mut output = object_output!(HeadObjectOutput, record, slice, parts, expires);
+    show_encryption!(output, &sealed);
     Ok(S3Response::with_headers(output, headers))
 }
 
@@ -326,6 +326,10 @@ pub(super) async fn attributes(
         ..Default::default()
     };
     if asked("Checksum") && record.checksum.is_some() {
+        // A checksum tells of the bytes.
+        if let Some(sealed) = record.entry.sealed.as_deref() {
+            api.0.backend.may_open(&call.cx, sealed).await.map_err(fail)?;
+        }
         let mut shown = Checksum::default();
         put_checksum!(shown, &record.checksum);
         shown.checksum_type = record.checksum.as_ref().map(|one| ChecksumType::from_static(checksum_type(one)));

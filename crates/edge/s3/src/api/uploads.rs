@@ -9,6 +9,7 @@ use super::convert::{
     algorithm_name, asked_algorithm, attributes, body_checks, check_write, checksum_headers, checksum_type, etag,
     expiration, long, owner, put_checksum, time, write_condition,
 };
+use super::encryption::show_encryption;
 use super::listing::{Encode, prefixes};
 use super::objects::{incoming, source};
 use super::read::{Conditions, bytes};
@@ -61,16 +62,17 @@ pub(super) async fn create(
     };
     write.checks.algorithm = algorithm;
     let upload = api.0.backend.create_upload(&call.cx, call.permit()?, write, composite).await.map_err(fail)?;
-    Ok(S3Response::new(CreateMultipartUploadOutput {
+    let sealed = upload.sealed.clone();
+    let mut output = CreateMultipartUploadOutput {
         checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm_name(algorithm))),
         checksum_type: upload.algorithm.map(|_| type_name(&upload)),
-        server_side_encryption: upload.attributes.encryption.map(ServerSideEncryption::from),
-        ssekms_key_id: upload.attributes.kms_key_id,
         bucket: Some(upload.bucket),
         key: Some(upload.key),
         upload_id: Some(upload.id),
         ..Default::default()
-    }))
+    };
+    show_encryption!(output, &sealed);
+    Ok(S3Response::new(output))
 }
 
 fn part_number(number: i32) -> Result<u32, ApiError> {
@@ -90,7 +92,8 @@ pub(super) async fn put_part(api: &Api, request: Request<UploadPartInput>) -> An
     let part = api.0.backend.put_part(&call.cx, call.permit()?, &upload, number, checks, body).await.map_err(fail)?;
     let mut headers = checksum_headers(part.checksum.as_ref());
     headers.remove("x-amz-checksum-type");
-    let output = UploadPartOutput { e_tag: Some(etag(&part.etag)), ..Default::default() };
+    let mut output = UploadPartOutput { e_tag: Some(etag(&part.etag)), ..Default::default() };
+    show_encryption!(output, &part.sealed);
     Ok(S3Response::with_headers(output, headers))
 }
 
@@ -126,7 +129,7 @@ pub(super) async fn copy_part(api: &Api, request: Request<UploadPartCopyInput>) 
     let record = source(api, &call, &input.copy_source, expected, conditions).await.map_err(fail)?;
     let source_version = record.version.clone();
     let (start, length) = copied_range(input.copy_source_range.as_deref(), record.entry.size).map_err(fail)?;
-    let body = bytes(api, &record, start, length).await.map_err(fail)?;
+    let body = bytes(api, &call, &record, start, length).await.map_err(fail)?;
     let number = part_number(input.part_number).map_err(fail)?;
     let upload = name(input.bucket, input.key, input.upload_id);
     let checks = BodyChecks::default();
@@ -137,11 +140,13 @@ pub(super) async fn copy_part(api: &Api, request: Request<UploadPartCopyInput>) 
         ..Default::default()
     };
     put_checksum!(result, &part.checksum);
-    Ok(S3Response::new(UploadPartCopyOutput {
+    let mut output = UploadPartCopyOutput {
         copy_part_result: Some(result),
         copy_source_version_id: source_version,
         ..Default::default()
-    }))
+    };
+    show_encryption!(output, &part.sealed);
+    Ok(S3Response::new(output))
 }
 
 /// A part with its claimed checksum, whichever member that stands in.
@@ -187,11 +192,10 @@ pub(super) async fn complete(
         bucket: Some(upload.bucket),
         key: Some(upload.key),
         checksum_type: record.checksum.as_ref().map(|checksum| ChecksumType::from_static(checksum_type(checksum))),
-        server_side_encryption: record.attributes.encryption.map(ServerSideEncryption::from),
-        ssekms_key_id: record.attributes.kms_key_id,
         ..Default::default()
     };
     put_checksum!(output, &record.checksum);
+    show_encryption!(output, &record.entry.sealed);
     Ok(S3Response::new(output))
 }
 

@@ -9,6 +9,7 @@ const PLACE: &str = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/
 const TAGS: &str = "<Tagging><TagSet><Tag><Key>stage</Key><Value>raw</Value></Tag></TagSet></Tagging>";
 const OWNED: &str =
     "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>";
+const ENCRYPTION: &str = "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>";
 const DELETE: &str = "<Delete><Object><Key>k</Key><ETag>e</ETag></Object></Delete>";
 
 /// Method, target and body of a request of each operation.
@@ -19,6 +20,7 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ("CreateBucket", "PUT", "/another", PLACE),
     ("CreateMultipartUpload", "POST", "/data/k?uploads", ""),
     ("DeleteBucket", "DELETE", "/data", ""),
+    ("DeleteBucketEncryption", "DELETE", "/data?encryption", ""),
     ("DeleteBucketPolicy", "DELETE", "/data?policy", ""),
     ("DeleteBucketTagging", "DELETE", "/data?tagging", ""),
     ("DeleteObject", "DELETE", "/data/gone", ""),
@@ -26,6 +28,7 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ("DeleteObjects", "POST", "/data?delete", DELETE),
     ("DeletePublicAccessBlock", "DELETE", "/data?publicAccessBlock", ""),
     ("GetBucketAcl", "GET", "/data?acl", ""),
+    ("GetBucketEncryption", "GET", "/data?encryption", ""),
     ("GetBucketLocation", "GET", "/data?location", ""),
     ("GetBucketOwnershipControls", "GET", "/data?ownershipControls", ""),
     ("GetBucketPolicy", "GET", "/data?policy", ""),
@@ -44,6 +47,7 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ("ListObjects", "GET", "/data?prefix=a&delimiter=b&max-keys=1", ""),
     ("ListObjectsV2", "GET", "/data?delimiter=b&list-type=2&max-keys=1&prefix=a", ""),
     ("ListParts", "GET", "/data/k?uploadId=u", ""),
+    ("PutBucketEncryption", "PUT", "/data?encryption", ENCRYPTION),
     ("PutBucketPolicy", "PUT", "/data?policy", "{}"),
     ("PutBucketTagging", "PUT", "/data?tagging", TAGS),
     ("PutObject", "PUT", "/data/k", ""),

@@ -3,6 +3,7 @@
 
 mod access;
 mod buckets;
+mod encryption;
 mod files;
 mod keys;
 mod objects;

@@ -18,10 +18,11 @@ use stoa_audit::{AuditError, AuditQuery, AuditRecord, Journal};
 use stoa_blob::FileSlice;
 use stoa_blob_fs::FsBlobs;
 use stoa_kernel::ports::*;
-use stoa_kernel::{ApiError, Connection, Platform, Principal, PrincipalIdentity};
+use stoa_kernel::{ApiError, Connection, Cx, Platform, Principal, PrincipalIdentity, Target};
 use stoa_policy::{Context, Effect, Slot, Values};
 use stoa_s3::{S3Service, S3Settings, ServerCall};
-use stoa_s3_objects::S3Objects;
+use stoa_s3_objects::{Encryption, S3Objects};
+use stoa_seal::SealingKey;
 use stoa_sigv4::{Signer, payload_hash, presign, sign_headers};
 use stoa_store::MemoryStore;
 use stoa_types::{Clock, FixedClock, Secret, SequentialIds, Timestamp};
@@ -123,6 +124,31 @@ impl Journal for TestJournal {
     }
     async fn query(&self, _: &AuditQuery) -> Result<Vec<AuditRecord>, AuditError> {
         Ok(self.lines.lock().clone())
+    }
+}
+
+pub const KEY_ARN: &str = "arn:aws:kms:us-west-2:111122223333:key/k";
+
+/// KMS with one key, which only those may use whom the authority lets (`kms:…`).
+struct OneKey;
+
+#[async_trait]
+impl DataKeys for OneKey {
+    async fn key_arn(&self, _: &Cx, _: &DataKeyCall<'_>) -> Result<String, ApiError> {
+        Ok(KEY_ARN.to_owned())
+    }
+    async fn generate_data_key(&self, cx: &Cx, _: &DataKeyCall<'_>) -> Result<DataKey, ApiError> {
+        cx.authorize_via(&["s3.amazonaws.com"], &Target::new("kms:GenerateDataKey", KEY_ARN)).await?;
+        Ok(DataKey { key_arn: KEY_ARN.to_owned(), plaintext: vec![7; 32].into(), ciphertext: vec![1] })
+    }
+    async fn decrypt_data_key(
+        &self,
+        cx: &Cx,
+        _: &DataKeyCall<'_>,
+        _: &[u8],
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, ApiError> {
+        cx.authorize_via(&["s3.amazonaws.com"], &Target::new("kms:Decrypt", KEY_ARN)).await?;
+        Ok(vec![7; 32].into())
     }
 }
 
@@ -241,7 +267,8 @@ impl World {
         });
         let blobs = Arc::new(FsBlobs::open(folder.path()).unwrap());
         let store = Arc::new(MemoryStore::new(clock.clone()));
-        let objects = Arc::new(S3Objects::new(store, blobs.clone(), Vec::new()));
+        let encryption = Encryption { key: SealingKey::new([1; 32]), data_keys: Arc::new(OneKey), default: None };
+        let objects = Arc::new(S3Objects::new(store, blobs.clone(), Vec::new()).with_encryption(encryption));
         let settings = S3Settings {
             base_domains: vec!["stoa.test".to_owned()],
             regions: Vec::new(),

@@ -32,6 +32,20 @@ impl PublicAccessBlock {
     };
 }
 
+/// What is done to objects that are written without a word about encryption.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BucketEncryption {
+    /// SSE-S3.
+    Aes256,
+    /// SSE-KMS.
+    Kms {
+        /// As it was put: id, ARN, alias or alias ARN; none for the account's `aws/s3`.
+        key: Option<String>,
+        /// S3 Bucket Keys: the encryption context names the bucket instead of the object.
+        bucket_key: bool,
+    },
+}
+
 /// The settings of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BucketSettings {
@@ -51,6 +65,8 @@ pub struct BucketSettings {
     pub event_bridge: bool,
     /// Whether its ownership controls were deleted; there are no ACLs either way.
     pub ownership_deleted: bool,
+    /// Default encryption: the bucket's own, or the server's.
+    pub encryption: Option<BucketEncryption>,
 }
 
 /// A change of one setting; `None` deletes it.
@@ -70,6 +86,8 @@ pub enum SettingChange {
     EventBridge(bool),
     /// Whether there are ownership controls.
     Ownership(bool),
+    /// Default encryption.
+    Encryption(Option<BucketEncryption>),
 }
 
 /// Tags in order of their keys.

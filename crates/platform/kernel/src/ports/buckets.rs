@@ -1,11 +1,12 @@
 //! Buckets, objects and multipart uploads as the S3 edge needs them. Implemented by the S3 service, which knows
 //! nothing of HTTP; the edge knows nothing of documents. Writes take the [`Permit`] of the decision that allowed them.
 //!
-//! Bytes are read by the edge, from the blob an [`ObjectRecord`] names.
+//! Bytes are read by [`super::ReadObject`], from the blob an [`ObjectRecord`] names.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use stoa_types::{AccountId, Region, Timestamp};
 
-use super::{Deletion, ObjectEntry};
+use super::{Deletion, ObjectEntry, Sealed};
 use crate::{ApiError, Cx, Permit};
 
 /// The bytes of a request. An [`ApiError`] as its error is what the caller is told; any other means that the caller
@@ -53,10 +54,16 @@ pub struct ObjectAttributes {
     pub metadata: BTreeMap<String, String>,
     /// `x-amz-storage-class`, where it was given.
     pub storage_class: Option<String>,
-    /// `x-amz-server-side-encryption`, where it was given.
+    /// `x-amz-server-side-encryption`, as a write asks for it. What became of it is in [`ObjectEntry::sealed`].
     pub encryption: Option<String>,
-    /// `x-amz-server-side-encryption-aws-kms-key-id`, where it was given.
+    /// `x-amz-server-side-encryption-aws-kms-key-id`, likewise.
     pub kms_key_id: Option<String>,
+    /// `x-amz-server-side-encryption-bucket-key-enabled`, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bucket_key: Option<bool>,
+    /// `x-amz-server-side-encryption-context`, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption_context: Option<String>,
     /// The object's tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -203,6 +210,8 @@ pub struct UploadRecord {
     pub algorithm: Option<ChecksumAlgorithm>,
     /// Whether the object's checksum is made of the parts' checksums.
     pub composite: bool,
+    /// How its parts and the object are sealed.
+    pub sealed: Option<Arc<Sealed>>,
 }
 
 /// Names an upload.
@@ -229,6 +238,8 @@ pub struct PartRecord {
     pub modified: Timestamp,
     /// Its checksum.
     pub checksum: Option<Checksum>,
+    /// How it is sealed.
+    pub sealed: Option<Arc<Sealed>>,
 }
 
 /// A part as the caller lists it to complete an upload.

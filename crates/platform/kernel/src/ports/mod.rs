@@ -16,6 +16,7 @@ mod objects;
 mod organization;
 mod policy_insight;
 mod presign;
+mod read_object;
 mod resolve_image;
 mod resource_policies;
 mod shareable;
@@ -25,7 +26,9 @@ pub use account_data::DeleteAccountData;
 pub use authority::{AccountPlace, Authority, Credential, Verdict};
 pub use bearer_tokens::{Bearer, BearerTokens};
 pub use bucket_rules::{CorsRule, LifecycleFilter, LifecycleRule};
-pub use bucket_settings::{BucketConfiguration, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange};
+pub use bucket_settings::{
+    BucketConfiguration, BucketEncryption, BucketSettings, ObjectTags, PublicAccessBlock, SettingChange,
+};
 pub use buckets::{
     BodyChecks, BodyStream, BucketRecord, Buckets, Checksum, ChecksumAlgorithm, ClaimedPart, CompleteUpload,
     ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, PartRecord, UploadName, UploadRecord, Uploads,
@@ -46,6 +49,7 @@ pub use policy_insight::{
     Rehearsed, StatementPlace, Subject, SubjectAccess, Subjects,
 };
 pub use presign::{GRANT_KEY, PRESIGNING_PRINCIPAL, PresignObject};
+pub use read_object::{ReadObject, SealAlgorithm, Sealed, StoredBytes};
 pub use resolve_image::{ImageCommand, ResolveImage};
 pub use resource_policies::ResourcePolicies;
 pub use shareable::ShareableResources;

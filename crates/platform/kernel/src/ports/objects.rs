@@ -1,9 +1,12 @@
 //! Names that point at blobs: S3 objects, whether stored in a bucket or derived (the JumpStart cache buckets).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use stoa_types::{AccountId, Timestamp};
 
+use super::{Sealed, StoredBytes};
 use crate::{ApiError, Cx};
 
 /// An object as a reader needs it.
@@ -11,7 +14,7 @@ use crate::{ApiError, Cx};
 pub struct ObjectEntry {
     /// Its key.
     pub key: String,
-    /// The bytes' SHA-256, lower-case hex: the name of the blob.
+    /// The name of the blob: the SHA-256 of its bytes, lower-case hex.
     pub digest: String,
     /// Bytes.
     pub size: u64,
@@ -24,6 +27,20 @@ pub struct ObjectEntry {
     /// The bytes themselves, where they are computed and no blob holds them (the JumpStart manifests and specs).
     /// Served instead of the blob `digest` names.
     pub inline: Option<Bytes>,
+    /// How the blob is sealed; none where it holds the bytes as they are.
+    pub sealed: Option<Arc<Sealed>>,
+}
+
+impl ObjectEntry {
+    /// What holds its bytes, for [`super::ReadObject`].
+    pub fn bytes(&self) -> StoredBytes<'_> {
+        StoredBytes {
+            digest: &self.digest,
+            size: self.size,
+            inline: self.inline.as_ref(),
+            sealed: self.sealed.as_deref(),
+        }
+    }
 }
 
 /// Buckets that can be read: ordinary ones (S3 service) and derived ones (hub service).

@@ -169,12 +169,20 @@ impl Iam {
 /// Whose the resource is: what `aws:ResourceAccount` says, or else the account in the ARN (which the engine looks at).
 /// Everyone may read what the pseudo-account `aws` has, as far as their own policies go; nobody may change it.
 fn resource_account<'a>(action: &str, resource: &'a str, context: &'a dyn Context) -> Option<&'a str> {
-    let said = said_account(context);
+    let said = granted_to(action, context).or_else(|| said_account(context));
     let owner = said.or_else(|| resource.split(':').nth(4))?;
     if owner == "aws" {
         return (!reads_public(action)).then_some(NOBODYS_ACCOUNT).or(said);
     }
     said
+}
+
+/// The caller's account, where KMS found a grant for the caller itself: such a grant is enough, as in AWS, also for a key
+/// of another account, so the engine is to ask no policy of the caller's account beside it. What denies still denies.
+fn granted_to<'a>(action: &str, context: &'a dyn Context) -> Option<&'a str> {
+    let service = action.split(':').next()?;
+    let granted = context.get("stoa:granted").filter(|_| service.eq_ignore_ascii_case("kms"))?;
+    granted.single().filter(|account| !account.is_empty())
 }
 
 /// The owner that the context names.

@@ -215,3 +215,85 @@ async fn grants_have_condition_keys_and_rules() {
     assert_eq!(listed[0].key_id, key.arn);
     assert_eq!(listed[0].issuing_account, Some(format!("arn:aws:iam::{}:root", world.management)));
 }
+
+#[tokio::test]
+async fn a_grantee_of_another_account_needs_no_policy_of_its_own_and_a_deny_still_wins() {
+    let world = world().await;
+    let admin = world.admin();
+    let other = world.other().await;
+    let key = world.key(&admin).await;
+    let arn = key.arn.clone().unwrap();
+    let plain = world.user(&other, "plain", "").await;
+    let stranger = world.user(&other, "stranger", &allow(r#""kms:*""#, "*")).await;
+    let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"kms:Encrypt","Resource":"*"}]}"#;
+    let denied = world.user(&other, "denied", deny).await;
+    let operations = [GrantOperation::Encrypt, GrantOperation::RetireGrant];
+    let constraints = GrantConstraints { encryption_context_subset: pairs(&[("team", "red")]), ..Default::default() };
+    let request = CreateGrantRequest { constraints: Some(constraints), ..grant(&key, &plain, &operations) };
+    refused(world.encrypt(&plain, &arn, &[("team", "red")]).await, "AccessDeniedException", "kms:Encrypt");
+    let given = world.grant(&admin, request).await;
+    world.grant(&admin, grant(&key, &denied, &operations)).await;
+    world.encrypt(&plain, &arn, &[("team", "red")]).await.unwrap();
+    refused(world.encrypt(&plain, &arn, &[("team", "blue")]).await, "AccessDeniedException", "kms:Encrypt");
+    refused(world.describe(&plain, &arn).await, "AccessDeniedException", "kms:DescribeKey");
+    refused(world.encrypt(&stranger, &arn, &[("team", "red")]).await, "AccessDeniedException", "kms:Encrypt");
+    refused(world.encrypt(&denied, &arn, &[("team", "red")]).await, "AccessDeniedException", "explicit deny");
+    // A grant to the whole account leaves it to the account which of its principals may use it.
+    world.grant(&admin, grant(&key, &other, &[GrantOperation::Encrypt])).await;
+    world.encrypt(&stranger, &arn, &[]).await.unwrap();
+    let nobody = world.user(&other, "nobody", "").await;
+    refused(world.encrypt(&nobody, &arn, &[]).await, "AccessDeniedException", "kms:Encrypt");
+    let retire = RetireGrantRequest { key_id: Some(arn.clone()), grant_id: given.grant_id, ..Default::default() };
+    refused(world.call::<op::RetireGrant>(&stranger, retire.clone()).await, "AccessDeniedException", "");
+    world.call::<op::RetireGrant>(&plain, retire).await.unwrap();
+    refused(world.encrypt(&plain, &arn, &[("team", "red")]).await, "AccessDeniedException", "kms:Encrypt");
+}
+
+#[tokio::test]
+async fn the_constraints_of_a_grant_are_condition_keys_of_its_end() {
+    let world = world().await;
+    let admin = world.admin();
+    let key = world.key(&admin).await;
+    let grantee = world.user(&admin, "grantee", "").await;
+    let constrained = |kind: &str, team: &str| {
+        let context = pairs(&[("team", team)]);
+        let constraints = match kind {
+            "equals" => GrantConstraints { encryption_context_equals: context, ..Default::default() },
+            _ => GrantConstraints { encryption_context_subset: context, ..Default::default() },
+        };
+        let constraints = Some(constraints);
+        CreateGrantRequest { constraints, ..grant(&key, &grantee, &[GrantOperation::Encrypt]) }
+    };
+    let condition = r#"{"StringEquals":{"kms:EncryptionContext:team":"red","kms:GrantConstraintType":"EncryptionContextEquals"},
+        "ForAllValues:StringEquals":{"kms:EncryptionContextKeys":["team"]}}"#;
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"kms:RetireGrant","Resource":"*","Condition":{condition}}}]}}"#
+    );
+    let retirer = world.user(&admin, "retirer", &policy).await;
+    for (kind, team, may) in [("equals", "red", true), ("equals", "blue", false), ("subset", "red", false)] {
+        let given = world.grant(&admin, constrained(kind, team)).await;
+        let retire = RetireGrantRequest { key_id: key.arn.clone(), grant_id: given.grant_id, ..Default::default() };
+        match may {
+            true => drop(world.call::<op::RetireGrant>(&retirer, retire).await.unwrap()),
+            false => refused(world.call::<op::RetireGrant>(&retirer, retire).await, "AccessDeniedException", ""),
+        }
+    }
+}
+
+#[tokio::test]
+async fn services_use_grants_of_another_account_too() {
+    use stoa_kernel::ports::{DataKeyCall, DataKeys};
+    let world = world().await;
+    let admin = world.admin();
+    let other = world.other().await;
+    let key = world.key(&admin).await;
+    let user = world.user(&other, "reader", "").await;
+    let context = pairs(&[("aws:s3:arn", "arn:aws:s3:::b/k")]).unwrap();
+    let call = DataKeyCall { service: "s3", key: key.arn.as_deref(), context: &context };
+    let made = world.kms.generate_data_key(&admin, &call).await.unwrap();
+    let refusal = world.kms.decrypt_data_key(&user, &call, &made.ciphertext).await;
+    refused(refusal, "AccessDeniedException", "kms:Decrypt");
+    world.grant(&admin, grant(&key, &user, &[GrantOperation::Decrypt])).await;
+    let opened = world.kms.decrypt_data_key(&user, &call, &made.ciphertext).await.unwrap();
+    assert_eq!(*opened, *made.plaintext);
+}

@@ -4,6 +4,7 @@
 
 mod aliases;
 mod ciphertexts;
+mod condition_keys;
 mod decisions;
 mod grants;
 mod keys;

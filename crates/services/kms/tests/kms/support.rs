@@ -97,6 +97,11 @@ impl World {
         }
     }
 
+    /// The routes, for tests that look at all of them.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     pub fn cx(&self, principal: Arc<Principal>) -> Cx {
         self.cx_in(principal, "us-west-2")
     }

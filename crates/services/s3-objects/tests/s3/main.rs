@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests fail the test")]
 
 mod buckets;
+mod encryption;
 mod lifecycle;
 mod objects;
 mod support;

@@ -1,17 +1,21 @@
 //! A service with its own store and folder, and callers of two accounts.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
+use parking_lot::Mutex;
 use stoa_blob::BlobStore;
 use stoa_blob_fs::FsBlobs;
 use stoa_kernel::ports::*;
 use stoa_kernel::{ApiError, Connection, Cx, Permit, Platform, Principal, PrincipalIdentity};
 use stoa_policy::Context;
-use stoa_s3_objects::S3Objects;
+use stoa_s3_objects::{Encryption, S3Objects};
+use stoa_seal::SealingKey;
 use stoa_store::{MemoryStore, Store};
 use stoa_types::{AccountId, FixedClock, Partition, SequentialIds, Timestamp};
 
@@ -77,6 +81,7 @@ impl ObjectSource for Derived {
             content_type: Some("application/json".to_owned()),
             last_modified: START,
             inline: Some(Bytes::from_static(b"{}")),
+            sealed: None,
         };
         Ok(keys.into_iter().filter(wanted).take(limit).map(entry).collect())
     }
@@ -88,18 +93,82 @@ impl ObjectSource for Derived {
     }
 }
 
+pub const KEY_ARN: &str = "arn:aws:kms:us-west-2:111122223333:key/k";
+
+/// A key and an encryption context.
+type Question = (Option<String>, BTreeMap<String, String>);
+
+/// KMS: one key, data keys by number, bound to their context.
+#[derive(Default)]
+pub struct FakeKeys {
+    /// The code of the refusal of every call.
+    pub refuses: Mutex<Option<&'static str>>,
+    pub region: Mutex<&'static str>,
+    asked: Mutex<Vec<Question>>,
+    count: AtomicU8,
+}
+
+impl FakeKeys {
+    pub fn last_context(&self) -> BTreeMap<String, String> {
+        self.asked.lock().last().unwrap().1.clone()
+    }
+    pub fn last_key(&self) -> Option<String> {
+        self.asked.lock().last().unwrap().0.clone()
+    }
+    fn ask(&self, call: &DataKeyCall<'_>) -> Result<Vec<u8>, ApiError> {
+        assert_eq!(call.service, "s3");
+        if let Some(code) = *self.refuses.lock() {
+            return Err(ApiError::new(code, 400, "no"));
+        }
+        self.asked.lock().push((call.key.map(str::to_owned), call.context.clone()));
+        Ok(format!("{:?}", call.context).into_bytes())
+    }
+}
+
+#[async_trait]
+impl DataKeys for FakeKeys {
+    async fn key_arn(&self, _: &Cx, _: &DataKeyCall<'_>) -> Result<String, ApiError> {
+        Ok(KEY_ARN.to_owned())
+    }
+    async fn generate_data_key(&self, _: &Cx, call: &DataKeyCall<'_>) -> Result<DataKey, ApiError> {
+        let bound = self.ask(call)?;
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let key_arn = match *self.region.lock() {
+            "" => KEY_ARN.to_owned(),
+            region => KEY_ARN.replace("us-west-2", region),
+        };
+        let ciphertext = [vec![number], bound].concat();
+        Ok(DataKey { key_arn, plaintext: vec![number; 32].into(), ciphertext })
+    }
+    async fn decrypt_data_key(
+        &self,
+        _: &Cx,
+        call: &DataKeyCall<'_>,
+        ciphertext: &[u8],
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, ApiError> {
+        let bound = self.ask(call)?;
+        assert_eq!(ciphertext[1..], bound, "the context is that of the encryption");
+        Ok(vec![ciphertext[0]; 32].into())
+    }
+}
+
 pub struct World {
     pub s3: Arc<S3Objects>,
+    pub keys: Arc<FakeKeys>,
     pub store: Arc<dyn Store>,
     pub blobs: Arc<dyn BlobStore>,
     pub clock: Arc<FixedClock>,
     platform: Arc<Platform>,
-    _folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
 }
 
 impl World {
     pub fn new() -> World {
-        let folder = tempfile::tempdir().unwrap();
+        World::made(None)
+    }
+
+    fn made(default: Option<BucketEncryption>) -> World {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(FixedClock::at(START));
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
         let blobs: Arc<dyn BlobStore> = Arc::new(FsBlobs::open(folder.path()).unwrap());
@@ -109,8 +178,87 @@ impl World {
             authority: Arc::new(NoAuthority),
             tags: Arc::new(NoTags),
         });
-        let s3 = Arc::new(S3Objects::new(Arc::clone(&store), Arc::clone(&blobs), vec![Arc::new(Derived)]));
-        World { s3, store, blobs, clock, platform, _folder: folder }
+        let keys = Arc::new(FakeKeys::default());
+        let key = SealingKey::new([1; 32]);
+        let encryption = Encryption { key, data_keys: keys.clone(), default };
+        let s3 = S3Objects::new(Arc::clone(&store), Arc::clone(&blobs), vec![Arc::new(Derived)]);
+        World { s3: Arc::new(s3.with_encryption(encryption)), keys, store, blobs, clock, platform, folder }
+    }
+
+    /// The same data under other master keys.
+    pub fn under_key(&self, newest: [u8; 32], older: &[[u8; 32]]) -> World {
+        let key = older.iter().fold(SealingKey::new(newest), |key, older| key.with_older(*older));
+        let encryption = Encryption { key, data_keys: self.keys.clone(), default: None };
+        let s3 = S3Objects::new(Arc::clone(&self.store), Arc::clone(&self.blobs), vec![Arc::new(Derived)]);
+        World {
+            s3: Arc::new(s3.with_encryption(encryption)),
+            keys: Arc::clone(&self.keys),
+            store: Arc::clone(&self.store),
+            blobs: Arc::clone(&self.blobs),
+            clock: Arc::clone(&self.clock),
+            platform: Arc::clone(&self.platform),
+            folder: Arc::clone(&self.folder),
+        }
+    }
+
+    /// Seals every sealed text in objects anew, as the command for the master key does.
+    pub async fn reseal(&self, newest: [u8; 32], older: [u8; 32]) {
+        let key = SealingKey::new(newest).with_older(older);
+        for document in self.store.query(&stoa_store::Query::of("s3:object")).await.unwrap().documents {
+            let done = key.reseal_in(&document.body, &*self.platform.ids).unwrap();
+            assert_eq!((done.changed, done.unreadable), (1, 0));
+            let changed = stoa_store::Document { body: Arc::from(done.text.unwrap()), ..(*document).clone() };
+            self.store.commit(stoa_store::Transaction::new().update(changed)).await.unwrap();
+        }
+    }
+
+    /// A world with a bucket, where the server has a default encryption.
+    pub async fn with_default(default: Option<BucketEncryption>) -> World {
+        let world = World::made(default);
+        let (cx, permit) = world.alice();
+        world.s3.create_bucket(&cx, &permit, "data", &cx.region).await.unwrap();
+        world
+    }
+
+    fn file(&self, digest: &str) -> std::path::PathBuf {
+        self.folder.path().join("blobs").join(&digest[..2]).join(digest)
+    }
+
+    /// The file of a blob.
+    pub fn blob(&self, digest: &str) -> Vec<u8> {
+        std::fs::read(self.file(digest)).unwrap()
+    }
+
+    /// Replaces the file of a blob, as no store would.
+    pub fn overwrite(&self, digest: &str, bytes: &[u8]) {
+        std::fs::remove_file(self.file(digest)).unwrap();
+        std::fs::write(self.file(digest), bytes).unwrap();
+    }
+
+    /// The digests of all blobs.
+    pub fn files(&self) -> Vec<String> {
+        let shards = std::fs::read_dir(self.folder.path().join("blobs")).unwrap();
+        let files = shards.flat_map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap());
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    pub async fn forget_blob(&self, digest: &str) {
+        self.blobs.delete(&stoa_blob::Digest::parse(digest).unwrap()).await.unwrap();
+    }
+
+    /// Whether these bytes stand in some file.
+    pub fn on_disk(&self, wanted: &[u8]) -> bool {
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else if memchr::memmem::find(&std::fs::read(entry.path()).unwrap(), wanted).is_some() {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     pub fn cx(&self, account: &str) -> Cx {

@@ -1,20 +1,19 @@
-//! Unpacking `model.tar.gz`: every file of it becomes a blob.
+//! Unpacking `model.tar.gz`: every file of it becomes a blob, sealed where the archive is.
 //!
 //! What an archive says about itself is not believed: paths stay inside, links and devices are refused, the size is
 //! bounded while reading, and the checksum at its end must be right. An error leaves no file of the archive in use.
 
 use std::error::Error;
 use std::io::{self, Read};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use futures_util::{StreamExt, stream};
-use stoa_blob::{BlobError, BlobStore, Digest};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::files::{Files, ModelFile};
+use super::files::{Files, ModelBytes, ModelFile, SealedBytes};
+use super::shelf::{KeepError, Shelf};
 
 /// No archive may unpack to more than this, whatever it claims to hold.
 const LARGEST_UNPACKED: u64 = 512 * 1024 * 1024 * 1024;
@@ -40,16 +39,18 @@ impl From<io::Error> for UnpackError {
 /// The files of a gzipped tar archive.
 pub(super) async fn unpack(
     reader: Box<dyn Read + Send>,
-    blobs: Arc<dyn BlobStore>,
+    shelf: Shelf,
+    like: Option<SealedBytes>,
 ) -> Result<Vec<ModelFile>, UnpackError> {
     let handle = Handle::current();
-    let unpacked = tokio::task::spawn_blocking(move || unpack_from(reader, &blobs, &handle)).await;
+    let unpacked = tokio::task::spawn_blocking(move || unpack_from(reader, &shelf, like.as_ref(), &handle)).await;
     unpacked.unwrap_or_else(|panicked| Err(UnpackError::Store(panicked.into())))
 }
 
 fn unpack_from(
     reader: Box<dyn Read + Send>,
-    blobs: &Arc<dyn BlobStore>,
+    shelf: &Shelf,
+    like: Option<&SealedBytes>,
     handle: &Handle,
 ) -> Result<Vec<ModelFile>, UnpackError> {
     let mut archive = tar::Archive::new(MultiGzDecoder::new(reader));
@@ -69,8 +70,8 @@ fn unpack_from(
         if total > LARGEST_UNPACKED {
             return Err(UnpackError::Archive("it holds more than a model may".to_owned()));
         }
-        let digest = store_entry(&mut entry, size, blobs, handle)?;
-        files.add(&path, digest).map_err(UnpackError::Archive)?;
+        let bytes = store_entry(&mut entry, size, (shelf, like), handle)?;
+        files.add(&path, bytes).map_err(UnpackError::Archive)?;
     }
     // To the end of the stream, where gzip's checksum is.
     let tail = io::copy(&mut archive.into_inner().take(LARGEST_TAIL), &mut io::sink())?;
@@ -86,14 +87,14 @@ type Chunk = Result<Bytes, Box<dyn Error + Send + Sync>>;
 fn store_entry(
     entry: &mut impl Read,
     size: u64,
-    blobs: &Arc<dyn BlobStore>,
+    (shelf, like): (&Shelf, Option<&SealedBytes>),
     handle: &Handle,
-) -> Result<Digest, UnpackError> {
+) -> Result<ModelBytes, UnpackError> {
     let (sender, receiver) = mpsc::channel::<Chunk>(4);
     let chunks =
         stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|chunk| (chunk, receiver)) });
-    let store = Arc::clone(blobs);
-    let writing = handle.spawn(async move { store.put(chunks.boxed()).await });
+    let (shelf, like) = (shelf.clone(), like.cloned());
+    let writing = handle.spawn(async move { shelf.keep(like.as_ref(), chunks.boxed()).await });
     let (mut buffer, mut left) = (vec![0; CHUNK], size);
     while left > 0 {
         let chunk = match entry.read(&mut buffer) {
@@ -113,9 +114,9 @@ fn store_entry(
     }
     drop(sender);
     match handle.block_on(writing) {
-        Ok(Ok(written)) => Ok(written.digest),
-        Ok(Err(BlobError::Source(cause))) => Err(UnpackError::Archive(cause.to_string())),
-        Ok(Err(error)) => Err(UnpackError::Store(error.into())),
+        Ok(Ok(kept)) => Ok(kept),
+        Ok(Err(KeepError::Source(why))) => Err(UnpackError::Archive(why)),
+        Ok(Err(KeepError::Store(cause))) => Err(UnpackError::Store(cause)),
         Err(panicked) => Err(UnpackError::Store(panicked.into())),
     }
 }

@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use stoa_blob::Digest;
+use stoa_kernel::ports::Sealed;
 
 /// More than any model has.
 const MOST_FILES: usize = 100_000;
@@ -17,15 +19,33 @@ const MOST_FILES: usize = 100_000;
 pub(crate) struct ModelFile {
     pub path: String,
     pub digest: Digest,
+    /// How the blob is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<SealedBytes>,
+}
+
+/// What is needed to open a sealed blob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SealedBytes {
+    pub seal: Arc<Sealed>,
+    /// Of the bytes in it.
+    pub size: u64,
+}
+
+/// What holds the bytes of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ModelBytes {
+    pub digest: Digest,
+    pub sealed: Option<SealedBytes>,
 }
 
 /// Files as they are found. An error says what is wrong, for the failure reason.
 #[derive(Debug, Default)]
-pub(crate) struct Files(BTreeMap<String, Digest>);
+pub(crate) struct Files(BTreeMap<String, ModelBytes>);
 
 impl Files {
     /// Adds a file; of two with the same path the later one counts, as `tar` has it.
-    pub fn add(&mut self, path: &Path, digest: Digest) -> Result<(), String> {
+    pub fn add(&mut self, path: &Path, bytes: ModelBytes) -> Result<(), String> {
         let mut parts = Vec::new();
         for part in path.components() {
             match part {
@@ -41,7 +61,7 @@ impl Files {
         if parts.is_empty() {
             return Err("a file has no name".to_owned());
         }
-        self.0.insert(parts.join("/"), digest);
+        self.0.insert(parts.join("/"), bytes);
         if self.0.len() > MOST_FILES { Err(format!("there are more than {MOST_FILES} files")) } else { Ok(()) }
     }
 
@@ -53,6 +73,7 @@ impl Files {
                 return Err(format!("`{folder}` is both a file and a folder"));
             }
         }
-        Ok(self.0.into_iter().map(|(path, digest)| ModelFile { path, digest }).collect())
+        let file = |(path, ModelBytes { digest, sealed })| ModelFile { path, digest, sealed };
+        Ok(self.0.into_iter().map(file).collect())
     }
 }

@@ -1,27 +1,30 @@
 //! Model data: from an S3 URI to the files that a container is given.
 //!
 //! A prefix is a list of objects; `model.tar.gz` is unpacked once a deployment, into blobs. Either way a container gets
-//! hard links of blobs and nothing is copied. A crash in the middle leaves blobs that no name points at, nothing else.
+//! hard links of blobs and nothing is copied, but for sealed data, which is opened into files for it ([`shelf`]). A crash
+//! in the middle leaves blobs that no name points at, nothing else.
 
 mod archive;
 mod files;
+mod shelf;
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
-use std::sync::Arc;
 
-use stoa_blob::{BlobStore, Digest, put_bytes, read_all};
+use stoa_blob::read_all;
 use stoa_kernel::ports::{ModelAccessRequest, ObjectEntry, ObjectSource};
 use stoa_kernel::{ApiError, Cx};
 use stoa_models_sagemaker::types::{ContainerDefinition, ModelCompressionType, S3ModelDataType};
 
 use archive::UnpackError;
-use files::Files;
+use files::{Files, ModelBytes};
 
 pub(crate) use files::ModelFile;
+pub use shelf::OpenedFolder;
+pub(crate) use shelf::{OpenedFile, Shelf};
 
 /// AWS's name of a model's only container.
 const CONTAINER: &str = "container_1";
@@ -127,27 +130,24 @@ pub(crate) async fn first_object(objects: &dyn ObjectSource, source: &Source) ->
 /// The files of the source, in order of path. An error that is the caller's is the endpoint's failure reason.
 pub(crate) async fn files(
     objects: &dyn ObjectSource,
-    blobs: &Arc<dyn BlobStore>,
+    shelf: &Shelf,
     source: &Source,
 ) -> Result<Vec<ModelFile>, ApiError> {
     let uri = &source.access.s3_uri;
     if source.prefix {
-        return prefix_files(objects, blobs, source).await;
+        return prefix_files(objects, shelf, source).await;
     }
     let entry = objects.object(&source.bucket, &source.key).await?;
     let entry = entry.ok_or_else(|| no_download(uri, "no object is there"))?;
     if source.archive {
-        return unpack(blobs, &entry, uri).await;
+        return unpack(shelf, &entry, uri).await;
     }
     let name = entry.key.rsplit('/').next().unwrap_or(&entry.key).to_owned();
-    Ok(vec![ModelFile { path: name, digest: digest_of(blobs, &entry).await? }])
+    let ModelBytes { digest, sealed } = shelf.bytes_of(&entry).await?;
+    Ok(vec![ModelFile { path: name, digest, sealed }])
 }
 
-async fn prefix_files(
-    objects: &dyn ObjectSource,
-    blobs: &Arc<dyn BlobStore>,
-    source: &Source,
-) -> Result<Vec<ModelFile>, ApiError> {
+async fn prefix_files(objects: &dyn ObjectSource, shelf: &Shelf, source: &Source) -> Result<Vec<ModelFile>, ApiError> {
     const PAGE: usize = 1000;
     let uri = &source.access.s3_uri;
     let mut files = Files::default();
@@ -160,8 +160,8 @@ async fn prefix_files(
             if path.is_empty() || path.ends_with('/') {
                 continue;
             }
-            let digest = digest_of(blobs, entry).await?;
-            files.add(Path::new(path), digest).map_err(|why| no_download(uri, &why))?;
+            let bytes = shelf.bytes_of(entry).await?;
+            files.add(Path::new(path), bytes).map_err(|why| no_download(uri, &why))?;
         }
         match page.last() {
             Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
@@ -175,22 +175,26 @@ async fn prefix_files(
     Ok(files)
 }
 
-/// The blob of an object; derived objects that live in memory are written to one.
-async fn digest_of(blobs: &Arc<dyn BlobStore>, entry: &ObjectEntry) -> Result<Digest, ApiError> {
-    if let Some(bytes) = entry.inline.clone() {
-        let written = put_bytes(&**blobs, bytes).await;
-        return written.map(|written| written.digest).map_err(ApiError::internal);
-    }
-    Digest::parse(&entry.digest).ok_or_else(|| ApiError::internal(format!("object {} has no digest", entry.key)))
+/// An error of opening sealed data, as the failure reason where it is the caller's.
+pub(crate) fn not_opened(uri: &str, error: ApiError) -> ApiError {
+    if error.sender() { no_download(uri, error.message()) } else { error }
 }
 
-async fn unpack(blobs: &Arc<dyn BlobStore>, entry: &ObjectEntry, uri: &str) -> Result<Vec<ModelFile>, ApiError> {
-    let digest = digest_of(blobs, entry).await?;
-    let reader: Box<dyn Read + Send> = match blobs.local_path(&digest).await.map_err(ApiError::internal)? {
-        Some(path) => Box::new(File::open(path).map_err(ApiError::internal)?),
-        None => Box::new(Cursor::new(read_all(&**blobs, &digest).await.map_err(ApiError::internal)?)),
+async fn unpack(shelf: &Shelf, entry: &ObjectEntry, uri: &str) -> Result<Vec<ModelFile>, ApiError> {
+    let ModelBytes { digest, sealed } = shelf.bytes_of(entry).await?;
+    let opened = match &sealed {
+        Some(sealed) => Some(shelf.open(&digest, sealed).await.map_err(|error| not_opened(uri, error))?),
+        None => None,
     };
-    match archive::unpack(reader, Arc::clone(blobs)).await {
+    let local = match &opened {
+        Some(opened) => Some(opened.path().to_owned()),
+        None => shelf.blobs.local_path(&digest).await.map_err(ApiError::internal)?,
+    };
+    let reader: Box<dyn Read + Send> = match local {
+        Some(path) => Box::new(File::open(path).map_err(ApiError::internal)?),
+        None => Box::new(Cursor::new(read_all(&*shelf.blobs, &digest).await.map_err(ApiError::internal)?)),
+    };
+    match archive::unpack(reader, shelf.clone(), sealed).await {
         Ok(files) => Ok(files),
         Err(UnpackError::Archive(why)) => Err(no_extract(uri, &why)),
         Err(UnpackError::Store(cause)) => Err(ApiError::internal(cause)),

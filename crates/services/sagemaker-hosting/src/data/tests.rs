@@ -4,13 +4,17 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use stoa_blob::{BlobStore, Digest, read_all};
 use stoa_blob_fs::FsBlobs;
+use stoa_kernel::ports::{BodyStream, ReadObject, Sealed, StoredBytes};
+use stoa_kernel::{ApiError, Cx};
 
 use super::archive::{UnpackError, unpack};
-use super::files::Files;
+use super::files::{Files, ModelBytes};
+use super::shelf::{OpenedFolder, Shelf};
 
 struct Blobs {
     folder: tempfile::TempDir,
@@ -23,13 +27,37 @@ fn blobs() -> Blobs {
     Blobs { folder, store }
 }
 
+/// Nothing here is sealed.
+struct NothingSealed;
+
+#[async_trait]
+impl ReadObject for NothingSealed {
+    async fn read(&self, _: &Cx, _: &StoredBytes<'_>, _: u64, _: u64) -> Result<BodyStream, ApiError> {
+        Err(ApiError::internal("nothing is sealed"))
+    }
+    async fn may_open(&self, _: &Cx, _: &Sealed) -> Result<(), ApiError> {
+        Err(ApiError::internal("nothing is sealed"))
+    }
+    async fn keep_sealed(&self, _: &Cx, _: &Sealed, _: BodyStream) -> Result<(String, u64), ApiError> {
+        Err(ApiError::internal("nothing is sealed"))
+    }
+}
+
 impl Blobs {
+    fn shelf(&self) -> Shelf {
+        let opened = self.folder.path().join("opened");
+        Shelf {
+            blobs: Arc::clone(&self.store),
+            bytes: Arc::new(NothingSealed),
+            opened: Arc::new(OpenedFolder::open(opened).unwrap()),
+            role: None,
+        }
+    }
     async fn unpack(&self, archive: Vec<u8>) -> Result<Vec<(String, Vec<u8>)>, String> {
-        let files =
-            unpack(Box::new(Cursor::new(archive)), Arc::clone(&self.store)).await.map_err(|error| match error {
-                UnpackError::Archive(why) => why,
-                UnpackError::Store(cause) => panic!("{cause}"),
-            })?;
+        let files = unpack(Box::new(Cursor::new(archive)), self.shelf(), None).await.map_err(|error| match error {
+            UnpackError::Archive(why) => why,
+            UnpackError::Store(cause) => panic!("{cause}"),
+        })?;
         let mut read = Vec::new();
         for file in files {
             read.push((file.path, read_all(&*self.store, &file.digest).await.unwrap().to_vec()));
@@ -160,7 +188,7 @@ async fn a_wrong_checksum_is_noticed() {
 
 #[test]
 fn paths_are_plain_after_adding() {
-    let digest = || Digest::from_bytes([1; 32]);
+    let digest = || ModelBytes { digest: Digest::from_bytes([1; 32]), sealed: None };
     let mut files = Files::default();
     for path in ["./a", "b//c", "b/./d"] {
         files.add(Path::new(path), digest()).unwrap();

@@ -91,6 +91,7 @@ impl Hosting {
             instance_type: variant.instance_type.map(|kind| kind.to_string()).unwrap_or_default(),
             container: model.container,
             network_isolation: model.network_isolation || config.network_isolation.unwrap_or(false),
+            execution_role_arn: model.execution_role_arn,
             health_timeout_seconds: timeout.unwrap_or(DEFAULT_HEALTH_TIMEOUT_SECONDS),
             files: None,
         })

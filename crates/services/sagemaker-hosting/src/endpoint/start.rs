@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use stoa_kernel::ApiError;
 use stoa_kernel::ports::ImageCommand;
+use stoa_kernel::{ApiError, Cx};
 use stoa_runtime::{ContainerSpec, RuntimeError};
 use stoa_sagemaker_common::instance_type;
+use stoa_types::Region;
 use stoa_work::{PassError, failpoint};
 
 use super::plan::{Observed, Step};
 use super::reconcile::{Done, Endpoint, EndpointReconciler};
-use super::{Deployment, EndpointState, Variant};
-use crate::data::{self, ModelFile};
+use super::{Deployment, Variant};
+use crate::data::{self, ModelFile, OpenedFile, Shelf};
 
 /// A deployment on its way is given up when the runtime failed so often to start one of its containers.
 const MOST_FAILURES: u32 = 6;
@@ -31,13 +32,15 @@ struct Place<'a> {
     first: String,
     /// Of the deployment on its way, not of the one that serves.
     coming: bool,
+    /// The endpoint's.
+    region: Option<&'a Region>,
 }
 
 impl EndpointReconciler {
     /// Starts a container. What will never work fails the deployment on its way; the rest, and whatever happens to a
     /// deployment that serves, is tried again after a pause.
     pub(super) async fn start(&self, endpoint: &Endpoint, container: &str, seen: &Observed) -> Result<Done, PassError> {
-        let Some(place) = place(&endpoint.state, container) else { return Ok(Done::Step) };
+        let Some(place) = place(endpoint, container) else { return Ok(Done::Step) };
         let failure = match self.try_start(&place, container).await {
             Ok(()) => return Ok(Done::Step),
             Err(failure) => failure,
@@ -64,7 +67,8 @@ impl EndpointReconciler {
             self.memory.stopped(container);
             return Err(NotStarted::Later("the container was started and is gone".into()));
         }
-        let spec = self.spec(place, container).await.map_err(|error| {
+        // Kept until the runtime has linked or copied them.
+        let (spec, _opened) = self.spec(place, container).await.map_err(|error| {
             if error.sender() { NotStarted::Never(error.message().to_owned()) } else { NotStarted::Later(error.into()) }
         })?;
         failpoint("container-before-start").map_err(|error| NotStarted::Later(error.into()))?;
@@ -77,7 +81,7 @@ impl EndpointReconciler {
         Ok(())
     }
 
-    async fn spec(&self, place: &Place<'_>, container: &str) -> Result<ContainerSpec, ApiError> {
+    async fn spec(&self, place: &Place<'_>, container: &str) -> Result<(ContainerSpec, Vec<OpenedFile>), ApiError> {
         let variant = place.variant;
         let image = variant.container.image.as_deref().unwrap_or_default();
         let image = match self.parts.images.resolve(image) {
@@ -88,30 +92,59 @@ impl EndpointReconciler {
         let size = instance_type(&variant.instance_type).ok_or_else(|| {
             ApiError::validation(format!("The instance type {} is not offered at this site.", variant.instance_type))
         })?;
-        Ok(ContainerSpec {
+        let (model_files, opened) = self.model_files(place).await?;
+        let spec = ContainerSpec {
             name: container.to_owned(),
             image,
             environment: variant.container.environment.clone().unwrap_or_default(),
-            model_files: self.model_files(place).await?,
+            model_files,
             memory_mib: size.memory_mib(),
             cpu_millis: size.cpu_millis(),
             network_isolation: variant.network_isolation,
+        };
+        Ok((spec, opened))
+    }
+
+    /// The stores behind a variant's data. The role is asked for anew each time: what it may open is decided now.
+    async fn shelf(&self, place: &Place<'_>) -> Result<Shelf, ApiError> {
+        let role = match (&place.variant.execution_role_arn, place.region) {
+            (Some(role), Some(region)) => {
+                let session =
+                    self.parts.authority.service_session(role, "sagemaker.amazonaws.com", "SageMaker").await?;
+                session.map(|principal| Arc::new(Cx::of_service(&self.parts.platform, principal, region.clone())))
+            }
+            _ => None,
+        };
+        Ok(Shelf {
+            blobs: Arc::clone(&self.parts.blobs),
+            bytes: Arc::clone(&self.parts.bytes),
+            opened: Arc::clone(&self.parts.opened),
+            role,
         })
     }
 
-    async fn model_files(&self, place: &Place<'_>) -> Result<Vec<(String, std::path::PathBuf)>, ApiError> {
-        let files = self.files_of(place).await?;
-        let mut local = Vec::with_capacity(files.len());
+    async fn model_files(&self, place: &Place<'_>) -> Result<(LocalFiles, Vec<OpenedFile>), ApiError> {
+        let shelf = self.shelf(place).await?;
+        let files = self.files_of(place, &shelf).await?;
+        let (mut local, mut all) = (Vec::with_capacity(files.len()), Vec::new());
         for file in files.iter() {
+            if let Some(sealed) = &file.sealed {
+                let uri = data::source_of(&place.variant.container)?.map(|source| source.access.s3_uri);
+                let opened = shelf.open(&file.digest, sealed).await;
+                let opened = opened.map_err(|error| data::not_opened(uri.as_deref().unwrap_or_default(), error))?;
+                local.push((file.path.clone(), opened.path().to_owned()));
+                all.push(opened);
+                continue;
+            }
             let path = self.parts.blobs.local_path(&file.digest).await.map_err(ApiError::internal)?;
             let missing = || ApiError::internal(format!("the blob {} has no local file", file.digest.as_str()));
             local.push((file.path.clone(), path.ok_or_else(missing)?));
         }
-        Ok(local)
+        Ok((local, all))
     }
 
     /// The files as the deployment has them; of one on its way they are found once and remembered.
-    async fn files_of(&self, place: &Place<'_>) -> Result<Arc<Vec<ModelFile>>, ApiError> {
+    async fn files_of(&self, place: &Place<'_>, shelf: &Shelf) -> Result<Arc<Vec<ModelFile>>, ApiError> {
         if let Some(files) = &place.variant.files {
             return Ok(Arc::new(files.clone()));
         }
@@ -121,7 +154,7 @@ impl EndpointReconciler {
             return Ok(files);
         }
         let files = match data::source_of(&place.variant.container)? {
-            Some(source) => data::files(&*self.parts.objects, &self.parts.blobs, &source).await?,
+            Some(source) => data::files(&*self.parts.objects, shelf, &source).await?,
             None => Vec::new(),
         };
         let files = Arc::new(files);
@@ -152,14 +185,18 @@ impl EndpointReconciler {
     }
 }
 
-fn place<'a>(state: &'a EndpointState, container: &str) -> Option<Place<'a>> {
+/// Paths that a container sees, each with the local file behind it.
+type LocalFiles = Vec<(String, std::path::PathBuf)>;
+
+fn place<'a>(endpoint: &'a Endpoint, container: &str) -> Option<Place<'a>> {
+    let (state, region) = (&endpoint.state, endpoint.document.key.region.as_ref());
     for (deployment, coming) in [(&state.current, false), (&state.next, true)] {
         let Some(deployment) = deployment else { continue };
         for (index, variant) in deployment.variants.iter().enumerate() {
             let names = deployment.containers_of(index);
             if names.iter().any(|name| name == container) {
                 let first = names.into_iter().next().unwrap_or_default();
-                return Some(Place { variant, first, coming });
+                return Some(Place { variant, first, coming, region });
             }
         }
     }

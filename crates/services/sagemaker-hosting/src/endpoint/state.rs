@@ -50,6 +50,9 @@ pub(crate) struct Variant {
     pub instance_type: String,
     pub container: ContainerDefinition,
     pub network_isolation: bool,
+    /// The model's execution role: it opens model data that is sealed.
+    #[serde(default)]
+    pub execution_role_arn: Option<String>,
     /// How long `/ping` may take to answer 200.
     pub health_timeout_seconds: u32,
     /// The model's files, from when the deployment is promoted: what serves comes back after a restart as it was,

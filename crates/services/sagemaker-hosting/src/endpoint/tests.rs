@@ -18,6 +18,7 @@ fn deployment(id: &str, instances: u32) -> Deployment {
         instance_type: "ml.m5.large".to_owned(),
         container: ContainerDefinition::default(),
         network_isolation: true,
+        execution_role_arn: None,
         health_timeout_seconds: 60,
         files: None,
     };

@@ -76,6 +76,8 @@ impl Hosting {
 fn refuse_what_is_not_here(input: &CreateEndpointConfigInput) -> Result<(), ApiError> {
     let variants = &input.production_variants;
     for (given, what) in [
+        // As AWS for instances with a disk of their own: there is no volume that could be encrypted.
+        (input.kms_key_id.is_some(), "KmsKeyId"),
         (input.data_capture_config.is_some(), "DataCaptureConfig"),
         (input.async_inference_config.is_some(), "AsyncInferenceConfig"),
         (input.explainer_config.is_some(), "ExplainerConfig"),

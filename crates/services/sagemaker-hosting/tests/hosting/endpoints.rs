@@ -392,3 +392,59 @@ async fn what_cannot_be_read_stops_nobody_else() {
     world.settle().await;
     assert_refused(world.describe("good").await, "Could not find endpoint");
 }
+
+#[tokio::test]
+async fn sealed_data_is_opened_by_the_role_for_the_container_and_nowhere_else() {
+    const SECRET: &[u8] = b"weights that nobody else may see";
+    for (key, uri) in [("m/weights", "s3://b/m/"), ("m.tar.gz", "s3://b/m.tar.gz")] {
+        let world = world();
+        let content = if key == "m/weights" { SECRET.to_vec() } else { archive("weights", SECRET) };
+        world.durable.objects.put_sealed(ACCOUNT, "b", key, content).await;
+        world.creating("e", with_data(uri)).await;
+        world.become_all(&Healthy).await;
+        assert_eq!(world.status("e").await, "InService", "{}", world.reason("e").await);
+        let files = world.runtime.only().files;
+        assert_eq!(files, [("weights".to_owned(), String::from_utf8(SECRET.to_vec()).unwrap())], "{key}");
+        let plain = |stored: &Vec<u8>| stored.windows(SECRET.len()).any(|window| window == SECRET);
+        assert!(!world.durable.stored().iter().any(plain), "nothing of it is left in the clear");
+        assert_eq!(std::fs::read_dir(world.durable.opened()).unwrap().count(), 0);
+
+        // After a restart it is opened again, as long as the role may.
+        let world = world.restarted();
+        world.settle().await;
+        world.become_all(&Healthy).await;
+        assert_eq!(world.runtime.only().files.len(), 1);
+        *world.durable.objects.locked.lock() = true;
+        let world = world.restarted();
+        world.settle().await;
+        assert!(world.runtime.names().is_empty(), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_use_the_key_fails_the_endpoint() {
+    for (key, uri) in [("m/weights", "s3://b/m/"), ("m.tar.gz", "s3://b/m.tar.gz")] {
+        let world = world();
+        world.durable.objects.put_sealed(ACCOUNT, "b", key, archive("weights", b"w")).await;
+        *world.durable.objects.locked.lock() = true;
+        world.creating("e", with_data(uri)).await;
+        world.settle().await;
+        assert_eq!(world.status("e").await, "Failed", "{key}");
+        let reason = world.reason("e").await;
+        assert!(reason.starts_with("Failed to download model data") && reason.contains("kms:Decrypt"), "{reason}");
+        assert_eq!(std::fs::read_dir(world.durable.opened()).unwrap().count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_volume_key_is_refused_since_there_is_no_volume() {
+    let world = world();
+    world.model("m", image()).await.unwrap();
+    let input = stoa_models_sagemaker::types::CreateEndpointConfigInput {
+        endpoint_config_name: "c".to_owned(),
+        production_variants: vec![variant("a", "m")],
+        kms_key_id: Some("k".to_owned()),
+        ..Default::default()
+    };
+    assert_refused(world.call::<stoa_models_sagemaker::operations::CreateEndpointConfig>(input).await, "KmsKeyId");
+}

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use stoa_blob::{BlobStore, put_bytes};
+use stoa_blob::{BlobStore, Digest, put_bytes};
+use stoa_frames::{self as frames, DataKey, HEADER, Opener, Sealer, seal};
 use stoa_kernel::ports::{
-    Authority, Credential, HubAccess, ImageCommand, ModelAccessRequest, ObjectEntry, ObjectSource, ResolveImage,
-    Verdict,
+    Authority, BodyStream, Credential, HubAccess, ImageCommand, ModelAccessRequest, ObjectEntry, ObjectSource,
+    ReadObject, ResolveImage, SealAlgorithm, Sealed, StoredBytes, Verdict,
 };
 use stoa_kernel::{ApiError, Cx, Principal, PrincipalIdentity, Target};
 use stoa_policy::{Context, Effect, Slot, Values};
@@ -124,9 +125,67 @@ pub type Bucket = (AccountId, BTreeMap<String, ObjectEntry>);
 pub struct FakeObjects {
     pub blobs: Arc<dyn BlobStore>,
     pub buckets: Mutex<BTreeMap<String, Bucket>>,
+    /// Whether nobody may use the key of sealed objects.
+    pub locked: Mutex<bool>,
+}
+
+/// The key of every sealed object, and what is stored of it.
+fn data_key() -> DataKey {
+    DataKey::new([7; 32])
+}
+
+fn seal_of_all() -> Arc<Sealed> {
+    Arc::new(Sealed {
+        algorithm: SealAlgorithm::Frames1,
+        key: "wrapped".to_owned(),
+        kms_key_arn: Some(format!("arn:aws:kms:us-west-2:{ACCOUNT}:key/k")),
+        context: BTreeMap::new(),
+        bucket_key: false,
+    })
+}
+
+async fn sealed_blob(blobs: &dyn BlobStore, bytes: BodyStream) -> Digest {
+    let sealer = Sealer::new(&data_key(), [9; 32]).unwrap();
+    blobs.put(seal(bytes, sealer)).await.unwrap().digest
+}
+
+#[async_trait]
+impl ReadObject for FakeObjects {
+    async fn read(&self, cx: &Cx, bytes: &StoredBytes<'_>, start: u64, length: u64) -> Result<BodyStream, ApiError> {
+        let digest = Digest::parse(bytes.digest).unwrap();
+        self.may_open(cx, bytes.sealed.expect("only sealed bytes are opened")).await?;
+        let header = self.blobs.get(&digest, 0, Some(HEADER as u64)).await.unwrap();
+        let header = stoa_blob::collect(header).await.unwrap();
+        let opener = Opener::new(&data_key(), &header, bytes.size, start, length).unwrap();
+        let (from, count) = opener.needs();
+        Ok(frames::open(self.blobs.get(&digest, from, Some(count)).await.unwrap(), opener))
+    }
+    async fn may_open(&self, cx: &Cx, _: &Sealed) -> Result<(), ApiError> {
+        assert!(cx.principal.arn.contains("assumed-role/Execution"), "{}", cx.principal.arn);
+        match *self.locked.lock() {
+            true => Err(ApiError::access_denied("the role is not authorized to perform: kms:Decrypt")),
+            false => Ok(()),
+        }
+    }
+    async fn keep_sealed(&self, cx: &Cx, sealed: &Sealed, bytes: BodyStream) -> Result<(String, u64), ApiError> {
+        self.may_open(cx, sealed).await?;
+        let plain = stoa_blob::collect(bytes).await.map_err(ApiError::internal)?;
+        let size = plain.len() as u64;
+        let digest = sealed_blob(&*self.blobs, stoa_blob::once(plain)).await;
+        Ok((digest.as_str().to_owned(), size))
+    }
 }
 
 impl FakeObjects {
+    pub async fn put_sealed(&self, owner: &str, bucket: &str, key: &str, bytes: impl Into<Bytes>) {
+        let bytes = bytes.into();
+        let size = bytes.len() as u64;
+        let digest = sealed_blob(&*self.blobs, stoa_blob::once(bytes)).await;
+        self.put(owner, bucket, key, "replaced").await;
+        let mut buckets = self.buckets.lock();
+        let entry = buckets.get_mut(bucket).and_then(|bucket| bucket.1.get_mut(key)).unwrap();
+        (entry.digest, entry.size, entry.sealed) = (digest.as_str().to_owned(), size, Some(seal_of_all()));
+    }
     pub async fn put(&self, owner: &str, bucket: &str, key: &str, bytes: impl Into<Bytes>) {
         let written = put_bytes(&*self.blobs, bytes).await.unwrap();
         let entry = ObjectEntry {
@@ -137,6 +196,7 @@ impl FakeObjects {
             content_type: None,
             last_modified: Timestamp::from_millis(0),
             inline: None,
+            sealed: None,
         };
         let mut buckets = self.buckets.lock();
         let bucket = buckets.entry(bucket.to_owned()).or_insert_with(|| (owner.parse().unwrap(), BTreeMap::new()));

@@ -19,7 +19,7 @@ use stoa_models_sagemaker::types::{
     DescribeEndpointOutput, ProductionVariant, Tag,
 };
 use stoa_runtime::ContainerState;
-use stoa_sagemaker_hosting::{EndpointReconciler, Hosting, HostingParts, routes};
+use stoa_sagemaker_hosting::{EndpointReconciler, Hosting, HostingParts, OpenedFolder, routes};
 use stoa_schema::{Authz, FromValue, Operation, ToValue};
 use stoa_store::{MemoryStore, PageTokens, Store};
 use stoa_types::{AccountId, Clock, FixedClock, Partition, Region, SequentialIds, Timestamp};
@@ -51,7 +51,28 @@ pub struct Durable {
     pub clock: Arc<FixedClock>,
     pub ids: Arc<SequentialIds>,
     pub objects: Arc<FakeObjects>,
-    _folder: Arc<tempfile::TempDir>,
+    folder: Arc<tempfile::TempDir>,
+}
+
+impl Durable {
+    /// Where sealed data is opened.
+    pub fn opened(&self) -> std::path::PathBuf {
+        self.folder.path().join("opened")
+    }
+    /// Every file of the blob store, whatever it is.
+    pub fn stored(&self) -> Vec<Vec<u8>> {
+        fn walk(folder: &std::path::Path, all: &mut Vec<Vec<u8>>) {
+            for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+                match entry.file_type().unwrap().is_dir() {
+                    true => walk(&entry.path(), all),
+                    false => all.push(std::fs::read(entry.path()).unwrap()),
+                }
+            }
+        }
+        let mut all = Vec::new();
+        walk(self.folder.path(), &mut all);
+        all
+    }
 }
 
 pub struct World {
@@ -72,8 +93,8 @@ pub fn world() -> World {
         store: Arc::new(MemoryStore::new(clock.clone())),
         clock,
         ids: Arc::new(SequentialIds::default()),
-        objects: Arc::new(FakeObjects { blobs, buckets: Default::default() }),
-        _folder: folder,
+        objects: Arc::new(FakeObjects { blobs, buckets: Default::default(), locked: Default::default() }),
+        folder,
     };
     open(durable)
 }
@@ -81,11 +102,21 @@ pub fn world() -> World {
 /// A server over what is durable; no container runs.
 pub fn open(durable: Durable) -> World {
     let (runtime, authority) = (Arc::new(FakeRuntime::default()), Arc::new(FakeAuthority::default()));
+    let platform = Arc::new(Platform {
+        clock: durable.clock.clone(),
+        ids: durable.ids.clone(),
+        authority: authority.clone(),
+        tags: Arc::new(Tags(Arc::clone(&durable.store))),
+    });
+    let opened = OpenedFolder::open(durable.opened()).unwrap();
     let parts = HostingParts {
         store: Arc::clone(&durable.store),
         tokens: PageTokens::new([7; 32]),
         blobs: Arc::clone(&durable.objects.blobs),
         objects: durable.objects.clone(),
+        bytes: durable.objects.clone(),
+        platform: Arc::clone(&platform),
+        opened: Arc::new(opened),
         hubs: Arc::new(FakeHubs),
         images: Arc::new(FakeImages),
         runtime: runtime.clone(),
@@ -93,12 +124,6 @@ pub fn open(durable: Durable) -> World {
         nudge: Nudge::new(),
         serving: Arc::new(ArcSwap::from_pointee(HashMap::new())),
     };
-    let platform = Arc::new(Platform {
-        clock: durable.clock.clone(),
-        ids: durable.ids.clone(),
-        authority: authority.clone(),
-        tags: Arc::new(Tags(Arc::clone(&durable.store))),
-    });
     let reconciler = EndpointReconciler::new(parts.clone(), durable.clock.clone());
     let hosting = Arc::new(Hosting::new(parts));
     let registry = Registry::default().with_routes(routes(&hosting));
