@@ -87,7 +87,8 @@ fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
 /// What the head says of the body: its length, hashes and checksum, or the trailer that will.
 pub(super) fn body_checks(headers: &HeaderMap, call: &Call) -> Result<BodyChecks, ApiError> {
     let mut checks = BodyChecks {
-        length: declared_length(headers)?,
+        // A form says with its last boundary where the file ends.
+        length: if call.by_form { None } else { declared_length(headers)? },
         md5: declared_md5(headers)?,
         // From here on the blob's own name checks it.
         sha256: call.body.sha256.lock().take(),
