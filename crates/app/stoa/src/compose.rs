@@ -25,7 +25,7 @@ use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 use stoa_s3::{S3Service, S3Settings};
 use stoa_s3_objects::{CombinedSource, LifecycleReconciler, S3Objects};
 use stoa_sagemaker_hosting::{EndpointReconciler, Hosting, HostingParts};
-use stoa_sagemaker_hub::{Catalog, Hubs, HubsParts};
+use stoa_sagemaker_hub::{AdmissionReconciler, Catalog, Hubs, HubsParts};
 use stoa_seal::SealingKey;
 use stoa_store::{PageTokens, Store};
 use stoa_store_sqlite::{Settings, SqliteStore};
@@ -66,6 +66,7 @@ pub struct Stoa {
     pub keys: Worker,
     pub lifecycle: Worker,
     pub events: Worker,
+    pub admission: Worker,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdSource>,
     pub management_account: AccountId,
@@ -108,9 +109,11 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let sources: Arc<dyn ObjectSource> =
         Arc::new(CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]));
     hubs.set_objects(Arc::clone(&sources));
+    let admission = admission(&base, &hubs);
     let runtime = runtime(data_dir)?;
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, Arc::clone(&sources), Arc::clone(&runtime));
     let (kms, keys) = kms(&base);
+    hubs.set_signatures(Arc::clone(&kms) as _);
     let ram = ram(&base, &iam, &hubs);
     let insight = Arc::new(Insight::new(InsightParts {
         policies: Arc::new(IamInsight(Arc::clone(&iam))),
@@ -163,6 +166,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         keys,
         lifecycle,
         events,
+        admission,
         clock: base.clock,
         ids: base.ids,
         management_account: organization.management_account,
@@ -210,6 +214,11 @@ fn s3_service(
 fn lifecycle(base: &Base, objects: &Arc<S3Objects>) -> Worker {
     let reconciler = LifecycleReconciler::new(Arc::clone(objects), Arc::clone(&base.clock), Arc::clone(&base.ids));
     Worker::new(Arc::new(reconciler), Arc::clone(&base.clock), LifecycleReconciler::PERIOD, Nudge::new())
+}
+
+fn admission(base: &Base, hubs: &Arc<Hubs>) -> Worker {
+    let reconciler = AdmissionReconciler::new(Arc::clone(hubs), Arc::clone(&base.clock));
+    Worker::new(Arc::new(reconciler), Arc::clone(&base.clock), AdmissionReconciler::PERIOD, hubs.nudge())
 }
 
 fn events(base: &Base, config: &Config) -> Worker {

@@ -1,17 +1,20 @@
 //! Hubs, hub contents, references, the public hub and its catalog, the JumpStart buckets derived from it.
 
 mod access;
+mod admission;
 mod account_data;
 mod buckets;
 mod catalog;
 mod content;
 mod contents_port;
 mod document;
+mod eula;
 #[rustfmt::skip]
 mod generated;
 mod hub;
 mod location;
 mod names;
+mod provenance;
 mod reference;
 mod repositories_port;
 mod service;
@@ -19,9 +22,11 @@ mod settings;
 mod shareable;
 mod targets;
 
+pub use admission::AdmissionReconciler;
 pub use catalog::{
     BundleImported, BundleReport, Catalog, CatalogEntry, Exported, HuggingFace, HuggingFaceImport, HuggingFaceImported,
     Imported, Manifest, ModelFile, ModelVersion, Payload, SecretKey, Signer, TrustedKey, verify_bundle,
 };
+pub use eula::Consents;
 pub use generated::ops::{SagemakerHubOperations, routes};
 pub use service::{Hubs, HubsParts};

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use stoa_models_stoa::types::{
-    DescribeHubSettingsRequest, ExplainDecisionRequest, GetAccessMatrixRequest, ListPrincipalsWithAccessRequest,
-    PutHubSettingsRequest, ReplayPolicyRequest,
+    DescribeHubAdmissionPolicyRequest, DescribeHubSettingsRequest, DescribeModelProvenanceRequest,
+    ExplainDecisionRequest, GetAccessMatrixRequest, ListPrincipalsWithAccessRequest, PutEulaDecisionRequest,
+    PutHubAdmissionPolicyRequest, PutHubSettingsRequest, ReplayPolicyRequest,
 };
 use stoa_sagemaker_hub::HuggingFaceImport;
 
@@ -63,6 +64,26 @@ pub enum AdminCommand {
     DescribeHubSettings(DescribeHubSettingsRequest),
     /// Changes settings of a private hub.
     PutHubSettings(PutHubSettingsRequest),
+    /// What a private hub lets in.
+    DescribeHubAdmissionPolicy(DescribeHubAdmissionPolicyRequest),
+    /// Puts a private hub's admission policy.
+    PutHubAdmissionPolicy(PutHubAdmissionPolicyRequest),
+    /// Where a hub's content came from.
+    DescribeModelProvenance(DescribeModelProvenanceRequest),
+    /// Accepts the licence of a gated model for an account, forbids the model there, or takes that back.
+    PutEulaDecision {
+        /// Twelve digits; none: the management account.
+        account_id: Option<String>,
+        /// The model and what is decided.
+        input: PutEulaDecisionRequest,
+    },
+    /// Everything about licences.
+    ReportEulas {
+        /// Twelve digits; none: all accounts.
+        account_id: Option<String>,
+        /// None: all models.
+        model: Option<String>,
+    },
 }
 
 impl AdminCommand {
@@ -82,6 +103,11 @@ impl AdminCommand {
             AdminCommand::ReplayPolicy(_) => ("ReplayPolicy", true),
             AdminCommand::DescribeHubSettings(_) => ("DescribeHubSettings", true),
             AdminCommand::PutHubSettings(_) => ("PutHubSettings", false),
+            AdminCommand::DescribeHubAdmissionPolicy(_) => ("DescribeHubAdmissionPolicy", true),
+            AdminCommand::PutHubAdmissionPolicy(_) => ("PutHubAdmissionPolicy", false),
+            AdminCommand::DescribeModelProvenance(_) => ("DescribeModelProvenance", true),
+            AdminCommand::PutEulaDecision { .. } => ("PutEulaDecision", false),
+            AdminCommand::ReportEulas { .. } => ("ReportEulas", true),
         }
     }
 }

@@ -19,6 +19,7 @@ mod presign;
 mod resolve_image;
 mod resource_policies;
 mod shareable;
+mod signatures;
 mod tags;
 
 pub use account_data::DeleteAccountData;
@@ -49,4 +50,5 @@ pub use presign::{GRANT_KEY, PRESIGNING_PRINCIPAL, PresignObject};
 pub use resolve_image::{ImageCommand, ResolveImage};
 pub use resource_policies::ResourcePolicies;
 pub use shareable::ShareableResources;
+pub use signatures::{Signature, Signatures};
 pub use tags::ResourceTags;

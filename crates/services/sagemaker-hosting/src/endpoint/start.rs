@@ -100,6 +100,10 @@ impl EndpointReconciler {
     }
 
     async fn model_files(&self, place: &Place<'_>) -> Result<Vec<(String, std::path::PathBuf)>, ApiError> {
+        // Also where the files are known already: bytes that were altered since are given to no container.
+        if let Some(source) = data::source_of(&place.variant.container)? {
+            self.parts.hubs.check_files(&source.access).await?;
+        }
         let files = self.files_of(place).await?;
         let mut local = Vec::with_capacity(files.len());
         for file in files.iter() {
