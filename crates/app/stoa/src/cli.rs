@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{access_matrix, account, audit, catalog, doctor, env, eula, explain, hf, hub, keys, model, policy, who_can};
+use crate::commands::{
+    access_matrix, account, audit, catalog, doctor, env, eula, explain, hf, hub, keys, model, policy, who_can,
+};
 use crate::serve;
 
 /// What every command returns: its exit status, or an error for the person at the terminal.

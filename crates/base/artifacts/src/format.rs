@@ -112,7 +112,11 @@ fn is_tar(head: &[u8]) -> bool {
         return true;
     }
     // A tar without magic: the checksum is what tells.
-    let sum: u32 = header.iter().enumerate().map(|(at, byte)| u32::from(if (148..156).contains(&at) { b' ' } else { *byte })).sum();
+    let sum: u32 = header
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| u32::from(if (148..156).contains(&at) { b' ' } else { *byte }))
+        .sum();
     let digits: String = header.get(148..156).unwrap_or_default().iter().map(|byte| char::from(*byte)).collect();
     let digits = digits.trim_matches(|letter: char| letter == '\0' || letter == ' ');
     !digits.is_empty() && u32::from_str_radix(digits, 8) == Ok(sum)

@@ -44,6 +44,11 @@ fn try_header(reader: &mut dyn Read) -> io::Result<After> {
         return Ok(After::Unreadable);
     }
     // Any type code that ends in O, also within a structure; escapes could hide one.
-    let objects = text.contains("O'") || text.contains("O\"") || text.contains("object") || text.contains('\\') || text.contains("O4") || text.contains("O8");
+    let objects = text.contains("O'")
+        || text.contains("O\"")
+        || text.contains("object")
+        || text.contains('\\')
+        || text.contains("O4")
+        || text.contains("O8");
     Ok(if objects { After::Pickle } else { After::Numbers })
 }

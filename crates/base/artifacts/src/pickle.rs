@@ -67,7 +67,13 @@ pub(crate) fn read(reader: &mut dyn Read) -> io::Result<Found> {
     let mut number = 0_usize;
     let mut legacy_torch = false;
     loop {
-        let mut machine = Machine { reader: &mut reader, stack: Vec::new(), memo: HashMap::new(), found: &mut found, legacy_torch: false };
+        let mut machine = Machine {
+            reader: &mut reader,
+            stack: Vec::new(),
+            memo: HashMap::new(),
+            found: &mut found,
+            legacy_torch: false,
+        };
         match machine.run() {
             Ok(()) => legacy_torch |= number == 0 && machine.legacy_torch,
             Err(Ended::Malformed(why)) => {
@@ -299,7 +305,8 @@ impl<R: BufRead> Machine<'_, R> {
 
     fn get(&mut self, opcode: u8) -> Result<(), Ended> {
         let index = self.index(opcode, b'g', b'h')?;
-        let item = self.memo.get(&index).cloned().ok_or_else(|| malformed("it takes from the memo what is not there"))?;
+        let item =
+            self.memo.get(&index).cloned().ok_or_else(|| malformed("it takes from the memo what is not there"))?;
         self.push(item);
         Ok(())
     }
@@ -351,11 +358,15 @@ impl<R: BufRead> Machine<'_, R> {
     /// S has quotes, V none. One with escapes is no name that is known here.
     fn text_line(&mut self, quoted: bool) -> Result<(), Ended> {
         let line = self.line()?;
-        let text = String::from_utf8(line).ok().filter(|text| !text.contains('\\') && text.len() as u64 <= LONGEST_NAME);
+        let text =
+            String::from_utf8(line).ok().filter(|text| !text.contains('\\') && text.len() as u64 <= LONGEST_NAME);
         let text = match (text, quoted) {
             (Some(text), true) => {
                 let inside = text.trim();
-                let inside = inside.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).or_else(|| inside.strip_prefix('"')?.strip_suffix('"'));
+                let inside = inside
+                    .strip_prefix('\'')
+                    .and_then(|text| text.strip_suffix('\''))
+                    .or_else(|| inside.strip_prefix('"')?.strip_suffix('"'));
                 inside.map(str::to_owned)
             }
             (text, _) => text,

@@ -147,7 +147,8 @@ fn a_pickle_that_is_also_something_else_is_read_as_both() {
 fn arrays_of_objects_are_pickles() {
     let array = |descr: &str, data: &[u8]| {
         let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (1,), }}\n");
-        [b"\x93NUMPY\x01\x00", &u16::try_from(header.len()).unwrap().to_le_bytes()[..], header.as_bytes(), data].concat()
+        [b"\x93NUMPY\x01\x00", &u16::try_from(header.len()).unwrap().to_le_bytes()[..], header.as_bytes(), data]
+            .concat()
     };
     let found = scanned(&array("<f4", &[0; 4]));
     assert_eq!((found.format, found.problems.len()), (Format::NumPy, 0));

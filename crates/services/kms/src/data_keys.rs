@@ -76,7 +76,13 @@ impl Kms {
         self.find(name).await?.ok_or(missing)
     }
 
-    pub(crate) async fn decide_via(&self, cx: &Cx, action: &str, found: &Found, call: &DataKeyCall<'_>) -> Result<(), ApiError> {
+    pub(crate) async fn decide_via(
+        &self,
+        cx: &Cx,
+        action: &str,
+        found: &Found,
+        call: &DataKeyCall<'_>,
+    ) -> Result<(), ApiError> {
         let mut target: Target = self.key_target(cx, format!("kms:{action}"), found, &Value::empty()).await?;
         let pairs: Vec<(String, String)> =
             call.context.iter().map(|(key, value)| (key.clone(), value.clone())).collect();

@@ -107,7 +107,11 @@ impl Hubs {
         if self.is_intact(&entry.digest).await? {
             return Ok(());
         }
-        Err(ApiError::new("AccessDenied", 403, format!("{key} is not what was stored: its bytes have changed, ask an operator")))
+        Err(ApiError::new(
+            "AccessDenied",
+            403,
+            format!("{key} is not what was stored: its bytes have changed, ask an operator"),
+        ))
     }
 }
 

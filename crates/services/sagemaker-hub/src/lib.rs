@@ -1,8 +1,8 @@
 //! Hubs, hub contents, references, the public hub and its catalog, the JumpStart buckets derived from it.
 
 mod access;
-mod admission;
 mod account_data;
+mod admission;
 mod buckets;
 mod catalog;
 mod content;

@@ -80,11 +80,8 @@ pub fn run(command: &EulaCommand) -> Outcome {
 
 fn decide(arguments: &DecideArgs, decision: EulaDecisionKind) -> Outcome {
     let data_dir = DataDir::new(&arguments.data.data_dir)?;
-    let input = PutEulaDecisionRequest {
-        model_name: arguments.model.clone(),
-        decision,
-        eula_digest: arguments.digest.clone(),
-    };
+    let input =
+        PutEulaDecisionRequest { model_name: arguments.model.clone(), decision, eula_digest: arguments.digest.clone() };
     let answer = call(&data_dir, &AdminCommand::PutEulaDecision { account_id: arguments.account.clone(), input })?;
     let answer: PutEulaDecisionResponse = serde_json::from_value(answer)?;
     let text = answer.eula_digest.map(|digest| format!(" (the text {digest})")).unwrap_or_default();
@@ -94,8 +91,7 @@ fn decide(arguments: &DecideArgs, decision: EulaDecisionKind) -> Outcome {
 
 fn consents(arguments: &ListArgs) -> Result<Consents, Box<dyn std::error::Error>> {
     let data_dir = DataDir::new(&arguments.data.data_dir)?;
-    let command =
-        AdminCommand::ReportEulas { account_id: arguments.account.clone(), model: arguments.model.clone() };
+    let command = AdminCommand::ReportEulas { account_id: arguments.account.clone(), model: arguments.model.clone() };
     Ok(serde_json::from_value(call(&data_dir, &command)?)?)
 }
 

@@ -59,11 +59,13 @@ const SAFE_IMPORTS: [&str; 44] = [
 /// Torch's element types and storages, which are names in `torch` itself.
 fn is_torch_type(import: &str) -> bool {
     let Some(name) = import.strip_prefix("torch.") else { return false };
-    let types = ["float", "double", "half", "int", "uint", "bool", "complex", "bfloat", "long", "short", "qint", "quint"];
-    let sized = types.iter().any(|kind| {
-        name.strip_prefix(kind).is_some_and(|bits| bits.bytes().all(|byte| byte.is_ascii_digit()))
-    });
-    let storage = name.strip_suffix("Storage").is_some_and(|kind| kind.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let types =
+        ["float", "double", "half", "int", "uint", "bool", "complex", "bfloat", "long", "short", "qint", "quint"];
+    let sized = types
+        .iter()
+        .any(|kind| name.strip_prefix(kind).is_some_and(|bits| bits.bytes().all(|byte| byte.is_ascii_digit())));
+    let storage =
+        name.strip_suffix("Storage").is_some_and(|kind| kind.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     sized || storage
 }
 
@@ -153,9 +155,10 @@ impl AdmissionPolicy {
         }
         // A way through attributes (`module:a.b`) is covered by no wildcard.
         let Some((module, _)) = import.rsplit_once('.').filter(|_| !import.contains(':')) else { return false };
-        self.imports.iter().filter_map(|allowed| allowed.strip_suffix(".*")).any(|allowed| {
-            module == allowed || module.strip_prefix(allowed).is_some_and(|rest| rest.starts_with('.'))
-        })
+        self.imports
+            .iter()
+            .filter_map(|allowed| allowed.strip_suffix(".*"))
+            .any(|allowed| module == allowed || module.strip_prefix(allowed).is_some_and(|rest| rest.starts_with('.')))
     }
 }
 
@@ -230,14 +233,28 @@ mod tests {
     #[test]
     fn imports_that_data_needs_are_harmless_and_others_not() {
         let policy = AdmissionPolicy { imports: ["sklearn.*".to_owned()].into(), ..AdmissionPolicy::default() };
-        for harmless in
-            ["collections.OrderedDict", "torch.FloatStorage", "torch.float16", "torch.bfloat16", "sklearn.tree._tree.Tree", "sklearn.X"]
-        {
+        for harmless in [
+            "collections.OrderedDict",
+            "torch.FloatStorage",
+            "torch.float16",
+            "torch.bfloat16",
+            "sklearn.tree._tree.Tree",
+            "sklearn.X",
+        ] {
             assert!(policy.allows_import(harmless), "{harmless}");
         }
         for other in [
-            "os.system", "builtins.eval", "builtins.getattr", "torch.load", "torch.floatx", "torch.hub.Storage", "sklearnx.X",
-            "sklearn:os.system", "torch:float16.x", "builtins:int.__class__", "torch.storage._load_from_bytes",
+            "os.system",
+            "builtins.eval",
+            "builtins.getattr",
+            "torch.load",
+            "torch.floatx",
+            "torch.hub.Storage",
+            "sklearnx.X",
+            "sklearn:os.system",
+            "torch:float16.x",
+            "builtins:int.__class__",
+            "torch.storage._load_from_bytes",
         ] {
             assert!(!policy.allows_import(other), "{other}");
         }
@@ -262,7 +279,14 @@ mod tests {
             Examined { path: "b.safetensors", size: 5, scan: &tensors },
         ];
         let verdict = policy.judge(&described(r#"{"Url": "", "License": "GPL"}"#, None), &files);
-        for word in ["GPL", "lacks Url", "front matter lacks license", "16 bytes", "a.bin: 11 bytes", "a.bin: the format Pickle"] {
+        for word in [
+            "GPL",
+            "lacks Url",
+            "front matter lacks license",
+            "16 bytes",
+            "a.bin: 11 bytes",
+            "a.bin: the format Pickle",
+        ] {
             assert!(verdict.refusals.iter().any(|reason| reason.contains(word)), "{word}: {verdict:?}");
         }
         assert_eq!(verdict.refusals.len(), 6, "nothing of b.safetensors");

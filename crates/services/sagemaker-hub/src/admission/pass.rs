@@ -136,9 +136,8 @@ impl Hubs {
             Some(_) => policy.unsafe_in(scan),
             None => Vec::new(),
         };
-        provenance.files = pairs()
-            .map(|(_, scan)| FileVerdict { format: scan.format.to_string(), findings: of_file(scan) })
-            .collect();
+        provenance.files =
+            pairs().map(|(_, scan)| FileVerdict { format: scan.format.to_string(), findings: of_file(scan) }).collect();
         let pickles = verdict.unsafe_pickles.iter().map(|(path, what)| format!("{path}: {what}"));
         provenance.findings = verdict.refusals.iter().cloned().chain(pickles).take(100).collect();
         Ok(match verdict.kept_out(policy.unsafe_pickle) {

@@ -56,7 +56,11 @@ impl Handles<ImportHubContent> for Hubs {
         let make = || {
             let [key, text_key] = keys(&hub.name, kind, content, version);
             let listed = Document::new(key, content, cx.now, &body).map_err(store_error)?;
-            let listed = listed.with_parent(&parent(&hub.name, kind)).with_status(if governed { "Importing" } else { "Available" });
+            let listed = listed.with_parent(&parent(&hub.name, kind)).with_status(if governed {
+                "Importing"
+            } else {
+                "Available"
+            });
             let long = Document::new(text_key, content, cx.now, &text).map_err(store_error)?;
             let from = provenance::key(&hub.name, kind, content, version);
             let from = Document::new(from, content, cx.now, &stated).map_err(store_error)?;

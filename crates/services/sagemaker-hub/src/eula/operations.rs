@@ -64,9 +64,7 @@ impl Hubs {
             };
             let decision = Decision { kind, digests, by: by.to_owned(), at: now };
             let transaction = match existing {
-                Some(document) => {
-                    Transaction::new().update(document.with_body(now, &decision).map_err(store_error)?)
-                }
+                Some(document) => Transaction::new().update(document.with_body(now, &decision).map_err(store_error)?),
                 None => {
                     let document = Document::new(key.clone(), model, now, &decision).map_err(store_error)?;
                     Transaction::new().create(document)

@@ -13,9 +13,9 @@ mod update;
 use serde::{Deserialize, Serialize};
 use stoa_store::Key;
 
+use crate::admission::AdmissionPolicy;
 use crate::names::HubName;
 use crate::service::key_in;
-use crate::admission::AdmissionPolicy;
 use crate::settings::Settings;
 
 /// Shared with the tags of SageMaker resources, which know hubs by this kind.

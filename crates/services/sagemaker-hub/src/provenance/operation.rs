@@ -1,11 +1,11 @@
 //! DescribeModelProvenance, and what DescribeHubContent's document says of it.
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::types::HubContentType;
 use stoa_models_stoa::operations as op;
 use stoa_models_stoa::types::{DescribeModelProvenanceRequest, DescribeModelProvenanceResponse, ProvenanceFile};
-use sha2::{Digest as _, Sha256};
 use stoa_types::{AccountId, Region, Timestamp};
 
 use super::{FileVerdict, Provenance, Statement};

@@ -82,7 +82,8 @@ impl Hubs {
             match found.get(file.path.as_str()) {
                 Some(entry) if entry.digest == file.sha256 => {
                     if entry.inline.is_none() {
-                        self.must_be_intact(&format!("{} of {} {}", file.path, view.kind, view.name), &file.sha256).await?;
+                        self.must_be_intact(&format!("{} of {} {}", file.path, view.kind, view.name), &file.sha256)
+                            .await?;
                     }
                 }
                 Some(_) => return Err(altered(view, &format!("the file {} is another", file.path))),

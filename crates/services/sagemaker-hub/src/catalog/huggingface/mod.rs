@@ -19,8 +19,8 @@ use super::folder::{self, Problems};
 use super::import::{Imported, OnConflict};
 use super::model::{FileSource, ModelFolder};
 use super::{Catalog, HuggingFace, Manifest};
-pub(crate) use card::front_matter;
 use card::Card;
+pub(crate) use card::front_matter;
 use layout::Layout;
 use weights::Weights;
 
