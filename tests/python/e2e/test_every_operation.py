@@ -947,6 +947,14 @@ EXEMPT = {
         for name in ("DescribeHubSettings", "PutHubSettings")
     },
     **{
+        f"stoa:{name}": "Stoa's own service, which boto3 does not know (test_admission)"
+        for name in ("DescribeHubAdmissionPolicy", "DescribeModelProvenance", "PutHubAdmissionPolicy")
+    },
+    **{
+        f"stoa:{name}": "Stoa's own service, which boto3 does not know (test_eula)"
+        for name in ("ListEulaAcceptances", "PutEulaDecision")
+    },
+    **{
         f"stoa:{name}": "Stoa's own service, which boto3 does not know (test_insight)"
         for name in ("ExplainDecision", "GetAccessMatrix", "LintPolicy", "ListPrincipalsWithAccess", "ReplayPolicy")
     },

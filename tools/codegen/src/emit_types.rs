@@ -25,7 +25,7 @@ pub fn emit(service: &Service) -> Result<String, Error> {
     if body.contains("BTreeMap<") {
         out.push_str("use std::collections::BTreeMap;\n\n");
     }
-    if body.contains("Bytes") {
+    if [": Bytes", "<Bytes>", ", Bytes>"].iter().any(|used| body.contains(used)) {
         out.push_str("use bytes::Bytes;\n");
     }
     let optional = ["FieldReader", "FieldWriter"];

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access_matrix, account, audit, blobs, catalog, doctor, env, explain, hf, hub, keys, policy, who_can,
+    access_matrix, account, audit, blobs, catalog, doctor, env, eula, explain, hf, hub, keys, model, policy, who_can,
 };
 use crate::serve;
 
@@ -36,6 +36,12 @@ enum Command {
     /// Private hubs.
     #[command(subcommand)]
     Hub(hub::HubCommand),
+    /// Licences of gated models.
+    #[command(subcommand)]
+    Eula(eula::EulaCommand),
+    /// Models in hubs.
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// The Hugging Face read API of a hub.
     #[command(subcommand)]
     Hf(hf::HfCommand),
@@ -96,6 +102,8 @@ pub fn run() -> Outcome {
         Command::Account(command) => account::run(&command),
         Command::Catalog(command) => catalog::run(&command),
         Command::Hub(command) => hub::run(&command),
+        Command::Eula(command) => eula::run(&command),
+        Command::Model(command) => model::run(&command),
         Command::Hf(command) => hf::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Explain(arguments) => explain::run(&arguments),

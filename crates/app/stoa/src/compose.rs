@@ -25,7 +25,7 @@ use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 use stoa_s3::{S3Service, S3Settings};
 use stoa_s3_objects::{CombinedSource, Encryption, LifecycleReconciler, S3Objects};
 use stoa_sagemaker_hosting::{EndpointReconciler, Hosting, HostingParts, OpenedFolder};
-use stoa_sagemaker_hub::{Catalog, Hubs, HubsParts};
+use stoa_sagemaker_hub::{AdmissionReconciler, Catalog, Hubs, HubsParts};
 use stoa_seal::SealingKey;
 use stoa_store::{PageTokens, Store};
 use stoa_store_sqlite::{Settings, SqliteStore};
@@ -72,6 +72,7 @@ pub struct Stoa {
     pub events: Worker,
     pub blobs: Arc<BlobKeeper>,
     pub collector: Worker,
+    pub admission: Worker,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdSource>,
     pub management_account: AccountId,
@@ -119,6 +120,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let sources: Arc<dyn ObjectSource> =
         Arc::new(CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]));
     hubs.set_objects(Arc::clone(&sources));
+    let admission = admission(&base, &hubs);
     let runtime = runtime(data_dir)?;
     let reads = Reads {
         objects: Arc::clone(&sources),
@@ -127,6 +129,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         opened: Arc::new(OpenedFolder::open(data_dir.opened())?),
     };
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, reads, Arc::clone(&runtime));
+    hubs.set_signatures(Arc::clone(&kms) as _);
     let ram = ram(&base, &iam, &hubs);
     let (blobs, collector) = keeper(&base, config, data_dir);
     let insight = Arc::new(Insight::new(InsightParts {
@@ -182,6 +185,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         events,
         blobs,
         collector,
+        admission,
         clock: base.clock,
         ids: base.ids,
         management_account: organization.management_account,
@@ -230,6 +234,11 @@ fn s3_service(
 fn lifecycle(base: &Base, objects: &Arc<S3Objects>) -> Worker {
     let reconciler = LifecycleReconciler::new(Arc::clone(objects), Arc::clone(&base.clock), Arc::clone(&base.ids));
     Worker::new(Arc::new(reconciler), Arc::clone(&base.clock), LifecycleReconciler::PERIOD, Nudge::new())
+}
+
+fn admission(base: &Base, hubs: &Arc<Hubs>) -> Worker {
+    let reconciler = AdmissionReconciler::new(Arc::clone(hubs), Arc::clone(&base.clock));
+    Worker::new(Arc::new(reconciler), Arc::clone(&base.clock), AdmissionReconciler::PERIOD, hubs.nudge())
 }
 
 fn events(base: &Base, config: &Config) -> Worker {

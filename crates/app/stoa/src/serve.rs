@@ -90,6 +90,7 @@ fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskG
     stoa.lifecycle.start(tasks);
     stoa.events.start(tasks);
     stoa.collector.start(tasks);
+    stoa.admission.start(tasks);
     let (iam, token) = (Arc::clone(&stoa.iam), tasks.token());
     tasks.spawn("iam-key-uses", async move {
         loop {

@@ -55,7 +55,7 @@ impl DataKeys for Kms {
 }
 
 impl Kms {
-    async fn key_of_call(&self, cx: &Cx, call: &DataKeyCall<'_>) -> Result<Found, ApiError> {
+    pub(crate) async fn key_of_call(&self, cx: &Cx, call: &DataKeyCall<'_>) -> Result<Found, ApiError> {
         let own;
         let text = match call.key {
             Some(key) => key,
@@ -75,7 +75,13 @@ impl Kms {
         self.find(name).await?.ok_or(missing)
     }
 
-    async fn decide_via(&self, cx: &Cx, action: &str, found: &Found, call: &DataKeyCall<'_>) -> Result<(), ApiError> {
+    pub(crate) async fn decide_via(
+        &self,
+        cx: &Cx,
+        action: &str,
+        found: &Found,
+        call: &DataKeyCall<'_>,
+    ) -> Result<(), ApiError> {
         let mut target: Target = self.key_target(cx, format!("kms:{action}"), found, &Value::empty()).await?;
         let pairs: Vec<(String, String)> =
             call.context.iter().map(|(key, value)| (key.clone(), value.clone())).collect();

@@ -22,6 +22,7 @@ mod operations;
 mod paging;
 mod reconcile;
 mod service;
+mod signatures;
 mod spec;
 mod state;
 mod tags;

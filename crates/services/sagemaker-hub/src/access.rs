@@ -12,6 +12,7 @@ use stoa_models_sagemaker::types::{HubContentStatus, HubContentType};
 
 use crate::catalog::{CatalogIndex, PublicModel, is_name};
 use crate::content::ViewSource;
+use crate::eula::{self, Consent};
 use crate::location::{self, CacheUri};
 use crate::names::{ContentArn, HubName};
 use crate::service::Hubs;
@@ -47,14 +48,17 @@ impl HubAccess for Hubs {
         let index = self.parts.catalog.index().await?;
         // Consent first: it is what a caller without it is to be told, whatever else is wrong.
         if let Some(place) = &place {
-            check_consent(cx, &index, place, request)?;
+            self.check_deploy_consent(cx, &index, place, request).await?;
         }
         if let Some(arn) = &arn {
             self.check_content(cx, arn, request).await?;
         }
         let Some(place) = place else { return Ok(false) };
         match model_at(&index, &place) {
-            Some(_) if place.bucket.region == cx.region => Ok(true),
+            Some(model) if place.bucket.region == cx.region => {
+                self.public_files_intact(model).await?;
+                Ok(true)
+            }
             Some(_) => Err(ApiError::validation(format!(
                 "Could not access model data at {}: it is in region {}, use the bucket of {}",
                 request.s3_uri, place.bucket.region, cx.region
@@ -66,9 +70,70 @@ impl HubAccess for Hubs {
             ))),
         }
     }
+
+    async fn check_files(&self, request: &ModelAccessRequest) -> Result<(), ApiError> {
+        if let Some(place) = CacheUri::parse(&request.s3_uri) {
+            let index = self.parts.catalog.index().await?;
+            if let Some(model) = model_at(&index, &place) {
+                self.public_files_intact(model).await?;
+            }
+        }
+        let Some(arn) = content_arn(request)? else { return Ok(()) };
+        let hub = match self.any_hub(&arn.hub.arn()).await {
+            Ok(hub) => hub,
+            // What was deployed stays deployed when its hub goes away, as it does when its content does.
+            Err(error) if error.status() < 500 => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let mut versions = self.versions(&hub, arn.kind, &arn.name).await?;
+        versions.retain(|view| arn.version.is_none_or(|wanted| view.version == wanted));
+        for view in &versions {
+            let place = match &view.source {
+                ViewSource::Public(model) => Some(location::artifact_uri(&model.body.manifest, &hub.name.region)),
+                ViewSource::Imported => self.artifact_uri(view).await?,
+            };
+            if place.as_deref().is_some_and(|place| leads_to(place, &request.s3_uri)) {
+                self.must_be_servable(&hub, view).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Hubs {
+    /// Anything in a gated bucket wants consent, also what is no model's place.
+    async fn check_deploy_consent(
+        &self,
+        cx: &Cx,
+        index: &CatalogIndex,
+        place: &CacheUri,
+        request: &ModelAccessRequest,
+    ) -> Result<(), ApiError> {
+        if !place.bucket.gated {
+            return Ok(());
+        }
+        let accepted = request.accept_eula == Some(true);
+        let (what, note, eula) = match model_at(index, place) {
+            None if accepted => return Ok(()),
+            None => (request.s3_uri.as_str(), "", "the licence named in the model's hub content document".to_owned()),
+            Some(model) => {
+                let manifest = &model.body.manifest;
+                match self.consent(cx, model, accepted, eula::DEPLOY).await? {
+                    Consent::Given => return Ok(()),
+                    Consent::Forbidden => {
+                        let why = eula::forbidden(&manifest.id, cx.principal.account.as_str());
+                        return Err(ApiError::validation(why));
+                    }
+                    missing => (manifest.id.as_str(), missing.note(), location::eula_uri(manifest, &cx.region)),
+                }
+            }
+        };
+        Err(ApiError::validation(format!(
+            "the EULA of the gated model {what} was not accepted{note}: read {eula}, then set ModelAccessConfig.AcceptEula \
+             to true (accept_eula=True in the SageMaker SDK)"
+        )))
+    }
+
     /// The content is there and leads to this data.
     async fn check_content(&self, cx: &Cx, arn: &ContentArn, request: &ModelAccessRequest) -> Result<(), ApiError> {
         let hub = self.find_hub(cx, arn.hub.clone()).await?;
@@ -85,6 +150,7 @@ impl Hubs {
             )));
         }
         let mut places = Vec::new();
+        let mut led = None;
         for view in &versions {
             let place = match &view.source {
                 ViewSource::Public(model) => Some(location::artifact_uri(&model.body.manifest, &cx.region)),
@@ -95,10 +161,13 @@ impl Hubs {
                     document.get("HostingArtifactUri").and_then(|uri| uri.as_str()).map(str::to_owned)
                 }
             };
+            if place.as_deref().is_some_and(|place| leads_to(place, &request.s3_uri)) {
+                led = Some(view);
+            }
             places.extend(place);
         }
-        if places.iter().any(|place| leads_to(place, &request.s3_uri)) {
-            return Ok(());
+        if let Some(view) = led {
+            return self.must_be_servable(&hub, view).await;
         }
         Err(ApiError::validation(format!(
             "HubAccessConfig.HubContentArn {} does not lead to {}: its data is at {}",
@@ -133,27 +202,4 @@ fn model_at<'i>(index: &'i CatalogIndex, place: &CacheUri) -> Option<&'i PublicM
     let (id, version) = place.artifact()?;
     let model = index.versions(id)?.get(&version.parse().ok()?)?;
     (model.body.manifest.gated == place.bucket.gated).then_some(model)
-}
-
-/// Anything in a gated bucket wants consent, also what is no model's place.
-fn check_consent(
-    cx: &Cx,
-    index: &CatalogIndex,
-    place: &CacheUri,
-    request: &ModelAccessRequest,
-) -> Result<(), ApiError> {
-    if !place.bucket.gated || request.accept_eula == Some(true) {
-        return Ok(());
-    }
-    let (what, eula) = match model_at(index, place) {
-        Some(model) => {
-            let manifest = &model.body.manifest;
-            (manifest.id.as_str(), location::eula_uri(manifest, &cx.region))
-        }
-        None => (request.s3_uri.as_str(), "the licence named in the model's hub content document".to_owned()),
-    };
-    Err(ApiError::validation(format!(
-        "the EULA of the gated model {what} was not accepted: read {eula}, then set ModelAccessConfig.AcceptEula to true \
-         (accept_eula=True in the SageMaker SDK)"
-    )))
 }

@@ -15,6 +15,7 @@ use stoa_types::{AccountId, Region, Timestamp};
 
 use crate::catalog::{CatalogIndex, Derived, ModelFile};
 use crate::document;
+use crate::eula::{self, Consent};
 use crate::location::{self, CacheBucket};
 use crate::service::Hubs;
 
@@ -56,25 +57,60 @@ impl ObjectSource for Hubs {
 
     /// A URL with a grant is decided again, whatever bucket it reads.
     ///
-    /// A plain S3 request carries no consent, so gated content opens only through URLs that were made after one.
+    /// A plain S3 request carries no consent, so gated content opens only through URLs that were made after one, or to
+    /// whom it was accepted before. What a URL or a JumpStart bucket gives out is held to its digest.
     async fn check_read(&self, cx: &Cx, bucket: &str, key: &str) -> Result<(), ApiError> {
         self.check_grant(cx).await?;
-        let Some(bucket) = CacheBucket::parse(bucket).filter(|bucket| bucket.gated) else { return Ok(()) };
-        if matches!(&cx.principal.identity, PrincipalIdentity::Service { name } if name == PRESIGNING_PRINCIPAL) {
-            return Ok(());
+        let presigned =
+            matches!(&cx.principal.identity, PrincipalIdentity::Service { name } if name == PRESIGNING_PRINCIPAL);
+        let Some(cache) = CacheBucket::parse(bucket) else {
+            return if presigned { self.object_intact(bucket, key).await } else { Ok(()) };
+        };
+        if !cache.gated || presigned {
+            return self.object_intact(bucket, key).await;
         }
         let index = self.parts.catalog.index().await?;
+        let mut note = "";
         let eula = match index.gated.get(key) {
-            Some(Derived::Artifact(model, _)) => location::eula_uri(&model.body.manifest, &bucket.region),
+            Some(Derived::Artifact(model, _)) => {
+                match self.consent_of_before(cx, model).await? {
+                    Consent::Given => return self.object_intact(bucket, key).await,
+                    Consent::Forbidden => {
+                        let why = eula::forbidden(&model.body.manifest.id, cx.principal.account.as_str());
+                        return Err(ApiError::new("AccessDenied", 403, why));
+                    }
+                    missing => note = missing.note(),
+                }
+                location::eula_uri(&model.body.manifest, &cache.region)
+            }
             _ => "its EULA".to_owned(),
         };
         Err(ApiError::new(
             "AccessDenied",
             403,
             format!(
-                "gated content is not read directly: read {eula}, then download with CreateHubContentPresignedUrls \
+                "gated content is not read directly before its EULA was accepted{note}: read {eula}, then download with CreateHubContentPresignedUrls \
                  (AccessConfig.AcceptEula) or deploy with ModelAccessConfig.AcceptEula"
             ),
+        ))
+    }
+}
+
+impl Hubs {
+    /// Refuses an object whose bytes are not what they were.
+    async fn object_intact(&self, bucket: &str, key: &str) -> Result<(), ApiError> {
+        let found = match CacheBucket::parse(bucket) {
+            Some(_) => ObjectSource::object(self, bucket, key).await?,
+            None => self.objects()?.object(bucket, key).await?,
+        };
+        let Some(entry) = found.filter(|entry| entry.inline.is_none()) else { return Ok(()) };
+        if self.is_intact(&entry.digest).await? {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            "AccessDenied",
+            403,
+            format!("{key} is not what was stored: its bytes have changed, ask an operator"),
         ))
     }
 }

@@ -2,16 +2,19 @@
 
 mod access;
 mod account_data;
+mod admission;
 mod buckets;
 mod catalog;
 mod content;
 mod contents_port;
 mod document;
+mod eula;
 #[rustfmt::skip]
 mod generated;
 mod hub;
 mod location;
 mod names;
+mod provenance;
 mod reference;
 mod repositories_port;
 mod service;
@@ -19,9 +22,11 @@ mod settings;
 mod shareable;
 mod targets;
 
+pub use admission::AdmissionReconciler;
 pub use catalog::{
     BundleImported, BundleReport, Catalog, CatalogEntry, Exported, HuggingFace, HuggingFaceImport, HuggingFaceImported,
     Imported, Manifest, ModelFile, ModelVersion, Payload, SecretKey, Signer, TrustedKey, verify_bundle,
 };
+pub use eula::Consents;
 pub use generated::ops::{SagemakerHubOperations, routes};
 pub use service::{Hubs, HubsParts};

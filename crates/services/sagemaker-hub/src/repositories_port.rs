@@ -100,6 +100,7 @@ impl HubRepositories for Hubs {
     ) -> Result<(), ApiError> {
         let views = self.views(hub_arn, content).await?;
         let Some(view) = views.iter().find(|view| view.version.to_string() == version) else { return Ok(()) };
+        self.must_be_servable(&self.any_hub(hub_arn).await?, view).await?;
         let ViewSource::Imported = view.source else { return Ok(()) };
         let Some(place) = self.artifact_uri(view).await?.as_deref().and_then(S3Place::parse) else { return Ok(()) };
         let objects = self.objects()?;
@@ -114,7 +115,7 @@ impl HubRepositories for Hubs {
 
 impl Hubs {
     /// A hub by its ARN, whoever asks.
-    async fn any_hub(&self, hub_arn: &str) -> Result<Hub, ApiError> {
+    pub(crate) async fn any_hub(&self, hub_arn: &str) -> Result<Hub, ApiError> {
         let refused = || ApiError::validation(format!("`{hub_arn}` is not the ARN of a hub"));
         let name = HubName::parse_arn(hub_arn).ok_or_else(refused)?;
         if name.is_public() {

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use stoa_kernel::ports::{ObjectSource, PresignObject};
+use stoa_kernel::ports::{ObjectSource, PresignObject, Signatures};
 use stoa_kernel::{ApiError, Cx};
 use stoa_sagemaker_common::store_error;
 use stoa_store::{Document, Key, PageTokens, Store, StoreError, Transaction};
+use stoa_work::Nudge;
 
 use crate::catalog::{Catalog, CatalogIndex};
 use crate::hub;
 use crate::names::{HubName, PUBLIC_HUB};
+use crate::provenance::VerifiedBlobs;
 
 /// How often a write is tried again when the hub it stands on was changed meanwhile.
 const ATTEMPTS: usize = 8;
@@ -33,6 +35,10 @@ pub struct Hubs {
     pub(crate) parts: HubsParts,
     /// Every bucket there is. Those of S3 stand on this service's, so they come later.
     objects: OnceLock<Arc<dyn ObjectSource>>,
+    signatures: OnceLock<Arc<dyn Signatures>>,
+    /// Wakes whoever judges what is being imported.
+    pub(crate) nudge: Nudge,
+    pub(crate) verified: VerifiedBlobs,
 }
 
 impl fmt::Debug for Hubs {
@@ -56,13 +62,28 @@ pub(crate) enum HubSource {
 impl Hubs {
     /// The service over its ports.
     pub fn new(parts: HubsParts) -> Hubs {
-        Hubs { parts, objects: OnceLock::new() }
+        Hubs {
+            parts,
+            objects: OnceLock::new(),
+            signatures: OnceLock::new(),
+            nudge: Nudge::new(),
+            verified: VerifiedBlobs::default(),
+        }
     }
 
     /// Gives the service the buckets that imported models' files are in. Once, before it is called.
     pub fn set_objects(&self, objects: Arc<dyn ObjectSource>) {
         // A second call would be a mistake of the composition; the first stays.
         let _ = self.objects.set(objects);
+    }
+
+    /// Gives the service the keys that manifests are signed with. Once, before it is called.
+    pub fn set_signatures(&self, signatures: Arc<dyn Signatures>) {
+        let _ = self.signatures.set(signatures);
+    }
+
+    pub(crate) fn signatures(&self) -> Result<&dyn Signatures, ApiError> {
+        self.signatures.get().map(|signatures| &**signatures).ok_or_else(|| ApiError::internal("no keys were given"))
     }
 
     pub(crate) fn objects(&self) -> Result<&dyn ObjectSource, ApiError> {

@@ -9,7 +9,9 @@ use stoa_models_sagemaker::operations::{
     DescribeHub, DescribeHubContent, ImportHubContent, ListHubContentVersions, ListHubContents, UpdateHub,
     UpdateHubContent, UpdateHubContentReference,
 };
-use stoa_models_stoa::operations::{DescribeHubSettings, PutHubSettings};
+use stoa_models_stoa::operations::{
+    DescribeHubAdmissionPolicy, DescribeHubSettings, DescribeModelProvenance, PutHubAdmissionPolicy, PutHubSettings,
+};
 use stoa_sagemaker_common::tagging_targets;
 use stoa_schema::Value;
 
@@ -67,6 +69,8 @@ hub_targets! {
     ListHubContents => "sagemaker:ListHubContents",
     DescribeHubSettings => "stoa:DescribeHubSettings",
     PutHubSettings => "stoa:PutHubSettings",
+    DescribeHubAdmissionPolicy => "stoa:DescribeHubAdmissionPolicy",
+    PutHubAdmissionPolicy => "stoa:PutHubAdmissionPolicy",
 }
 
 hub_content_targets! {
@@ -77,6 +81,7 @@ hub_content_targets! {
     UpdateHubContentReference => "sagemaker:UpdateHubContentReference",
     DeleteHubContentReference => "sagemaker:DeleteHubContentReference",
     CreateHubContentPresignedUrls => "sagemaker:CreateHubContentPresignedUrls",
+    DescribeModelProvenance => "stoa:DescribeModelProvenance",
 }
 
 impl Targets<ImportHubContent> for Hubs {

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_blobs::{Progress, Verify};
 use stoa_models_stoa::types::{
-    DescribeHubSettingsRequest, ExplainDecisionRequest, GetAccessMatrixRequest, ListPrincipalsWithAccessRequest,
-    PutHubSettingsRequest, ReplayPolicyRequest,
+    DescribeHubAdmissionPolicyRequest, DescribeHubSettingsRequest, DescribeModelProvenanceRequest,
+    ExplainDecisionRequest, GetAccessMatrixRequest, ListPrincipalsWithAccessRequest, PutEulaDecisionRequest,
+    PutHubAdmissionPolicyRequest, PutHubSettingsRequest, ReplayPolicyRequest,
 };
 use stoa_sagemaker_hub::HuggingFaceImport;
 
@@ -65,6 +66,26 @@ pub enum AdminCommand {
     DescribeHubSettings(DescribeHubSettingsRequest),
     /// Changes settings of a private hub.
     PutHubSettings(PutHubSettingsRequest),
+    /// What a private hub lets in.
+    DescribeHubAdmissionPolicy(DescribeHubAdmissionPolicyRequest),
+    /// Puts a private hub's admission policy.
+    PutHubAdmissionPolicy(PutHubAdmissionPolicyRequest),
+    /// Where a hub's content came from.
+    DescribeModelProvenance(DescribeModelProvenanceRequest),
+    /// Accepts the licence of a gated model for an account, forbids the model there, or takes that back.
+    PutEulaDecision {
+        /// Twelve digits; none: the management account.
+        account_id: Option<String>,
+        /// The model and what is decided.
+        input: PutEulaDecisionRequest,
+    },
+    /// Everything about licences.
+    ReportEulas {
+        /// Twelve digits; none: all accounts.
+        account_id: Option<String>,
+        /// None: all models.
+        model: Option<String>,
+    },
     /// Removes blobs that nothing names.
     CollectBlobs {
         /// Only tells what would go.
@@ -93,6 +114,11 @@ impl AdminCommand {
             AdminCommand::ReplayPolicy(_) => ("ReplayPolicy", true),
             AdminCommand::DescribeHubSettings(_) => ("DescribeHubSettings", true),
             AdminCommand::PutHubSettings(_) => ("PutHubSettings", false),
+            AdminCommand::DescribeHubAdmissionPolicy(_) => ("DescribeHubAdmissionPolicy", true),
+            AdminCommand::PutHubAdmissionPolicy(_) => ("PutHubAdmissionPolicy", false),
+            AdminCommand::DescribeModelProvenance(_) => ("DescribeModelProvenance", true),
+            AdminCommand::PutEulaDecision { .. } => ("PutEulaDecision", false),
+            AdminCommand::ReportEulas { .. } => ("ReportEulas", true),
             AdminCommand::CollectBlobs { dry_run } => ("CollectBlobs", *dry_run),
             AdminCommand::GetBlobUsage {} => ("GetBlobUsage", true),
             AdminCommand::VerifyBlobs(how) => ("VerifyBlobs", how.fix_nothing),

@@ -219,6 +219,25 @@ async fn act(
             let (viewer, now) = (viewer(parts)?, parts.clock.now());
             json(parts.hubs.put_hub_settings(&viewer.account, &viewer.region, now, input).await?)
         }
+        AdminCommand::DescribeHubAdmissionPolicy(input) => {
+            let viewer = viewer(parts)?;
+            json(parts.hubs.describe_hub_admission_policy(&viewer.account, &viewer.region, input).await?)
+        }
+        AdminCommand::PutHubAdmissionPolicy(input) => {
+            let (viewer, now) = (viewer(parts)?, parts.clock.now());
+            json(parts.hubs.put_hub_admission_policy(&viewer.account, &viewer.region, now, input).await?)
+        }
+        AdminCommand::DescribeModelProvenance(input) => {
+            let viewer = viewer(parts)?;
+            json(parts.hubs.describe_model_provenance(&viewer.account, &viewer.region, input).await?)
+        }
+        AdminCommand::PutEulaDecision { account_id, input } => {
+            let account = account(account_id.as_deref())?.unwrap_or_else(|| parts.management_account.clone());
+            json(parts.hubs.put_eula_decision(&account, "LocalAdministrator", parts.clock.now(), input).await?)
+        }
+        AdminCommand::ReportEulas { account_id, model } => {
+            json(parts.hubs.consents(account(account_id.as_deref())?.as_ref(), model.as_deref()).await?)
+        }
         AdminCommand::CollectBlobs { dry_run } => json(parts.blobs.collect(*dry_run).await.map_err(kept)?),
         AdminCommand::GetBlobUsage {} => json(parts.blobs.usage().await.map_err(kept)?),
         AdminCommand::VerifyBlobs(how) => {
@@ -236,6 +255,11 @@ fn kept(error: KeeperError) -> ApiError {
         KeeperError::Elsewhere => ApiError::validation(error.to_string()),
         other => ApiError::internal(other),
     }
+}
+
+fn account(text: Option<&str>) -> Result<Option<AccountId>, ApiError> {
+    let parse = |text: &str| text.parse().map_err(|error| ApiError::validation(format!("{error}")));
+    text.map(parse).transpose()
 }
 
 /// The local administrator asks as the management account does.

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use stoa_models_stoa::types::{
-    DescribeHubSettingsRequest, DescribeHubSettingsResponse, HubSettings, PutHubSettingsRequest, PutHubSettingsResponse,
+    DescribeHubAdmissionPolicyRequest, DescribeHubAdmissionPolicyResponse, DescribeHubSettingsRequest,
+    DescribeHubSettingsResponse, HubAdmissionPolicy, HubSettings, PutHubAdmissionPolicyRequest, PutHubSettingsRequest,
+    PutHubSettingsResponse,
 };
 
 use super::report::print;
@@ -16,6 +18,20 @@ use crate::data_dir::DataDir;
 pub enum HubCommand {
     /// Shows a private hub's settings, or changes those that are named.
     Settings(SettingsArgs),
+    /// Shows what a private hub lets in, or puts another admission policy in its place.
+    Admission(AdmissionArgs),
+}
+
+#[derive(Args)]
+pub struct AdmissionArgs {
+    /// The hub's name (in the management account) or ARN.
+    #[arg(long)]
+    hub: String,
+    /// A file with the policy as JSON, as the API has it (`-`: the standard input); `{}` lets everything in.
+    #[arg(long)]
+    policy: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    data: DataDirArgs,
 }
 
 #[derive(Args)]
@@ -51,7 +67,53 @@ enum Switch {
 pub fn run(command: &HubCommand) -> Outcome {
     match command {
         HubCommand::Settings(arguments) => settings(arguments),
+        HubCommand::Admission(arguments) => admission(arguments),
     }
+}
+
+fn admission(arguments: &AdmissionArgs) -> Outcome {
+    let data_dir = DataDir::new(&arguments.data.data_dir)?;
+    let hub_name = arguments.hub.clone();
+    let answer = match &arguments.policy {
+        None => {
+            let input = DescribeHubAdmissionPolicyRequest { hub_name };
+            call(&data_dir, &AdminCommand::DescribeHubAdmissionPolicy(input))?
+        }
+        Some(path) => {
+            let text = if path.as_os_str() == "-" {
+                std::io::read_to_string(std::io::stdin())?
+            } else {
+                std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
+            };
+            let policy = policy_in(&text).map_err(|problem| format!("{}: {problem}", path.display()))?;
+            let input = PutHubAdmissionPolicyRequest { hub_name, policy };
+            call(&data_dir, &AdminCommand::PutHubAdmissionPolicy(input))?
+        }
+    };
+    let answer: DescribeHubAdmissionPolicyResponse = serde_json::from_value(answer)?;
+    print(&(serde_json::to_string_pretty(&answer)? + "\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A policy, every member of which is known.
+fn policy_in(text: &str) -> Result<HubAdmissionPolicy, String> {
+    const KNOWN: [&str; 9] = [
+        "AllowedFormats",
+        "UnsafePickle",
+        "AllowedImports",
+        "MaxFileBytes",
+        "MaxTotalBytes",
+        "AllowedLicences",
+        "RequiredDocumentFields",
+        "RequiredCardFields",
+        "SigningKeyId",
+    ];
+    let members: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if let Some(other) = members.keys().find(|name| !KNOWN.contains(&name.as_str())) {
+        return Err(format!("`{other}` is no member of an admission policy; there are {}", KNOWN.join(", ")));
+    }
+    serde_json::from_value(members.into()).map_err(|error| error.to_string())
 }
 
 fn settings(arguments: &SettingsArgs) -> Outcome {

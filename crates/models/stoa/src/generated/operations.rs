@@ -30,6 +30,31 @@ impl Operation for CreateHuggingFaceToken {
     const SPEC: &'static OperationSpec = &CREATE_HUGGING_FACE_TOKEN;
 }
 
+/// The row of [`DescribeHubAdmissionPolicy`].
+pub static DESCRIBE_HUB_ADMISSION_POLICY: OperationSpec = OperationSpec {
+    service: "stoa",
+    name: "DescribeHubAdmissionPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DESCRIBE_HUB_ADMISSION_POLICY_REQUEST),
+    output: Some(&shapes::DESCRIBE_HUB_ADMISSION_POLICY_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ErrorSpec { name: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 400, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `DescribeHubAdmissionPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeHubAdmissionPolicy;
+impl Operation for DescribeHubAdmissionPolicy {
+    type Input = types::DescribeHubAdmissionPolicyRequest;
+    type Output = types::DescribeHubAdmissionPolicyResponse;
+    const SPEC: &'static OperationSpec = &DESCRIBE_HUB_ADMISSION_POLICY;
+}
+
 /// The row of [`DescribeHubSettings`].
 pub static DESCRIBE_HUB_SETTINGS: OperationSpec = OperationSpec {
     service: "stoa",
@@ -53,6 +78,31 @@ impl Operation for DescribeHubSettings {
     type Input = types::DescribeHubSettingsRequest;
     type Output = types::DescribeHubSettingsResponse;
     const SPEC: &'static OperationSpec = &DESCRIBE_HUB_SETTINGS;
+}
+
+/// The row of [`DescribeModelProvenance`].
+pub static DESCRIBE_MODEL_PROVENANCE: OperationSpec = OperationSpec {
+    service: "stoa",
+    name: "DescribeModelProvenance",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DESCRIBE_MODEL_PROVENANCE_REQUEST),
+    output: Some(&shapes::DESCRIBE_MODEL_PROVENANCE_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ErrorSpec { name: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 400, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `DescribeModelProvenance`.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeModelProvenance;
+impl Operation for DescribeModelProvenance {
+    type Input = types::DescribeModelProvenanceRequest;
+    type Output = types::DescribeModelProvenanceResponse;
+    const SPEC: &'static OperationSpec = &DESCRIBE_MODEL_PROVENANCE;
 }
 
 /// The row of [`ExplainDecision`].
@@ -130,6 +180,31 @@ impl Operation for LintPolicy {
     const SPEC: &'static OperationSpec = &LINT_POLICY;
 }
 
+/// The row of [`ListEulaAcceptances`].
+pub static LIST_EULA_ACCEPTANCES: OperationSpec = OperationSpec {
+    service: "stoa",
+    name: "ListEulaAcceptances",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_EULA_ACCEPTANCES_REQUEST),
+    output: Some(&shapes::LIST_EULA_ACCEPTANCES_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ErrorSpec { name: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "stoa:ListEulaAcceptances", resource: "*", when: None, keys: &[] }]),
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListEulaAcceptances`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListEulaAcceptances;
+impl Operation for ListEulaAcceptances {
+    type Input = types::ListEulaAcceptancesRequest;
+    type Output = types::ListEulaAcceptancesResponse;
+    const SPEC: &'static OperationSpec = &LIST_EULA_ACCEPTANCES;
+}
+
 /// The row of [`ListPrincipalsWithAccess`].
 pub static LIST_PRINCIPALS_WITH_ACCESS: OperationSpec = OperationSpec {
     service: "stoa",
@@ -153,6 +228,56 @@ impl Operation for ListPrincipalsWithAccess {
     type Input = types::ListPrincipalsWithAccessRequest;
     type Output = types::ListPrincipalsWithAccessResponse;
     const SPEC: &'static OperationSpec = &LIST_PRINCIPALS_WITH_ACCESS;
+}
+
+/// The row of [`PutEulaDecision`].
+pub static PUT_EULA_DECISION: OperationSpec = OperationSpec {
+    service: "stoa",
+    name: "PutEulaDecision",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::PUT_EULA_DECISION_REQUEST),
+    output: Some(&shapes::PUT_EULA_DECISION_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ErrorSpec { name: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 400, sender: true }, ],
+    authz: Authz::Targets(&[TargetSpec { action: "stoa:PutEulaDecision", resource: "*", when: None, keys: &[] }]),
+    access: Access::Write,
+    audit: AuditKind::Management,
+};
+/// `PutEulaDecision`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutEulaDecision;
+impl Operation for PutEulaDecision {
+    type Input = types::PutEulaDecisionRequest;
+    type Output = types::PutEulaDecisionResponse;
+    const SPEC: &'static OperationSpec = &PUT_EULA_DECISION;
+}
+
+/// The row of [`PutHubAdmissionPolicy`].
+pub static PUT_HUB_ADMISSION_POLICY: OperationSpec = OperationSpec {
+    service: "stoa",
+    name: "PutHubAdmissionPolicy",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::PUT_HUB_ADMISSION_POLICY_REQUEST),
+    output: Some(&shapes::PUT_HUB_ADMISSION_POLICY_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ErrorSpec { name: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 400, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::Write,
+    audit: AuditKind::Management,
+};
+/// `PutHubAdmissionPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutHubAdmissionPolicy;
+impl Operation for PutHubAdmissionPolicy {
+    type Input = types::PutHubAdmissionPolicyRequest;
+    type Output = types::PutHubAdmissionPolicyResponse;
+    const SPEC: &'static OperationSpec = &PUT_HUB_ADMISSION_POLICY;
 }
 
 /// The row of [`PutHubSettings`].
@@ -216,6 +341,6 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     xml_namespace: "",
     event_source: "stoa.amazonaws.com",
     protocols: &[ProtocolName::AwsJson11],
-    operations: &[&CREATE_HUGGING_FACE_TOKEN, &DESCRIBE_HUB_SETTINGS, &EXPLAIN_DECISION, &GET_ACCESS_MATRIX, &LINT_POLICY, &LIST_PRINCIPALS_WITH_ACCESS, &PUT_HUB_SETTINGS, &REPLAY_POLICY],
+    operations: &[&CREATE_HUGGING_FACE_TOKEN, &DESCRIBE_HUB_ADMISSION_POLICY, &DESCRIBE_HUB_SETTINGS, &DESCRIBE_MODEL_PROVENANCE, &EXPLAIN_DECISION, &GET_ACCESS_MATRIX, &LINT_POLICY, &LIST_EULA_ACCEPTANCES, &LIST_PRINCIPALS_WITH_ACCESS, &PUT_EULA_DECISION, &PUT_HUB_ADMISSION_POLICY, &PUT_HUB_SETTINGS, &REPLAY_POLICY],
     global: false,
 };

@@ -13,12 +13,20 @@ pub static ACCOUNT_ID: Shape = Shape { name: "AccountId", kind: Kind::String { m
 pub static ACCOUNT_IDS: Shape = Shape { name: "AccountIds", kind: Kind::List { member: &ACCOUNT_ID, member_name: None, flattened: false, min: None, max: Some(1000) }, sensitive: false };
 /// `Action`.
 pub static ACTION: Shape = Shape { name: "Action", kind: Kind::String { min: Some(3), max: Some(256), pattern: Some("[A-Za-z0-9-]+:[A-Za-z0-9]+"), values: &[] }, sensitive: false };
+/// `AdmissionAction`.
+pub static ADMISSION_ACTION: Shape = Shape { name: "AdmissionAction", kind: Kind::String { min: None, max: None, pattern: None, values: &["Refuse", "Quarantine", "Mark"] }, sensitive: false };
 /// `Arn`.
 pub static ARN: Shape = Shape { name: "Arn", kind: Kind::String { min: Some(1), max: Some(2048), pattern: None, values: &[] }, sensitive: false };
+/// `ArtifactFormat`.
+pub static ARTIFACT_FORMAT: Shape = Shape { name: "ArtifactFormat", kind: Kind::String { min: None, max: None, pattern: None, values: &["Safetensors", "ONNX", "GGUF", "Pickle", "PyTorch", "NumPy", "Tar", "Zip", "Gzip", "HDF5", "JSON", "Text", "Unknown"] }, sensitive: false };
+/// `ArtifactFormats`.
+pub static ARTIFACT_FORMATS: Shape = Shape { name: "ArtifactFormats", kind: Kind::List { member: &ARTIFACT_FORMAT, member_name: None, flattened: false, min: None, max: Some(20) }, sensitive: false };
 /// `BearerToken`.
 pub static BEARER_TOKEN: Shape = Shape { name: "BearerToken", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: true };
 /// `Boolean`.
 pub static BOOLEAN: Shape = Shape { name: "Boolean", kind: Kind::Boolean, sensitive: false };
+/// `ByteCount`.
+pub static BYTE_COUNT: Shape = Shape { name: "ByteCount", kind: Kind::Integer { min: Some(1), max: None }, sensitive: false };
 /// `Call`.
 pub static CALL: Shape = Shape { name: "Call", kind: Kind::Structure(&[
     Member { name: "RequestId", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
@@ -80,6 +88,13 @@ pub static DECIDING_CONDITIONS: Shape = Shape { name: "DecidingConditions", kind
 pub static DECISION: Shape = Shape { name: "Decision", kind: Kind::String { min: None, max: None, pattern: None, values: &["Allowed", "Denied"] }, sensitive: false };
 /// `DecisionKind`.
 pub static DECISION_KIND: Shape = Shape { name: "DecisionKind", kind: Kind::String { min: None, max: None, pattern: None, values: &["Allow", "ExplicitDeny", "ImplicitDeny"] }, sensitive: false };
+/// `DescribeHubAdmissionPolicyRequest`.
+pub static DESCRIBE_HUB_ADMISSION_POLICY_REQUEST: Shape = Shape { name: "DescribeHubAdmissionPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeHubAdmissionPolicyResponse`.
+pub static DESCRIBE_HUB_ADMISSION_POLICY_RESPONSE: Shape = Shape { name: "DescribeHubAdmissionPolicyResponse", kind: Kind::Structure(&[
+    Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Policy", wire_name: None, location: Location::Body, shape: &HUB_ADMISSION_POLICY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DescribeHubSettingsRequest`.
 pub static DESCRIBE_HUB_SETTINGS_REQUEST: Shape = Shape { name: "DescribeHubSettingsRequest", kind: Kind::Structure(&[
     Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -87,6 +102,50 @@ pub static DESCRIBE_HUB_SETTINGS_REQUEST: Shape = Shape { name: "DescribeHubSett
 pub static DESCRIBE_HUB_SETTINGS_RESPONSE: Shape = Shape { name: "DescribeHubSettingsResponse", kind: Kind::Structure(&[
     Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Settings", wire_name: None, location: Location::Body, shape: &HUB_SETTINGS, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeModelProvenanceRequest`.
+pub static DESCRIBE_MODEL_PROVENANCE_REQUEST: Shape = Shape { name: "DescribeModelProvenanceRequest", kind: Kind::Structure(&[
+    Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentType", wire_name: None, location: Location::Body, shape: &PROVENANCE_CONTENT_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentName", wire_name: None, location: Location::Body, shape: &MODEL_NAME, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentVersion", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_VERSION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeModelProvenanceResponse`.
+pub static DESCRIBE_MODEL_PROVENANCE_RESPONSE: Shape = Shape { name: "DescribeModelProvenanceResponse", kind: Kind::Structure(&[
+    Member { name: "HubContentArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentVersion", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Source", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ImportedBy", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ImportedAt", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ManifestDigest", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SigningKeyArn", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SigningAlgorithm", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SignatureValid", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Findings", wire_name: None, location: Location::Body, shape: &TEXT_LIST, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Files", wire_name: None, location: Location::Body, shape: &PROVENANCE_FILES, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EulaAcceptance`.
+pub static EULA_ACCEPTANCE: Shape = Shape { name: "EulaAcceptance", kind: Kind::Structure(&[
+    Member { name: "AccountId", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "PrincipalArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelVersion", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "EulaDigest", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "How", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "AcceptedAt", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EulaAcceptances`.
+pub static EULA_ACCEPTANCES: Shape = Shape { name: "EulaAcceptances", kind: Kind::List { member: &EULA_ACCEPTANCE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `EulaDecision`.
+pub static EULA_DECISION: Shape = Shape { name: "EulaDecision", kind: Kind::Structure(&[
+    Member { name: "AccountId", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Decision", wire_name: None, location: Location::Body, shape: &EULA_DECISION_KIND, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "EulaDigest", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "DecidedBy", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "DecidedAt", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `EulaDecisionKind`.
+pub static EULA_DECISION_KIND: Shape = Shape { name: "EulaDecisionKind", kind: Kind::String { min: None, max: None, pattern: None, values: &["Accepted", "Forbidden", "Undecided"] }, sensitive: false };
+/// `EulaDecisions`.
+pub static EULA_DECISIONS: Shape = Shape { name: "EulaDecisions", kind: Kind::List { member: &EULA_DECISION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `EulaDigest`.
+pub static EULA_DIGEST: Shape = Shape { name: "EulaDigest", kind: Kind::String { min: Some(64), max: Some(64), pattern: Some("[0-9a-f]{64}"), values: &[] }, sensitive: false };
 /// `ExplainDecisionRequest`.
 pub static EXPLAIN_DECISION_REQUEST: Shape = Shape { name: "ExplainDecisionRequest", kind: Kind::Structure(&[
     Member { name: "RequestId", wire_name: None, location: Location::Body, shape: &REQUEST_ID, required: true, idempotency_token: false, timestamp_format: None },
@@ -110,6 +169,10 @@ pub static FAILED_ELEMENT: Shape = Shape { name: "FailedElement", kind: Kind::St
     Member { name: "Absent", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `FailedElements`.
 pub static FAILED_ELEMENTS: Shape = Shape { name: "FailedElements", kind: Kind::List { member: &FAILED_ELEMENT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `FieldName`.
+pub static FIELD_NAME: Shape = Shape { name: "FieldName", kind: Kind::String { min: Some(1), max: Some(128), pattern: None, values: &[] }, sensitive: false };
+/// `FieldNames`.
+pub static FIELD_NAMES: Shape = Shape { name: "FieldNames", kind: Kind::List { member: &FIELD_NAME, member_name: None, flattened: false, min: None, max: Some(50) }, sensitive: false };
 /// `Finding`.
 pub static FINDING: Shape = Shape { name: "Finding", kind: Kind::Structure(&[
     Member { name: "Code", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
@@ -134,6 +197,19 @@ pub static GET_ACCESS_MATRIX_RESPONSE: Shape = Shape { name: "GetAccessMatrixRes
     Member { name: "Principals", wire_name: None, location: Location::Body, shape: &MATRIX_PRINCIPALS, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "PrincipalsLookedAt", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HubAdmissionPolicy`.
+pub static HUB_ADMISSION_POLICY: Shape = Shape { name: "HubAdmissionPolicy", kind: Kind::Structure(&[
+    Member { name: "AllowedFormats", wire_name: None, location: Location::Body, shape: &ARTIFACT_FORMATS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "UnsafePickle", wire_name: None, location: Location::Body, shape: &ADMISSION_ACTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AllowedImports", wire_name: None, location: Location::Body, shape: &IMPORT_NAMES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxFileBytes", wire_name: None, location: Location::Body, shape: &BYTE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxTotalBytes", wire_name: None, location: Location::Body, shape: &BYTE_COUNT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "AllowedLicences", wire_name: None, location: Location::Body, shape: &FIELD_NAMES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RequiredDocumentFields", wire_name: None, location: Location::Body, shape: &FIELD_NAMES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "RequiredCardFields", wire_name: None, location: Location::Body, shape: &FIELD_NAMES, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SigningKeyId", wire_name: None, location: Location::Body, shape: &KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HubContentVersion`.
+pub static HUB_CONTENT_VERSION: Shape = Shape { name: "HubContentVersion", kind: Kind::String { min: Some(5), max: Some(14), pattern: Some("\\d{1,4}.\\d{1,4}.\\d{1,4}"), values: &[] }, sensitive: false };
 /// `HubNameOrArn`.
 pub static HUB_NAME_OR_ARN: Shape = Shape { name: "HubNameOrArn", kind: Kind::String { min: Some(1), max: Some(512), pattern: None, values: &[] }, sensitive: false };
 /// `HubSettings`.
@@ -142,6 +218,12 @@ pub static HUB_SETTINGS: Shape = Shape { name: "HubSettings", kind: Kind::Struct
     Member { name: "WithholdDeprecated", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "WithholdVulnerable", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "RevokeUrls", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ImportName`.
+pub static IMPORT_NAME: Shape = Shape { name: "ImportName", kind: Kind::String { min: Some(1), max: Some(256), pattern: Some("[A-Za-z0-9_.]+(\\.\\*)?"), values: &[] }, sensitive: false };
+/// `ImportNames`.
+pub static IMPORT_NAMES: Shape = Shape { name: "ImportNames", kind: Kind::List { member: &IMPORT_NAME, member_name: None, flattened: false, min: None, max: Some(200) }, sensitive: false };
+/// `KeyId`.
+pub static KEY_ID: Shape = Shape { name: "KeyId", kind: Kind::String { min: Some(1), max: Some(2048), pattern: None, values: &[] }, sensitive: false };
 /// `LintPolicyRequest`.
 pub static LINT_POLICY_REQUEST: Shape = Shape { name: "LintPolicyRequest", kind: Kind::Structure(&[
     Member { name: "PolicyDocument", wire_name: None, location: Location::Body, shape: &POLICY_DOCUMENT, required: true, idempotency_token: false, timestamp_format: None },
@@ -149,6 +231,16 @@ pub static LINT_POLICY_REQUEST: Shape = Shape { name: "LintPolicyRequest", kind:
 /// `LintPolicyResponse`.
 pub static LINT_POLICY_RESPONSE: Shape = Shape { name: "LintPolicyResponse", kind: Kind::Structure(&[
     Member { name: "Findings", wire_name: None, location: Location::Body, shape: &FINDINGS, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListEulaAcceptancesRequest`.
+pub static LIST_EULA_ACCEPTANCES_REQUEST: Shape = Shape { name: "ListEulaAcceptancesRequest", kind: Kind::Structure(&[
+    Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &MODEL_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListEulaAcceptancesResponse`.
+pub static LIST_EULA_ACCEPTANCES_RESPONSE: Shape = Shape { name: "ListEulaAcceptancesResponse", kind: Kind::Structure(&[
+    Member { name: "Acceptances", wire_name: None, location: Location::Body, shape: &EULA_ACCEPTANCES, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Decisions", wire_name: None, location: Location::Body, shape: &EULA_DECISIONS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListPrincipalsWithAccessRequest`.
 pub static LIST_PRINCIPALS_WITH_ACCESS_REQUEST: Shape = Shape { name: "ListPrincipalsWithAccessRequest", kind: Kind::Structure(&[
     Member { name: "Action", wire_name: None, location: Location::Body, shape: &ACTION, required: true, idempotency_token: false, timestamp_format: None },
@@ -204,6 +296,35 @@ pub static PRINCIPAL_ACCESS: Shape = Shape { name: "PrincipalAccess", kind: Kind
 pub static PRINCIPAL_ACCESS_LIST: Shape = Shape { name: "PrincipalAccessList", kind: Kind::List { member: &PRINCIPAL_ACCESS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `PrincipalType`.
 pub static PRINCIPAL_TYPE: Shape = Shape { name: "PrincipalType", kind: Kind::String { min: None, max: None, pattern: None, values: &["Root", "User", "Role", "Service", "Account", "Federated", "Everyone"] }, sensitive: false };
+/// `ProvenanceContentType`.
+pub static PROVENANCE_CONTENT_TYPE: Shape = Shape { name: "ProvenanceContentType", kind: Kind::String { min: None, max: None, pattern: None, values: &["Model", "ModelReference", "Notebook", "DataSet", "JsonDoc"] }, sensitive: false };
+/// `ProvenanceFile`.
+pub static PROVENANCE_FILE: Shape = Shape { name: "ProvenanceFile", kind: Kind::Structure(&[
+    Member { name: "Path", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Sha256", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "SizeBytes", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Format", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Findings", wire_name: None, location: Location::Body, shape: &TEXT_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ProvenanceFiles`.
+pub static PROVENANCE_FILES: Shape = Shape { name: "ProvenanceFiles", kind: Kind::List { member: &PROVENANCE_FILE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `PutEulaDecisionRequest`.
+pub static PUT_EULA_DECISION_REQUEST: Shape = Shape { name: "PutEulaDecisionRequest", kind: Kind::Structure(&[
+    Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &MODEL_NAME, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Decision", wire_name: None, location: Location::Body, shape: &EULA_DECISION_KIND, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "EulaDigest", wire_name: None, location: Location::Body, shape: &EULA_DIGEST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PutEulaDecisionResponse`.
+pub static PUT_EULA_DECISION_RESPONSE: Shape = Shape { name: "PutEulaDecisionResponse", kind: Kind::Structure(&[
+    Member { name: "ModelName", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Decision", wire_name: None, location: Location::Body, shape: &EULA_DECISION_KIND, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "EulaDigest", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PutHubAdmissionPolicyRequest`.
+pub static PUT_HUB_ADMISSION_POLICY_REQUEST: Shape = Shape { name: "PutHubAdmissionPolicyRequest", kind: Kind::Structure(&[
+    Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Policy", wire_name: None, location: Location::Body, shape: &HUB_ADMISSION_POLICY, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PutHubAdmissionPolicyResponse`.
+pub static PUT_HUB_ADMISSION_POLICY_RESPONSE: Shape = Shape { name: "PutHubAdmissionPolicyResponse", kind: Kind::Structure(&[
+    Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Policy", wire_name: None, location: Location::Body, shape: &HUB_ADMISSION_POLICY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `PutHubSettingsRequest`.
 pub static PUT_HUB_SETTINGS_REQUEST: Shape = Shape { name: "PutHubSettingsRequest", kind: Kind::Structure(&[
     Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },

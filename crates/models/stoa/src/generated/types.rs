@@ -37,6 +37,112 @@ impl std::str::FromStr for Access {
 }
 stoa_schema::text_enum!(Access);
 
+/// `AdmissionAction`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AdmissionAction {
+    /// `Refuse`.
+    Refuse,
+    /// `Quarantine`.
+    Quarantine,
+    /// `Mark`.
+    Mark,
+}
+impl AdmissionAction {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AdmissionAction::Refuse => "Refuse",
+            AdmissionAction::Quarantine => "Quarantine",
+            AdmissionAction::Mark => "Mark",
+        }
+    }
+}
+impl std::str::FromStr for AdmissionAction {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "Refuse" => AdmissionAction::Refuse,
+            "Quarantine" => AdmissionAction::Quarantine,
+            "Mark" => AdmissionAction::Mark,
+            _ => return Err(ConvertError { member: "AdmissionAction" }),
+        })
+    }
+}
+stoa_schema::text_enum!(AdmissionAction);
+
+/// `ArtifactFormat`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ArtifactFormat {
+    /// `Safetensors`.
+    Safetensors,
+    /// `ONNX`.
+    Onnx,
+    /// `GGUF`.
+    Gguf,
+    /// `Pickle`.
+    Pickle,
+    /// `PyTorch`.
+    PyTorch,
+    /// `NumPy`.
+    NumPy,
+    /// `Tar`.
+    Tar,
+    /// `Zip`.
+    Zip,
+    /// `Gzip`.
+    Gzip,
+    /// `HDF5`.
+    Hdf5,
+    /// `JSON`.
+    Json,
+    /// `Text`.
+    Text,
+    /// `Unknown`.
+    Unknown,
+}
+impl ArtifactFormat {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ArtifactFormat::Safetensors => "Safetensors",
+            ArtifactFormat::Onnx => "ONNX",
+            ArtifactFormat::Gguf => "GGUF",
+            ArtifactFormat::Pickle => "Pickle",
+            ArtifactFormat::PyTorch => "PyTorch",
+            ArtifactFormat::NumPy => "NumPy",
+            ArtifactFormat::Tar => "Tar",
+            ArtifactFormat::Zip => "Zip",
+            ArtifactFormat::Gzip => "Gzip",
+            ArtifactFormat::Hdf5 => "HDF5",
+            ArtifactFormat::Json => "JSON",
+            ArtifactFormat::Text => "Text",
+            ArtifactFormat::Unknown => "Unknown",
+        }
+    }
+}
+impl std::str::FromStr for ArtifactFormat {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "Safetensors" => ArtifactFormat::Safetensors,
+            "ONNX" => ArtifactFormat::Onnx,
+            "GGUF" => ArtifactFormat::Gguf,
+            "Pickle" => ArtifactFormat::Pickle,
+            "PyTorch" => ArtifactFormat::PyTorch,
+            "NumPy" => ArtifactFormat::NumPy,
+            "Tar" => ArtifactFormat::Tar,
+            "Zip" => ArtifactFormat::Zip,
+            "Gzip" => ArtifactFormat::Gzip,
+            "HDF5" => ArtifactFormat::Hdf5,
+            "JSON" => ArtifactFormat::Json,
+            "Text" => ArtifactFormat::Text,
+            "Unknown" => ArtifactFormat::Unknown,
+            _ => return Err(ConvertError { member: "ArtifactFormat" }),
+        })
+    }
+}
+stoa_schema::text_enum!(ArtifactFormat);
+
 /// `Call`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Call {
@@ -391,6 +497,57 @@ impl std::str::FromStr for DecisionKind {
 }
 stoa_schema::text_enum!(DecisionKind);
 
+/// `DescribeHubAdmissionPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DescribeHubAdmissionPolicyRequest {
+    /// `HubName`.
+    #[serde(rename = "HubName")]
+    pub hub_name: String,
+}
+impl FromValue for DescribeHubAdmissionPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DescribeHubAdmissionPolicyRequest")?;
+        Ok(DescribeHubAdmissionPolicyRequest {
+            hub_name: fields.required("HubName")?,
+        })
+    }
+}
+impl ToValue for DescribeHubAdmissionPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("HubName", self.hub_name)
+            .finish()
+    }
+}
+
+/// `DescribeHubAdmissionPolicyResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DescribeHubAdmissionPolicyResponse {
+    /// `HubArn`.
+    #[serde(rename = "HubArn")]
+    pub hub_arn: String,
+    /// `Policy`.
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub policy: Option<HubAdmissionPolicy>,
+}
+impl FromValue for DescribeHubAdmissionPolicyResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DescribeHubAdmissionPolicyResponse")?;
+        Ok(DescribeHubAdmissionPolicyResponse {
+            hub_arn: fields.required("HubArn")?,
+            policy: fields.optional("Policy")?,
+        })
+    }
+}
+impl ToValue for DescribeHubAdmissionPolicyResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("HubArn", self.hub_arn)
+            .optional("Policy", self.policy)
+            .finish()
+    }
+}
+
 /// `DescribeHubSettingsRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct DescribeHubSettingsRequest {
@@ -441,6 +598,251 @@ impl ToValue for DescribeHubSettingsResponse {
             .finish()
     }
 }
+
+/// `DescribeModelProvenanceRequest`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct DescribeModelProvenanceRequest {
+    /// `HubName`.
+    #[serde(rename = "HubName")]
+    pub hub_name: String,
+    /// `HubContentType`.
+    #[serde(rename = "HubContentType")]
+    pub hub_content_type: ProvenanceContentType,
+    /// `HubContentName`.
+    #[serde(rename = "HubContentName")]
+    pub hub_content_name: String,
+    /// `HubContentVersion`.
+    #[serde(rename = "HubContentVersion", skip_serializing_if = "Option::is_none")]
+    pub hub_content_version: Option<String>,
+}
+impl FromValue for DescribeModelProvenanceRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DescribeModelProvenanceRequest")?;
+        Ok(DescribeModelProvenanceRequest {
+            hub_name: fields.required("HubName")?,
+            hub_content_type: fields.required("HubContentType")?,
+            hub_content_name: fields.required("HubContentName")?,
+            hub_content_version: fields.optional("HubContentVersion")?,
+        })
+    }
+}
+impl ToValue for DescribeModelProvenanceRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(4)
+            .required("HubName", self.hub_name)
+            .required("HubContentType", self.hub_content_type)
+            .required("HubContentName", self.hub_content_name)
+            .optional("HubContentVersion", self.hub_content_version)
+            .finish()
+    }
+}
+
+/// `DescribeModelProvenanceResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DescribeModelProvenanceResponse {
+    /// `HubContentArn`.
+    #[serde(rename = "HubContentArn")]
+    pub hub_content_arn: String,
+    /// `HubContentVersion`.
+    #[serde(rename = "HubContentVersion")]
+    pub hub_content_version: String,
+    /// `Source`.
+    #[serde(rename = "Source", skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// `ImportedBy`.
+    #[serde(rename = "ImportedBy", skip_serializing_if = "Option::is_none")]
+    pub imported_by: Option<String>,
+    /// `ImportedAt`.
+    #[serde(rename = "ImportedAt")]
+    pub imported_at: Timestamp,
+    /// `ManifestDigest`.
+    #[serde(rename = "ManifestDigest", skip_serializing_if = "Option::is_none")]
+    pub manifest_digest: Option<String>,
+    /// `SigningKeyArn`.
+    #[serde(rename = "SigningKeyArn", skip_serializing_if = "Option::is_none")]
+    pub signing_key_arn: Option<String>,
+    /// `SigningAlgorithm`.
+    #[serde(rename = "SigningAlgorithm", skip_serializing_if = "Option::is_none")]
+    pub signing_algorithm: Option<String>,
+    /// `SignatureValid`.
+    #[serde(rename = "SignatureValid", skip_serializing_if = "Option::is_none")]
+    pub signature_valid: Option<bool>,
+    /// `Findings`.
+    #[serde(rename = "Findings")]
+    pub findings: Vec<String>,
+    /// `Files`.
+    #[serde(rename = "Files")]
+    pub files: Vec<ProvenanceFile>,
+}
+impl FromValue for DescribeModelProvenanceResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DescribeModelProvenanceResponse")?;
+        Ok(DescribeModelProvenanceResponse {
+            hub_content_arn: fields.required("HubContentArn")?,
+            hub_content_version: fields.required("HubContentVersion")?,
+            source: fields.optional("Source")?,
+            imported_by: fields.optional("ImportedBy")?,
+            imported_at: fields.required("ImportedAt")?,
+            manifest_digest: fields.optional("ManifestDigest")?,
+            signing_key_arn: fields.optional("SigningKeyArn")?,
+            signing_algorithm: fields.optional("SigningAlgorithm")?,
+            signature_valid: fields.optional("SignatureValid")?,
+            findings: fields.required("Findings")?,
+            files: fields.required("Files")?,
+        })
+    }
+}
+impl ToValue for DescribeModelProvenanceResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(11)
+            .required("HubContentArn", self.hub_content_arn)
+            .required("HubContentVersion", self.hub_content_version)
+            .optional("Source", self.source)
+            .optional("ImportedBy", self.imported_by)
+            .required("ImportedAt", self.imported_at)
+            .optional("ManifestDigest", self.manifest_digest)
+            .optional("SigningKeyArn", self.signing_key_arn)
+            .optional("SigningAlgorithm", self.signing_algorithm)
+            .optional("SignatureValid", self.signature_valid)
+            .required("Findings", self.findings)
+            .required("Files", self.files)
+            .finish()
+    }
+}
+
+/// `EulaAcceptance`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct EulaAcceptance {
+    /// `AccountId`.
+    #[serde(rename = "AccountId")]
+    pub account_id: String,
+    /// `PrincipalArn`.
+    #[serde(rename = "PrincipalArn")]
+    pub principal_arn: String,
+    /// `ModelName`.
+    #[serde(rename = "ModelName")]
+    pub model_name: String,
+    /// `ModelVersion`.
+    #[serde(rename = "ModelVersion", skip_serializing_if = "Option::is_none")]
+    pub model_version: Option<String>,
+    /// `EulaDigest`.
+    #[serde(rename = "EulaDigest")]
+    pub eula_digest: String,
+    /// `How`.
+    #[serde(rename = "How")]
+    pub how: String,
+    /// `AcceptedAt`.
+    #[serde(rename = "AcceptedAt")]
+    pub accepted_at: Timestamp,
+}
+impl FromValue for EulaAcceptance {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "EulaAcceptance")?;
+        Ok(EulaAcceptance {
+            account_id: fields.required("AccountId")?,
+            principal_arn: fields.required("PrincipalArn")?,
+            model_name: fields.required("ModelName")?,
+            model_version: fields.optional("ModelVersion")?,
+            eula_digest: fields.required("EulaDigest")?,
+            how: fields.required("How")?,
+            accepted_at: fields.required("AcceptedAt")?,
+        })
+    }
+}
+impl ToValue for EulaAcceptance {
+    fn to_value(self) -> Value {
+        FieldWriter::new(7)
+            .required("AccountId", self.account_id)
+            .required("PrincipalArn", self.principal_arn)
+            .required("ModelName", self.model_name)
+            .optional("ModelVersion", self.model_version)
+            .required("EulaDigest", self.eula_digest)
+            .required("How", self.how)
+            .required("AcceptedAt", self.accepted_at)
+            .finish()
+    }
+}
+
+/// `EulaDecision`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct EulaDecision {
+    /// `AccountId`.
+    #[serde(rename = "AccountId")]
+    pub account_id: String,
+    /// `ModelName`.
+    #[serde(rename = "ModelName")]
+    pub model_name: String,
+    /// `Decision`.
+    #[serde(rename = "Decision")]
+    pub decision: EulaDecisionKind,
+    /// `EulaDigest`.
+    #[serde(rename = "EulaDigest", skip_serializing_if = "Option::is_none")]
+    pub eula_digest: Option<String>,
+    /// `DecidedBy`.
+    #[serde(rename = "DecidedBy")]
+    pub decided_by: String,
+    /// `DecidedAt`.
+    #[serde(rename = "DecidedAt")]
+    pub decided_at: Timestamp,
+}
+impl FromValue for EulaDecision {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "EulaDecision")?;
+        Ok(EulaDecision {
+            account_id: fields.required("AccountId")?,
+            model_name: fields.required("ModelName")?,
+            decision: fields.required("Decision")?,
+            eula_digest: fields.optional("EulaDigest")?,
+            decided_by: fields.required("DecidedBy")?,
+            decided_at: fields.required("DecidedAt")?,
+        })
+    }
+}
+impl ToValue for EulaDecision {
+    fn to_value(self) -> Value {
+        FieldWriter::new(6)
+            .required("AccountId", self.account_id)
+            .required("ModelName", self.model_name)
+            .required("Decision", self.decision)
+            .optional("EulaDigest", self.eula_digest)
+            .required("DecidedBy", self.decided_by)
+            .required("DecidedAt", self.decided_at)
+            .finish()
+    }
+}
+
+/// `EulaDecisionKind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EulaDecisionKind {
+    /// `Accepted`.
+    Accepted,
+    /// `Forbidden`.
+    Forbidden,
+    /// `Undecided`.
+    Undecided,
+}
+impl EulaDecisionKind {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EulaDecisionKind::Accepted => "Accepted",
+            EulaDecisionKind::Forbidden => "Forbidden",
+            EulaDecisionKind::Undecided => "Undecided",
+        }
+    }
+}
+impl std::str::FromStr for EulaDecisionKind {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "Accepted" => EulaDecisionKind::Accepted,
+            "Forbidden" => EulaDecisionKind::Forbidden,
+            "Undecided" => EulaDecisionKind::Undecided,
+            _ => return Err(ConvertError { member: "EulaDecisionKind" }),
+        })
+    }
+}
+stoa_schema::text_enum!(EulaDecisionKind);
 
 /// `ExplainDecisionRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
@@ -705,6 +1107,69 @@ impl ToValue for GetAccessMatrixResponse {
     }
 }
 
+/// `HubAdmissionPolicy`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct HubAdmissionPolicy {
+    /// `AllowedFormats`.
+    #[serde(rename = "AllowedFormats", skip_serializing_if = "Option::is_none")]
+    pub allowed_formats: Option<Vec<ArtifactFormat>>,
+    /// `UnsafePickle`.
+    #[serde(rename = "UnsafePickle", skip_serializing_if = "Option::is_none")]
+    pub unsafe_pickle: Option<AdmissionAction>,
+    /// `AllowedImports`.
+    #[serde(rename = "AllowedImports", skip_serializing_if = "Option::is_none")]
+    pub allowed_imports: Option<Vec<String>>,
+    /// `MaxFileBytes`.
+    #[serde(rename = "MaxFileBytes", skip_serializing_if = "Option::is_none")]
+    pub max_file_bytes: Option<i64>,
+    /// `MaxTotalBytes`.
+    #[serde(rename = "MaxTotalBytes", skip_serializing_if = "Option::is_none")]
+    pub max_total_bytes: Option<i64>,
+    /// `AllowedLicences`.
+    #[serde(rename = "AllowedLicences", skip_serializing_if = "Option::is_none")]
+    pub allowed_licences: Option<Vec<String>>,
+    /// `RequiredDocumentFields`.
+    #[serde(rename = "RequiredDocumentFields", skip_serializing_if = "Option::is_none")]
+    pub required_document_fields: Option<Vec<String>>,
+    /// `RequiredCardFields`.
+    #[serde(rename = "RequiredCardFields", skip_serializing_if = "Option::is_none")]
+    pub required_card_fields: Option<Vec<String>>,
+    /// `SigningKeyId`.
+    #[serde(rename = "SigningKeyId", skip_serializing_if = "Option::is_none")]
+    pub signing_key_id: Option<String>,
+}
+impl FromValue for HubAdmissionPolicy {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "HubAdmissionPolicy")?;
+        Ok(HubAdmissionPolicy {
+            allowed_formats: fields.optional("AllowedFormats")?,
+            unsafe_pickle: fields.optional("UnsafePickle")?,
+            allowed_imports: fields.optional("AllowedImports")?,
+            max_file_bytes: fields.optional("MaxFileBytes")?,
+            max_total_bytes: fields.optional("MaxTotalBytes")?,
+            allowed_licences: fields.optional("AllowedLicences")?,
+            required_document_fields: fields.optional("RequiredDocumentFields")?,
+            required_card_fields: fields.optional("RequiredCardFields")?,
+            signing_key_id: fields.optional("SigningKeyId")?,
+        })
+    }
+}
+impl ToValue for HubAdmissionPolicy {
+    fn to_value(self) -> Value {
+        FieldWriter::new(9)
+            .optional("AllowedFormats", self.allowed_formats)
+            .optional("UnsafePickle", self.unsafe_pickle)
+            .optional("AllowedImports", self.allowed_imports)
+            .optional("MaxFileBytes", self.max_file_bytes)
+            .optional("MaxTotalBytes", self.max_total_bytes)
+            .optional("AllowedLicences", self.allowed_licences)
+            .optional("RequiredDocumentFields", self.required_document_fields)
+            .optional("RequiredCardFields", self.required_card_fields)
+            .optional("SigningKeyId", self.signing_key_id)
+            .finish()
+    }
+}
+
 /// `HubSettings`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct HubSettings {
@@ -790,6 +1255,72 @@ impl ToValue for LintPolicyResponse {
     fn to_value(self) -> Value {
         FieldWriter::new(1)
             .required("Findings", self.findings)
+            .finish()
+    }
+}
+
+/// `ListEulaAcceptancesRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListEulaAcceptancesRequest {
+    /// `ModelName`.
+    #[serde(rename = "ModelName", skip_serializing_if = "Option::is_none")]
+    pub model_name: Option<String>,
+    /// `MaxResults`.
+    #[serde(rename = "MaxResults", skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i64>,
+    /// `NextToken`.
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+impl FromValue for ListEulaAcceptancesRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListEulaAcceptancesRequest")?;
+        Ok(ListEulaAcceptancesRequest {
+            model_name: fields.optional("ModelName")?,
+            max_results: fields.optional("MaxResults")?,
+            next_token: fields.optional("NextToken")?,
+        })
+    }
+}
+impl ToValue for ListEulaAcceptancesRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("ModelName", self.model_name)
+            .optional("MaxResults", self.max_results)
+            .optional("NextToken", self.next_token)
+            .finish()
+    }
+}
+
+/// `ListEulaAcceptancesResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListEulaAcceptancesResponse {
+    /// `Acceptances`.
+    #[serde(rename = "Acceptances")]
+    pub acceptances: Vec<EulaAcceptance>,
+    /// `Decisions`.
+    #[serde(rename = "Decisions")]
+    pub decisions: Vec<EulaDecision>,
+    /// `NextToken`.
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+impl FromValue for ListEulaAcceptancesResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListEulaAcceptancesResponse")?;
+        Ok(ListEulaAcceptancesResponse {
+            acceptances: fields.required("Acceptances")?,
+            decisions: fields.required("Decisions")?,
+            next_token: fields.optional("NextToken")?,
+        })
+    }
+}
+impl ToValue for ListEulaAcceptancesResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("Acceptances", self.acceptances)
+            .required("Decisions", self.decisions)
+            .optional("NextToken", self.next_token)
             .finish()
     }
 }
@@ -1057,6 +1588,212 @@ impl std::str::FromStr for PrincipalType {
     }
 }
 stoa_schema::text_enum!(PrincipalType);
+
+/// `ProvenanceContentType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProvenanceContentType {
+    /// `Model`.
+    Model,
+    /// `ModelReference`.
+    ModelReference,
+    /// `Notebook`.
+    Notebook,
+    /// `DataSet`.
+    DataSet,
+    /// `JsonDoc`.
+    JsonDoc,
+}
+impl ProvenanceContentType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ProvenanceContentType::Model => "Model",
+            ProvenanceContentType::ModelReference => "ModelReference",
+            ProvenanceContentType::Notebook => "Notebook",
+            ProvenanceContentType::DataSet => "DataSet",
+            ProvenanceContentType::JsonDoc => "JsonDoc",
+        }
+    }
+}
+impl std::str::FromStr for ProvenanceContentType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "Model" => ProvenanceContentType::Model,
+            "ModelReference" => ProvenanceContentType::ModelReference,
+            "Notebook" => ProvenanceContentType::Notebook,
+            "DataSet" => ProvenanceContentType::DataSet,
+            "JsonDoc" => ProvenanceContentType::JsonDoc,
+            _ => return Err(ConvertError { member: "ProvenanceContentType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(ProvenanceContentType);
+
+/// `ProvenanceFile`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ProvenanceFile {
+    /// `Path`.
+    #[serde(rename = "Path")]
+    pub path: String,
+    /// `Sha256`.
+    #[serde(rename = "Sha256")]
+    pub sha256: String,
+    /// `SizeBytes`.
+    #[serde(rename = "SizeBytes")]
+    pub size_bytes: i64,
+    /// `Format`.
+    #[serde(rename = "Format", skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// `Findings`.
+    #[serde(rename = "Findings", skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Vec<String>>,
+}
+impl FromValue for ProvenanceFile {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ProvenanceFile")?;
+        Ok(ProvenanceFile {
+            path: fields.required("Path")?,
+            sha256: fields.required("Sha256")?,
+            size_bytes: fields.required("SizeBytes")?,
+            format: fields.optional("Format")?,
+            findings: fields.optional("Findings")?,
+        })
+    }
+}
+impl ToValue for ProvenanceFile {
+    fn to_value(self) -> Value {
+        FieldWriter::new(5)
+            .required("Path", self.path)
+            .required("Sha256", self.sha256)
+            .required("SizeBytes", self.size_bytes)
+            .optional("Format", self.format)
+            .optional("Findings", self.findings)
+            .finish()
+    }
+}
+
+/// `PutEulaDecisionRequest`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PutEulaDecisionRequest {
+    /// `ModelName`.
+    #[serde(rename = "ModelName")]
+    pub model_name: String,
+    /// `Decision`.
+    #[serde(rename = "Decision")]
+    pub decision: EulaDecisionKind,
+    /// `EulaDigest`.
+    #[serde(rename = "EulaDigest", skip_serializing_if = "Option::is_none")]
+    pub eula_digest: Option<String>,
+}
+impl FromValue for PutEulaDecisionRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PutEulaDecisionRequest")?;
+        Ok(PutEulaDecisionRequest {
+            model_name: fields.required("ModelName")?,
+            decision: fields.required("Decision")?,
+            eula_digest: fields.optional("EulaDigest")?,
+        })
+    }
+}
+impl ToValue for PutEulaDecisionRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("ModelName", self.model_name)
+            .required("Decision", self.decision)
+            .optional("EulaDigest", self.eula_digest)
+            .finish()
+    }
+}
+
+/// `PutEulaDecisionResponse`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PutEulaDecisionResponse {
+    /// `ModelName`.
+    #[serde(rename = "ModelName")]
+    pub model_name: String,
+    /// `Decision`.
+    #[serde(rename = "Decision")]
+    pub decision: EulaDecisionKind,
+    /// `EulaDigest`.
+    #[serde(rename = "EulaDigest", skip_serializing_if = "Option::is_none")]
+    pub eula_digest: Option<String>,
+}
+impl FromValue for PutEulaDecisionResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PutEulaDecisionResponse")?;
+        Ok(PutEulaDecisionResponse {
+            model_name: fields.required("ModelName")?,
+            decision: fields.required("Decision")?,
+            eula_digest: fields.optional("EulaDigest")?,
+        })
+    }
+}
+impl ToValue for PutEulaDecisionResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("ModelName", self.model_name)
+            .required("Decision", self.decision)
+            .optional("EulaDigest", self.eula_digest)
+            .finish()
+    }
+}
+
+/// `PutHubAdmissionPolicyRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PutHubAdmissionPolicyRequest {
+    /// `HubName`.
+    #[serde(rename = "HubName")]
+    pub hub_name: String,
+    /// `Policy`.
+    #[serde(rename = "Policy")]
+    pub policy: HubAdmissionPolicy,
+}
+impl FromValue for PutHubAdmissionPolicyRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PutHubAdmissionPolicyRequest")?;
+        Ok(PutHubAdmissionPolicyRequest {
+            hub_name: fields.required("HubName")?,
+            policy: fields.required("Policy")?,
+        })
+    }
+}
+impl ToValue for PutHubAdmissionPolicyRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("HubName", self.hub_name)
+            .required("Policy", self.policy)
+            .finish()
+    }
+}
+
+/// `PutHubAdmissionPolicyResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PutHubAdmissionPolicyResponse {
+    /// `HubArn`.
+    #[serde(rename = "HubArn")]
+    pub hub_arn: String,
+    /// `Policy`.
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub policy: Option<HubAdmissionPolicy>,
+}
+impl FromValue for PutHubAdmissionPolicyResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PutHubAdmissionPolicyResponse")?;
+        Ok(PutHubAdmissionPolicyResponse {
+            hub_arn: fields.required("HubArn")?,
+            policy: fields.optional("Policy")?,
+        })
+    }
+}
+impl ToValue for PutHubAdmissionPolicyResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("HubArn", self.hub_arn)
+            .optional("Policy", self.policy)
+            .finish()
+    }
+}
 
 /// `PutHubSettingsRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]

@@ -26,4 +26,7 @@ pub trait HubAccess: Send + Sync {
     /// Refuses gated content without consent, a reference that does not lead to this data, a missing hub content.
     /// True when the hub vouches for the data, so that no right on the bucket is needed.
     async fn check(&self, cx: &Cx, request: &ModelAccessRequest) -> Result<bool, ApiError>;
+    /// What stands in the way of a deployment that was allowed when its model was created: bytes that are no longer
+    /// those that were approved, a content that left the hub. Asked again whenever containers are given the files.
+    async fn check_files(&self, request: &ModelAccessRequest) -> Result<(), ApiError>;
 }

@@ -8,7 +8,7 @@ mod encrypt;
 mod mac;
 mod random;
 mod re_encrypt;
-mod sign;
+pub(crate) mod sign;
 mod symmetric;
 
 use stoa_kernel::ApiError;

@@ -17,7 +17,7 @@ use crate::spec::signing_algorithms;
 use crate::state::KeyRecord;
 
 /// Holds a key to signatures by this algorithm.
-fn signs(key: &KeyRecord, algorithm: SigningAlgorithmSpec, operation: &str) -> Result<(), ApiError> {
+pub(crate) fn signs(key: &KeyRecord, algorithm: SigningAlgorithmSpec, operation: &str) -> Result<(), ApiError> {
     key.must_be_for(KeyUsageType::SignVerify, operation)?;
     if !signing_algorithms(key.spec, key.usage).contains(&algorithm) {
         return Err(invalid_algorithm(algorithm.as_str(), key.spec.as_str()));

@@ -124,6 +124,10 @@ impl EndpointReconciler {
     }
 
     async fn model_files(&self, place: &Place<'_>) -> Result<(LocalFiles, Vec<OpenedFile>), ApiError> {
+        // Also where the files are known already: bytes that were altered since are given to no container.
+        if let Some(source) = data::source_of(&place.variant.container)? {
+            self.parts.hubs.check_files(&source.access).await?;
+        }
         let shelf = self.shelf(place).await?;
         let files = self.files_of(place, &shelf).await?;
         let (mut local, mut all) = (Vec::with_capacity(files.len()), Vec::new());

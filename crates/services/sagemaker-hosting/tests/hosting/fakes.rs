@@ -102,6 +102,9 @@ impl HubAccess for FakeHubs {
         }
         Ok(request.hub_content_arn.is_some())
     }
+    async fn check_files(&self, _: &ModelAccessRequest) -> Result<(), ApiError> {
+        Ok(())
+    }
 }
 
 /// Knows `image` and, as something that the runtime then refuses, `unrunnable`.

@@ -21,6 +21,7 @@ use stoa_types::Clock;
 
 pub use bundle::{BundleImported, BundleReport, Exported, SecretKey, Signer, TrustedKey, verify_bundle};
 pub(crate) use folder::{LONGEST_DOCUMENT, is_plain};
+pub(crate) use huggingface::front_matter;
 pub use huggingface::{HuggingFaceImport, HuggingFaceImported};
 pub use import::{Imported, ModelVersion};
 pub(crate) use index::{CatalogIndex, Derived};
@@ -75,6 +76,11 @@ impl Catalog {
     /// A catalog over this store; its documents belong to the pseudo-account `aws`.
     pub fn new(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>, clock: Arc<dyn Clock>) -> Catalog {
         Catalog { store, blobs, clock, importing: tokio::sync::Mutex::new(()), cached: RwLock::new(None) }
+    }
+
+    /// Where the files' bytes are.
+    pub(crate) fn blobs(&self) -> &Arc<dyn BlobStore> {
+        &self.blobs
     }
 
     /// Every model version, in order of id and version.

@@ -9,6 +9,7 @@ use stoa_store::{Expect, Transaction};
 
 use super::{keys, no_such_content};
 use crate::names;
+use crate::provenance;
 use crate::service::{Hub, HubSource, Hubs};
 
 impl Handles<DeleteHubContent> for Hubs {
@@ -29,6 +30,7 @@ impl Handles<DeleteHubContent> for Hubs {
         }
         let [key, text_key] = keys(&hub.name, kind, name, version);
         let mut transaction = Transaction::new().delete(key, Expect::Present).delete(text_key, Expect::Any);
+        transaction = transaction.delete(provenance::key(&hub.name, kind, name, version), Expect::Any);
         if versions.len() == 1 {
             transaction = transaction.set_tags(&hub.name.content_arn(kind.as_str(), name), Vec::new());
         }

@@ -11,6 +11,7 @@ use stoa_sagemaker_common::store_error;
 use super::{ContentText, ContentView, ViewSource, keys, no_such_content};
 use crate::document::hub_content_document;
 use crate::names::optional_version;
+use crate::provenance::in_document;
 use crate::service::Hubs;
 
 impl Handles<DescribeHubContent> for Hubs {
@@ -22,7 +23,14 @@ impl Handles<DescribeHubContent> for Hubs {
         let version = optional_version("HubContentVersion", input.hub_content_version.as_ref())?;
         let hub = self.hub(cx, &input.hub_name).await?;
         let view = self.content(&hub, input.hub_content_type, &input.hub_content_name, version).await?;
-        let text = self.text(&view).await?;
+        let mut text = self.text(&view).await?;
+        // Only a hub with an admission policy adds to what its importers wrote.
+        if !hub.admission()?.is_default()
+            && let Some(provenance) = self.provenance(&view).await?
+            && let Some(document) = in_document(&text.document, &provenance)
+        {
+            text.document = document;
+        }
         Ok(response(view, text))
     }
 }

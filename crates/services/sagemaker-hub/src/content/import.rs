@@ -1,4 +1,5 @@
-//! ImportHubContent: a content of one's own, available at once.
+//! ImportHubContent: a content of one's own, available at once, or after it was judged where the hub has an admission
+//! policy.
 
 use serde_json::{Map, Value};
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
@@ -10,8 +11,10 @@ use stoa_sagemaker_common::{Version, new_tags, store_error};
 use stoa_store::{Document, Query, Transaction};
 
 use super::{ContentBody, ContentText, KIND, MOST_CONTENTS, keys, parent};
+use crate::admission::policy_of;
 use crate::catalog::LONGEST_DOCUMENT;
 use crate::names::{self, HubName};
+use crate::provenance;
 use crate::service::{Hub, HubSource, Hubs};
 
 impl Handles<ImportHubContent> for Hubs {
@@ -29,6 +32,7 @@ impl Handles<ImportHubContent> for Hubs {
         check_document(kind, &input.hub_content_document)?;
         let tags = new_tags(input.tags.as_deref())?;
         let (name, document) = self.own_hub(cx, &input.hub_name).await?;
+        let policy = policy_of(&document)?;
         let hub = Hub { name, source: HubSource::Private(document) };
         let version = self.import_version(&hub, &input).await?;
         self.check_room(&hub.name, kind).await?;
@@ -40,20 +44,35 @@ impl Handles<ImportHubContent> for Hubs {
             keywords: input.hub_content_search_keywords.unwrap_or_default(),
             support: input.support_status.unwrap_or(HubContentSupportStatus::Supported),
             failure_reason: None,
+            judged_by: None,
         };
+        let governed = !policy.is_default();
+        let arn = format!("{}/{version}", hub.name.content_arn(kind.as_str(), &input.hub_content_name));
+        let signing_key = policy.signing_key.as_deref();
+        let stated = self.state(cx, &arn, &input.hub_content_document, governed, signing_key).await?;
         let text = ContentText { document: input.hub_content_document, markdown: input.hub_content_markdown };
         let content = &input.hub_content_name;
         let tag_arn = hub.name.content_arn(kind.as_str(), content);
         let make = || {
             let [key, text_key] = keys(&hub.name, kind, content, version);
             let listed = Document::new(key, content, cx.now, &body).map_err(store_error)?;
-            let listed = listed.with_parent(&parent(&hub.name, kind)).with_status("Available");
+            let listed = listed.with_parent(&parent(&hub.name, kind)).with_status(if governed {
+                "Importing"
+            } else {
+                "Available"
+            });
             let long = Document::new(text_key, content, cx.now, &text).map_err(store_error)?;
-            let transaction = Transaction::new().create(listed).create(long);
+            let from = provenance::key(&hub.name, kind, content, version);
+            let from = Document::new(from, content, cx.now, &stated).map_err(store_error)?;
+            let transaction = Transaction::new().create(listed).create(long).create(from);
             // Tags belong to the content, not to a version: a further version without tags leaves them.
             Ok(if tags.is_empty() { transaction } else { transaction.set_tags(&tag_arn, tags.clone()) })
         };
+        // INVARIANT: what is judged is judged by the policy that the statement was made under, or a later one.
         self.commit_into(cx, &hub.name, make, || exists(&hub.name, kind, content, version)).await?;
+        if governed {
+            self.nudge.nudge();
+        }
         Ok(ImportHubContentResponse { hub_arn: hub.name.arn(), hub_content_arn: format!("{tag_arn}/{version}") })
     }
 }

@@ -48,6 +48,9 @@ pub(crate) struct ContentBody {
     /// Why an import failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
+    /// The admission policy that it was last judged by, as a digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged_by: Option<String>,
 }
 
 /// Its long texts.

@@ -12,7 +12,7 @@ use stoa_kernel::ports::ObjectSource;
 use stoa_kernel::{ApiError, Authorized, Cx, Handles, Target};
 use stoa_models_sagemaker::operations::CreateHubContentPresignedUrls;
 use stoa_models_sagemaker::types::{
-    AuthorizedUrl, CreateHubContentPresignedUrlsRequest, CreateHubContentPresignedUrlsResponse,
+    AuthorizedUrl, CreateHubContentPresignedUrlsRequest, CreateHubContentPresignedUrlsResponse, HubContentStatus,
     PresignedUrlAccessConfig,
 };
 use stoa_sagemaker_common::{Paging, SortKey};
@@ -20,6 +20,7 @@ use stoa_sagemaker_common::{Paging, SortKey};
 use super::grant::Grant;
 use super::{ContentView, ViewSource};
 use crate::catalog::{ModelFile, PublicModel, is_plain};
+use crate::eula::{self, Consent};
 use crate::location::{self, S3Place};
 use crate::names::optional_version;
 use crate::service::Hubs;
@@ -48,6 +49,9 @@ impl Handles<CreateHubContentPresignedUrls> for Hubs {
         let (max_results, next_token) = (input.max_results.take(), input.next_token.take());
         let hub = self.hub(cx, &input.hub_name).await?;
         let view = self.content(&hub, input.hub_content_type, &input.hub_content_name, version).await?;
+        if view.status != HubContentStatus::Available {
+            return Err(unavailable(&view));
+        }
         let paging = Paging {
             tokens: &self.parts.tokens,
             // The version is in it: a page goes on with the files of the version it began with, or not at all.
@@ -60,12 +64,13 @@ impl Handles<CreateHubContentPresignedUrls> for Hubs {
         let access = input.access_config.clone().unwrap_or_default();
         let (files, next_token) = match &view.source {
             ViewSource::Public(model) => {
-                check_consent(cx, model, &access)?;
+                self.check_consent(cx, model, &access).await?;
                 check_place(&view, &location::artifact_uri(&model.body.manifest, &cx.region), &access)?;
                 public_files(cx, model, &paging)?
             }
             ViewSource::Imported => self.imported_files(cx, &view, &access, &paging).await?,
         };
+        self.must_be_servable(&hub, &view).await?;
         let grant = match hub.settings()?.revoke_urls && !files.is_empty() {
             true => Some(self.grant(cx, &Grant::of(cx, &view, EXPIRES_SECONDS)).await?),
             false => None,
@@ -129,6 +134,28 @@ impl Hubs {
         Ok((files, next_token))
     }
 
+    async fn check_consent(
+        &self,
+        cx: &Cx,
+        model: &PublicModel,
+        access: &PresignedUrlAccessConfig,
+    ) -> Result<(), ApiError> {
+        let manifest = &model.body.manifest;
+        match self.consent(cx, model, access.accept_eula == Some(true), eula::PRESIGN).await? {
+            Consent::Given => Ok(()),
+            Consent::Forbidden => {
+                Err(ApiError::access_denied(eula::forbidden(&manifest.id, cx.principal.account.as_str())))
+            }
+            missing => Err(ApiError::access_denied(format!(
+                "the EULA of {} {} was not accepted{}: read {} and send AccessConfig.AcceptEula as true",
+                manifest.id,
+                manifest.version,
+                missing.note(),
+                location::eula_uri(manifest, &cx.region)
+            ))),
+        }
+    }
+
     /// `HostingArtifactUri` of an imported content's document.
     pub(crate) async fn artifact_uri(&self, view: &ContentView) -> Result<Option<String>, ApiError> {
         let text = self.text(view).await?;
@@ -164,6 +191,14 @@ async fn owned(target: Target, objects: &dyn ObjectSource, bucket: &str) -> Resu
     Ok(target.with_key("s3:ResourceAccount", owner.as_str()))
 }
 
+/// A content that is being imported, or was refused.
+fn unavailable(view: &ContentView) -> ApiError {
+    ApiError::validation(format!(
+        "{} {} {} is not available, its status is {}: DescribeHubContent says why",
+        view.kind, view.name, view.version, view.status
+    ))
+}
+
 fn no_artifact(view: &ContentView) -> ApiError {
     ApiError::validation(format!(
         "{} {} {} has no files: its document names no HostingArtifactUri of the form s3://bucket/prefix/",
@@ -180,19 +215,6 @@ fn local_path(path: &str) -> Result<String, ApiError> {
     Err(ApiError::validation(format!(
         "the file `{shown}` has no safe LocalPath: no part of a name may be empty, `.`, `..` or hold a backslash or a \
          control character; rename the object"
-    )))
-}
-
-fn check_consent(cx: &Cx, model: &PublicModel, access: &PresignedUrlAccessConfig) -> Result<(), ApiError> {
-    let manifest = &model.body.manifest;
-    if !manifest.gated || access.accept_eula == Some(true) {
-        return Ok(());
-    }
-    Err(ApiError::access_denied(format!(
-        "the EULA of {} {} was not accepted: read {} and send AccessConfig.AcceptEula as true",
-        manifest.id,
-        manifest.version,
-        location::eula_uri(manifest, &cx.region)
     )))
 }
 

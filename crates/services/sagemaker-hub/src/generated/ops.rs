@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
 use stoa_models_sagemaker::operations::{CreateHub, CreateHubContentPresignedUrls, CreateHubContentReference, DeleteHub, DeleteHubContent, DeleteHubContentReference, DescribeHub, DescribeHubContent, ImportHubContent, ListHubContentVersions, ListHubContents, ListHubs, UpdateHub, UpdateHubContent, UpdateHubContentReference};
-use stoa_models_stoa::operations::{DescribeHubSettings, PutHubSettings};
+use stoa_models_stoa::operations::{DescribeHubAdmissionPolicy, DescribeHubSettings, DescribeModelProvenance, ListEulaAcceptances, PutEulaDecision, PutHubAdmissionPolicy, PutHubSettings};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
 pub trait SagemakerHubOperations:
@@ -37,8 +37,16 @@ pub trait SagemakerHubOperations:
     + Targets<UpdateHubContent>
     + Handles<UpdateHubContentReference>
     + Targets<UpdateHubContentReference>
+    + Handles<DescribeHubAdmissionPolicy>
+    + Targets<DescribeHubAdmissionPolicy>
     + Handles<DescribeHubSettings>
     + Targets<DescribeHubSettings>
+    + Handles<DescribeModelProvenance>
+    + Targets<DescribeModelProvenance>
+    + Handles<ListEulaAcceptances>
+    + Handles<PutEulaDecision>
+    + Handles<PutHubAdmissionPolicy>
+    + Targets<PutHubAdmissionPolicy>
     + Handles<PutHubSettings>
     + Targets<PutHubSettings>
 {
@@ -73,8 +81,16 @@ impl<S> SagemakerHubOperations for S where S:
     + Targets<UpdateHubContent>
     + Handles<UpdateHubContentReference>
     + Targets<UpdateHubContentReference>
+    + Handles<DescribeHubAdmissionPolicy>
+    + Targets<DescribeHubAdmissionPolicy>
     + Handles<DescribeHubSettings>
     + Targets<DescribeHubSettings>
+    + Handles<DescribeModelProvenance>
+    + Targets<DescribeModelProvenance>
+    + Handles<ListEulaAcceptances>
+    + Handles<PutEulaDecision>
+    + Handles<PutHubAdmissionPolicy>
+    + Targets<PutHubAdmissionPolicy>
     + Handles<PutHubSettings>
     + Targets<PutHubSettings>
 {
@@ -98,7 +114,12 @@ pub fn routes<S: SagemakerHubOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<UpdateHub, S>(service),
         stoa_kernel::route_with_targets::<UpdateHubContent, S>(service),
         stoa_kernel::route_with_targets::<UpdateHubContentReference, S>(service),
+        stoa_kernel::route_with_targets::<DescribeHubAdmissionPolicy, S>(service),
         stoa_kernel::route_with_targets::<DescribeHubSettings, S>(service),
+        stoa_kernel::route_with_targets::<DescribeModelProvenance, S>(service),
+        stoa_kernel::route::<ListEulaAcceptances, S>(service),
+        stoa_kernel::route::<PutEulaDecision, S>(service),
+        stoa_kernel::route_with_targets::<PutHubAdmissionPolicy, S>(service),
         stoa_kernel::route_with_targets::<PutHubSettings, S>(service),
     ]
 }

@@ -39,6 +39,7 @@ impl Handles<CreateHub> for Hubs {
             keywords: input.hub_search_keywords.unwrap_or_default(),
             s3_output_path: input.s3_storage_config.and_then(|config| config.s3_output_path),
             settings: Settings::default(),
+            admission: Default::default(),
         };
         let document = Document::new(key(&hub), &hub.name, cx.now, &body).map_err(store_error)?.with_status(IN_SERVICE);
         let transaction = Transaction::new().create(document).set_tags(&hub.arn(), tags);

@@ -13,6 +13,7 @@ mod update;
 use serde::{Deserialize, Serialize};
 use stoa_store::Key;
 
+use crate::admission::AdmissionPolicy;
 use crate::names::HubName;
 use crate::service::key_in;
 use crate::settings::Settings;
@@ -36,6 +37,8 @@ pub(crate) struct HubBody {
     pub s3_output_path: Option<String>,
     #[serde(default, skip_serializing_if = "Settings::is_default")]
     pub settings: Settings,
+    #[serde(default, skip_serializing_if = "AdmissionPolicy::is_default")]
+    pub admission: AdmissionPolicy,
 }
 
 pub(crate) fn key(hub: &HubName) -> Key {
@@ -50,5 +53,6 @@ pub(crate) fn public_body() -> HubBody {
         keywords: Vec::new(),
         s3_output_path: None,
         settings: Settings::default(),
+        admission: AdmissionPolicy::default(),
     }
 }

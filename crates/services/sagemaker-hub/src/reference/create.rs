@@ -9,6 +9,7 @@ use stoa_sagemaker_common::{new_tags, store_error};
 use stoa_store::{Document, Query, Transaction};
 
 use super::{KIND, MOST_REFERENCES, ReferenceBody, key, latest_shown};
+use crate::admission::policy_of;
 use crate::names::{ContentArn, HubName, optional_version};
 use crate::service::Hubs;
 use crate::settings::settings_of;
@@ -28,6 +29,13 @@ impl Handles<CreateHubContentReference> for Hubs {
         let name = input.hub_content_name.unwrap_or_else(|| source.clone());
         let index = self.parts.catalog.index().await?;
         let latest = latest_shown(&index, &settings, &source, min_version)?;
+        let policy = policy_of(&document)?;
+        for (version, model) in index.versions(&source).into_iter().flatten() {
+            let shown = min_version.is_none_or(|least| *version >= least) && !settings.withholds(&model.body.manifest);
+            if shown {
+                self.admits_public(&policy, model).await?;
+            }
+        }
         let query = Query::of(KIND).owned_by(&hub.account, Some(&hub.region)).children_of(&hub.name);
         if self.parts.store.count(&query).await.map_err(store_error)? >= MOST_REFERENCES {
             return Err(ApiError::resource_limit_exceeded(format!(

@@ -79,6 +79,12 @@ impl Card {
     }
 }
 
+/// The front matter of any card as it is; null where there is none that can be read.
+pub(crate) fn front_matter(text: &str) -> Value {
+    let front = split(text).0.filter(|front| front.len() <= LONGEST_FRONT_MATTER);
+    front.and_then(|front| serde_saphyr::from_str(front).ok()).unwrap_or_default()
+}
+
 /// Front matter, where the text begins with it, and the rest.
 fn split(text: &str) -> (Option<&str>, &str) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);

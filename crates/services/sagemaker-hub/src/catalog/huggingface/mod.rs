@@ -20,6 +20,7 @@ use super::import::{Imported, OnConflict};
 use super::model::{FileSource, ModelFolder};
 use super::{Catalog, HuggingFace, Manifest};
 use card::Card;
+pub(crate) use card::front_matter;
 use layout::Layout;
 use weights::Weights;
 
