@@ -89,6 +89,7 @@ fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskG
     stoa.keys.start(tasks);
     stoa.lifecycle.start(tasks);
     stoa.events.start(tasks);
+    stoa.hub_rules.start(tasks);
     let (iam, token) = (Arc::clone(&stoa.iam), tasks.token());
     tasks.spawn("iam-key-uses", async move {
         loop {

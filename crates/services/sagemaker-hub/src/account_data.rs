@@ -9,13 +9,13 @@ use stoa_types::{AccountId, Partition};
 
 use crate::names::HubName;
 use crate::service::Hubs;
-use crate::{content, hub, reference};
+use crate::{content, hub, reference, rules};
 
 #[async_trait]
 impl DeleteAccountData for Hubs {
     async fn delete_account_data(&self, account: &AccountId) -> Result<(), ApiError> {
         // Contents before hubs: a crash in between leaves nothing without a hub.
-        for kind in [content::TEXT_KIND, content::KIND, reference::KIND, hub::KIND] {
+        for kind in [content::TEXT_KIND, content::KIND, rules::KIND, reference::KIND, rules::LOG_KIND, hub::KIND] {
             for document in self.all(Query::of(kind).owned_by(account, None)).await? {
                 let mut transaction = Transaction::new().delete(document.key.clone(), Expect::Any);
                 if let Some(arn) = tagged_arn(kind, &document) {

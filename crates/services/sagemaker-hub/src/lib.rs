@@ -14,6 +14,7 @@ mod location;
 mod names;
 mod reference;
 mod repositories_port;
+mod rules;
 mod service;
 mod settings;
 mod shareable;
@@ -24,4 +25,5 @@ pub use catalog::{
     Imported, Manifest, ModelFile, ModelVersion, Payload, SecretKey, Signer, TrustedKey, verify_bundle,
 };
 pub use generated::ops::{SagemakerHubOperations, routes};
+pub use rules::{HubRulesReconciler, RulesCaller};
 pub use service::{Hubs, HubsParts};

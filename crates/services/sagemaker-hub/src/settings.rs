@@ -161,7 +161,7 @@ impl Handles<op::PutHubSettings> for Hubs {
 }
 
 /// The private hub that a name or an ARN means.
-fn private(account: &AccountId, region: &Region, text: &str) -> Result<HubName, ApiError> {
+pub(crate) fn private(account: &AccountId, region: &Region, text: &str) -> Result<HubName, ApiError> {
     let hub = HubName::of(account, region, text)
         .ok_or_else(|| ApiError::validation(format!("`{text}` is neither the name nor the ARN of a hub")))?;
     if hub.is_public() {
@@ -171,7 +171,7 @@ fn private(account: &AccountId, region: &Region, text: &str) -> Result<HubName, 
 }
 
 /// Settings are the owner's business, also where a hub is shared.
-fn own(cx: &Cx, text: &str) -> Result<(), ApiError> {
+pub(crate) fn own(cx: &Cx, text: &str) -> Result<(), ApiError> {
     let hub = private(&cx.principal.account, &cx.region, text)?;
     if hub.account != cx.principal.account {
         return Err(stoa_words(no_such_hub(&hub)));
@@ -180,7 +180,7 @@ fn own(cx: &Cx, text: &str) -> Result<(), ApiError> {
 }
 
 /// The code that the `stoa` service models.
-fn stoa_words(error: ApiError) -> ApiError {
+pub(crate) fn stoa_words(error: ApiError) -> ApiError {
     match error.code() {
         "ResourceNotFound" => ApiError::new("ResourceNotFoundException", 400, error.message().to_owned()),
         _ => error,

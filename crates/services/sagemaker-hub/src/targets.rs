@@ -9,7 +9,9 @@ use stoa_models_sagemaker::operations::{
     DescribeHub, DescribeHubContent, ImportHubContent, ListHubContentVersions, ListHubContents, UpdateHub,
     UpdateHubContent, UpdateHubContentReference,
 };
-use stoa_models_stoa::operations::{DescribeHubSettings, PutHubSettings};
+use stoa_models_stoa::operations::{
+    DescribeHubRules, DescribeHubSettings, ListHubRuleChanges, PreviewHubRules, PutHubSettings,
+};
 use stoa_sagemaker_common::tagging_targets;
 use stoa_schema::Value;
 
@@ -18,7 +20,7 @@ use crate::names::{ContentArn, HubName};
 use crate::service::Hubs;
 
 /// The hub in the input; without a usable name, one of the caller's that stands for all of them.
-fn hub(cx: &Cx, input: &Value) -> HubName {
+pub(crate) fn hub(cx: &Cx, input: &Value) -> HubName {
     let named = input.str_member("HubName").and_then(|text| HubName::parse(cx, text));
     named.unwrap_or_else(|| HubName::own(cx, "*"))
 }
@@ -67,6 +69,9 @@ hub_targets! {
     ListHubContents => "sagemaker:ListHubContents",
     DescribeHubSettings => "stoa:DescribeHubSettings",
     PutHubSettings => "stoa:PutHubSettings",
+    DescribeHubRules => "stoa:DescribeHubRules",
+    PreviewHubRules => "stoa:PreviewHubRules",
+    ListHubRuleChanges => "stoa:ListHubRuleChanges",
 }
 
 hub_content_targets! {

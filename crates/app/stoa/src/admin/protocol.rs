@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use stoa_models_stoa::types::{
-    DescribeHubSettingsRequest, ExplainDecisionRequest, GetAccessMatrixRequest, ListPrincipalsWithAccessRequest,
+    DescribeHubRulesRequest, DescribeHubSettingsRequest, ExplainDecisionRequest, GetAccessMatrixRequest,
+    ListHubRuleChangesRequest, ListPrincipalsWithAccessRequest, PreviewHubRulesRequest, PutHubRulesRequest,
     PutHubSettingsRequest, ReplayPolicyRequest,
 };
 use stoa_sagemaker_hub::HuggingFaceImport;
@@ -63,6 +64,14 @@ pub enum AdminCommand {
     DescribeHubSettings(DescribeHubSettingsRequest),
     /// Changes settings of a private hub.
     PutHubSettings(PutHubSettingsRequest),
+    /// The rules of a private hub.
+    DescribeHubRules(DescribeHubRulesRequest),
+    /// Sets the rules of a private hub.
+    PutHubRules(PutHubRulesRequest),
+    /// What rules would change in a private hub.
+    PreviewHubRules(PreviewHubRulesRequest),
+    /// What rules changed in a private hub.
+    ListHubRuleChanges(ListHubRuleChangesRequest),
 }
 
 impl AdminCommand {
@@ -82,6 +91,10 @@ impl AdminCommand {
             AdminCommand::ReplayPolicy(_) => ("ReplayPolicy", true),
             AdminCommand::DescribeHubSettings(_) => ("DescribeHubSettings", true),
             AdminCommand::PutHubSettings(_) => ("PutHubSettings", false),
+            AdminCommand::DescribeHubRules(_) => ("DescribeHubRules", true),
+            AdminCommand::PutHubRules(_) => ("PutHubRules", false),
+            AdminCommand::PreviewHubRules(_) => ("PreviewHubRules", true),
+            AdminCommand::ListHubRuleChanges(_) => ("ListHubRuleChanges", true),
         }
     }
 }

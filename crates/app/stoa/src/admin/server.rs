@@ -10,7 +10,7 @@ use stoa_audit::{AuditRecord, ErrorInfo, Journal, Phase, UserIdentity};
 use stoa_iam::Iam;
 use stoa_insight::{Insight, Viewer};
 use stoa_kernel::ApiError;
-use stoa_sagemaker_hub::{Catalog, Hubs, SecretKey, TrustedKey};
+use stoa_sagemaker_hub::{Catalog, Hubs, RulesCaller, SecretKey, TrustedKey};
 use stoa_types::{AccountId, Clock, IdSource, uuid_v4};
 use stoa_work::TaskGroup;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -173,7 +173,21 @@ async fn act(parts: &AdminParts, command: &AdminCommand) -> Result<Value, ApiErr
             let (viewer, now) = (viewer(parts)?, parts.clock.now());
             json(parts.hubs.put_hub_settings(&viewer.account, &viewer.region, now, input).await?)
         }
+        AdminCommand::DescribeHubRules(input) => {
+            json(parts.hubs.describe_hub_rules(&rules_caller(parts)?, input).await?)
+        }
+        AdminCommand::PutHubRules(input) => json(parts.hubs.put_hub_rules(&rules_caller(parts)?, input).await?),
+        AdminCommand::PreviewHubRules(input) => json(parts.hubs.preview_hub_rules(&rules_caller(parts)?, input).await?),
+        AdminCommand::ListHubRuleChanges(input) => {
+            json(parts.hubs.list_hub_rule_changes(&rules_caller(parts)?, input).await?)
+        }
     }
+}
+
+/// The local administrator with regard to rules.
+fn rules_caller(parts: &AdminParts) -> Result<RulesCaller, ApiError> {
+    let Viewer { account, region } = viewer(parts)?;
+    Ok(RulesCaller { account, region, name: "LocalAdministrator".to_owned(), now: parts.clock.now() })
 }
 
 /// The local administrator asks as the management account does.

@@ -7,6 +7,7 @@ use stoa_models_stoa::types::{
     DescribeHubSettingsRequest, DescribeHubSettingsResponse, HubSettings, PutHubSettingsRequest, PutHubSettingsResponse,
 };
 
+use super::hub_rules::{self, RulesCommand};
 use super::report::print;
 use crate::admin::{AdminCommand, call};
 use crate::cli::{DataDirArgs, Outcome};
@@ -16,6 +17,9 @@ use crate::data_dir::DataDir;
 pub enum HubCommand {
     /// Shows a private hub's settings, or changes those that are named.
     Settings(SettingsArgs),
+    /// The rules by which a private hub refers to public models by itself.
+    #[command(subcommand)]
+    Rules(RulesCommand),
 }
 
 #[derive(Args)]
@@ -51,6 +55,7 @@ enum Switch {
 pub fn run(command: &HubCommand) -> Outcome {
     match command {
         HubCommand::Settings(arguments) => settings(arguments),
+        HubCommand::Rules(command) => hub_rules::run(command),
     }
 }
 

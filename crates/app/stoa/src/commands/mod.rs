@@ -9,6 +9,7 @@ pub mod env;
 pub mod explain;
 pub mod hf;
 pub mod hub;
+mod hub_rules;
 pub mod keys;
 pub mod policy;
 mod report;

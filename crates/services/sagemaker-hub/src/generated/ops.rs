@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
 use stoa_models_sagemaker::operations::{CreateHub, CreateHubContentPresignedUrls, CreateHubContentReference, DeleteHub, DeleteHubContent, DeleteHubContentReference, DescribeHub, DescribeHubContent, ImportHubContent, ListHubContentVersions, ListHubContents, ListHubs, UpdateHub, UpdateHubContent, UpdateHubContentReference};
-use stoa_models_stoa::operations::{DescribeHubSettings, PutHubSettings};
+use stoa_models_stoa::operations::{DescribeHubRules, DescribeHubSettings, ListHubRuleChanges, PreviewHubRules, PutHubRules, PutHubSettings};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
 pub trait SagemakerHubOperations:
@@ -37,8 +37,16 @@ pub trait SagemakerHubOperations:
     + Targets<UpdateHubContent>
     + Handles<UpdateHubContentReference>
     + Targets<UpdateHubContentReference>
+    + Handles<DescribeHubRules>
+    + Targets<DescribeHubRules>
     + Handles<DescribeHubSettings>
     + Targets<DescribeHubSettings>
+    + Handles<ListHubRuleChanges>
+    + Targets<ListHubRuleChanges>
+    + Handles<PreviewHubRules>
+    + Targets<PreviewHubRules>
+    + Handles<PutHubRules>
+    + Targets<PutHubRules>
     + Handles<PutHubSettings>
     + Targets<PutHubSettings>
 {
@@ -73,8 +81,16 @@ impl<S> SagemakerHubOperations for S where S:
     + Targets<UpdateHubContent>
     + Handles<UpdateHubContentReference>
     + Targets<UpdateHubContentReference>
+    + Handles<DescribeHubRules>
+    + Targets<DescribeHubRules>
     + Handles<DescribeHubSettings>
     + Targets<DescribeHubSettings>
+    + Handles<ListHubRuleChanges>
+    + Targets<ListHubRuleChanges>
+    + Handles<PreviewHubRules>
+    + Targets<PreviewHubRules>
+    + Handles<PutHubRules>
+    + Targets<PutHubRules>
     + Handles<PutHubSettings>
     + Targets<PutHubSettings>
 {
@@ -98,7 +114,11 @@ pub fn routes<S: SagemakerHubOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<UpdateHub, S>(service),
         stoa_kernel::route_with_targets::<UpdateHubContent, S>(service),
         stoa_kernel::route_with_targets::<UpdateHubContentReference, S>(service),
+        stoa_kernel::route_with_targets::<DescribeHubRules, S>(service),
         stoa_kernel::route_with_targets::<DescribeHubSettings, S>(service),
+        stoa_kernel::route_with_targets::<ListHubRuleChanges, S>(service),
+        stoa_kernel::route_with_targets::<PreviewHubRules, S>(service),
+        stoa_kernel::route_with_targets::<PutHubRules, S>(service),
         stoa_kernel::route_with_targets::<PutHubSettings, S>(service),
     ]
 }
