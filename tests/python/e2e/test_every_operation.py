@@ -936,6 +936,10 @@ EXEMPT = {
         for name in ("DescribeHubSettings", "PutHubSettings")
     },
     **{
+        f"stoa:{name}": "Stoa's own service, which boto3 does not know (test_hub_rules)"
+        for name in ("DescribeHubRules", "ListHubRuleChanges", "PreviewHubRules", "PutHubRules")
+    },
+    **{
         f"stoa:{name}": "Stoa's own service, which boto3 does not know (test_insight)"
         for name in ("ExplainDecision", "GetAccessMatrix", "LintPolicy", "ListPrincipalsWithAccess", "ReplayPolicy")
     },

@@ -146,17 +146,15 @@ fn log(arguments: &LogArgs) -> Outcome {
         let entry = |change: &HubRuleChange| {
             let why = format!("{:?}", change.cause).to_lowercase();
             let by = change.set_by.as_deref().unwrap_or("?");
-            let head = format!("{} {} because of the {why}; rules by {by}\n", change.change_number, change.time.iso8601());
+            let head =
+                format!("{} {} because of the {why}; rules by {by}\n", change.change_number, change.time.iso8601());
             head + &left_out(change.left_out) + &lines(&change.added, &change.removed, &change.updated)
         };
         changes.iter().map(entry).collect()
     })
 }
 
-fn asked<T: DeserializeOwned>(
-    arguments: &HubArgs,
-    command: &AdminCommand,
-) -> Result<T, Box<dyn std::error::Error>> {
+fn asked<T: DeserializeOwned>(arguments: &HubArgs, command: &AdminCommand) -> Result<T, Box<dyn std::error::Error>> {
     let data_dir = DataDir::new(&arguments.data.data_dir)?;
     Ok(serde_json::from_value(call(&data_dir, command)?)?)
 }
@@ -171,10 +169,7 @@ fn told<T: Serialize>(json: bool, answer: &T, text: impl FnOnce(&T) -> String) -
 }
 
 /// The rules from the command line, a file or the standard input.
-fn given(
-    rules: Option<&String>,
-    file: Option<&PathBuf>,
-) -> Result<Option<String>, Box<dyn std::error::Error>> {
+fn given(rules: Option<&String>, file: Option<&PathBuf>) -> Result<Option<String>, Box<dyn std::error::Error>> {
     let Some(path) = file else { return Ok(rules.cloned()) };
     let mut text = String::new();
     if path.as_os_str() == "-" {

@@ -130,9 +130,10 @@ impl CatalogIndex {
                 && left.iter().zip(right).all(|(left, right)| left.0 == right.0 && Arc::ptr_eq(left.1, right.1))
         };
         let gone = self.models.keys().filter(|id| !later.models.contains_key(*id));
-        let other = later.models.iter().filter(|(id, versions)| {
-            self.models.get(*id).is_none_or(|before| !same(before, versions))
-        });
+        let other = later
+            .models
+            .iter()
+            .filter(|(id, versions)| self.models.get(*id).is_none_or(|before| !same(before, versions)));
         gone.chain(other.map(|(id, _)| id)).cloned().collect()
     }
 }

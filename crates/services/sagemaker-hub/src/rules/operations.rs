@@ -70,12 +70,8 @@ impl Hubs {
             let transaction = match found {
                 None if input.rules.trim().is_empty() => return Ok(answer(HubRulesStatus::None)),
                 None => {
-                    let body = RulesBody {
-                        rules: input.rules.clone(),
-                        set_by: caller.name.clone(),
-                        changes: 0,
-                        left_out: 0,
-                    };
+                    let body =
+                        RulesBody { rules: input.rules.clone(), set_by: caller.name.clone(), changes: 0, left_out: 0 };
                     let document = Document::new(key(&hub), &hub.name, caller.now, &body).map_err(store_error)?;
                     Transaction::new().create(document.with_parent(&hub.name).with_status(APPLYING))
                 }

@@ -256,7 +256,8 @@ impl Parser<'_> {
                 None => (scaled(1)?, 1),
             }
         } else {
-            let unit = unit(glued).ok_or_else(|| self.wrong(&format!("`{glued}` is no unit here; units are {names}")))?;
+            let unit =
+                unit(glued).ok_or_else(|| self.wrong(&format!("`{glued}` is no unit here; units are {names}")))?;
             (scaled(unit)?, 1)
         };
         self.at += used;

@@ -18,8 +18,7 @@ use stoa_work::{Nudge, PassError, PassReport, Reconciler, failpoint};
 
 use super::plan::{Existing, Plan, Step, plan, wanted};
 use super::{
-    APPLIED, APPLYING, Cause, ChangeBody, Expression, KEPT_CHANGES, KIND, Ruled, RulesBody, log_key,
-    number_text, parse,
+    APPLIED, APPLYING, Cause, ChangeBody, Expression, KEPT_CHANGES, KIND, Ruled, RulesBody, log_key, number_text, parse,
 };
 use crate::catalog::CatalogIndex;
 use crate::hub;
@@ -101,7 +100,8 @@ impl HubRulesReconciler {
         for document in documents {
             let body: RulesBody = document.decode().map_err(store_error)?;
             let known = document.status == APPLIED
-                && seen.applied.get(&document.key) == Some(&document.generation) && body.left_out == 0;
+                && seen.applied.get(&document.key) == Some(&document.generation)
+                && body.left_out == 0;
             // Hubs with the same rules share the work of judging the catalog.
             let entry = match judged.entry(body.rules.clone()) {
                 std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
@@ -215,13 +215,13 @@ impl Hubs {
                 Some(old) => transaction.delete(log_key(&hub, old), Expect::Any),
                 None => transaction,
             };
-            failpoint("hub.rules.before").map_err(ApiError::internal)?;
+            failpoint("hub-rules-before-commit").map_err(ApiError::internal)?;
             match self.parts.store.commit(transaction).await {
                 Ok(()) => {}
                 Err(StoreError::Conflict { .. }) => return Ok(Applied::Again),
                 Err(error) => return Err(store_error(error)),
             }
-            failpoint("hub.rules.after").map_err(ApiError::internal)?;
+            failpoint("hub-rules-after-commit").map_err(ApiError::internal)?;
             generation += 1;
             changed += steps.len() as u64;
         }

@@ -118,7 +118,10 @@ fn reasons_are_the_deciding_parts() {
         reason("framework  is pytorch and (licence is mit or size below 20 GB) and not gated"),
         "framework is pytorch (pytorch); size below 20 GB (2.0 GB); not gated (false)"
     );
-    assert_eq!(reason("framework is pytorch and size below 1 GB and gated"), "`size below 1 GB` does not hold (2.0 GB)");
+    assert_eq!(
+        reason("framework is pytorch and size below 1 GB and gated"),
+        "`size below 1 GB` does not hold (2.0 GB)"
+    );
     assert_eq!(
         reason("gated or licence is mit"),
         "`gated` does not hold (false); `licence is mit` does not hold (apache-2.0)"

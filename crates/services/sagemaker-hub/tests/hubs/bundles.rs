@@ -138,7 +138,7 @@ async fn a_gated_model_brings_its_licence() {
     target.catalog.import_bundle(&out, &[]).await.unwrap();
     assert!(target.catalog.list().await.unwrap()[0].gated);
     forged(&out, |body| body["eula"] = Json::Null);
-    is_refused(&target, &out, &["licence"]).await;
+    is_refused(&empty_world(), &out, &["licence"]).await;
 }
 
 #[tokio::test]
