@@ -33,6 +33,8 @@ const PARALLEL: usize = 64;
 /// When somebody changed a hub meanwhile.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// Rules as they were read, and what they let in of all models once that was asked for.
+type Judged = (Option<Arc<Expression>>, Option<Arc<Wanted>>);
 type Wanted = BTreeMap<Arc<str>, BTreeSet<Version>>;
 
 /// The reconciler of hub rules.
@@ -95,7 +97,7 @@ impl HubRulesReconciler {
     async fn tasks(&self, seen: &Seen, index: &Arc<CatalogIndex>) -> Result<(Vec<Task>, u64), ApiError> {
         let documents = self.hubs.all(Query::of(KIND)).await?;
         let changed = seen.index.as_ref().map(|before| Arc::new(before.changed_models(index)));
-        let mut judged: HashMap<String, (Option<Arc<Expression>>, Option<Arc<Wanted>>)> = HashMap::new();
+        let mut judged: HashMap<String, Judged> = HashMap::new();
         let (mut tasks, mut failed) = (Vec::new(), 0);
         for document in documents {
             let body: RulesBody = document.decode().map_err(store_error)?;
