@@ -87,7 +87,8 @@ pub fn write(database: &Path, account: &str, size: Size) -> Outcome<()> {
         for number in 0..size.hubs {
             let name = hub_name(number);
             let own = |kind, id| key(kind, owner.clone(), Some(region.clone()), id);
-            let hub = Document::new(own("sagemaker:hub", name.clone()), &name, now, &json!({"description": "measured"}))?;
+            let hub =
+                Document::new(own("sagemaker:hub", name.clone()), &name, now, &json!({"description": "measured"}))?;
             batch.add(hub.with_status("InService")).await?;
             let rules = json!({"rules": RULES, "set_by": "bench", "changes": 0, "left_out": 0});
             let rules = Document::new(own("sagemaker:hub-rules", name.clone()), &name, now, &rules)?;

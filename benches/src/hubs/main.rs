@@ -97,7 +97,8 @@ fn measure_both(arguments: &Arguments) -> Outcome<Vec<Figure>> {
     let few = Size { hubs: (arguments.size.hubs / 10).max(1), ..arguments.size };
     let small = measure(arguments, few, &arguments.folder.join("few"), &mut Vec::new())?;
     let large = measure(arguments, arguments.size, &arguments.folder.join("all"), &mut figures)?;
-    for (what, few_hubs, all_hubs) in [("ListHubContents", small.0, large.0), ("DescribeHubContent", small.1, large.1)] {
+    for (what, few_hubs, all_hubs) in [("ListHubContents", small.0, large.0), ("DescribeHubContent", small.1, large.1)]
+    {
         let ratio = all_hubs / few_hubs;
         figures.push(Figure {
             what: format!("{what}: {} hubs against {}", arguments.size.hubs, few.hubs),
@@ -157,7 +158,8 @@ fn measure(arguments: &Arguments, size: Size, data_dir: &Path, figures: &mut Vec
 fn calls(server: &Stoa, admin: &Caller, size: Size, figures: &mut Vec<Figure>) -> Outcome<(f64, f64)> {
     progress("lists and descriptions");
     let list = |hub: &str, kind: &str| json!({"HubName": hub, "HubContentType": kind, "MaxResults": 100});
-    let describe = |hub: &str, kind: &str, name: &str| json!({"HubName": hub, "HubContentType": kind, "HubContentName": name});
+    let describe =
+        |hub: &str, kind: &str, name: &str| json!({"HubName": hub, "HubContentType": kind, "HubContentName": name});
     let hubs = |place: usize| hub_name(place * 7 % size.hubs);
     let listing = cost(server, admin, "ListHubContents", |place| list(&hubs(place), REFERENCE))?;
     figure(figures, "ListHubContents, private hub, page of 100", &listing, "5 ms", 5.0);
@@ -221,7 +223,6 @@ fn figure(figures: &mut Vec<Figure>, what: &str, cost: &Cost, aim: &'static str,
 /// The JumpStart manifest as the SDK reads it, and whether its ETag is that of its bytes and stays.
 fn manifest_object(data_dir: &Path, server: &Stoa, admin: &Caller, figures: &mut Vec<Figure>) -> Outcome<()> {
     progress("the manifest of the public path");
-    let _ = (data_dir, admin);
     let url = format!("http://{}/jumpstart-cache-prod-{}/models_manifest.json", server.address, aws::REGION);
     let mut times = Vec::new();
     let mut etags = std::collections::BTreeSet::new();
@@ -229,7 +230,7 @@ fn manifest_object(data_dir: &Path, server: &Stoa, admin: &Caller, figures: &mut
     let body = data_dir.with_extension("manifest");
     for _ in 0..5 {
         let began = Instant::now();
-        let output = Command::new("curl").args(["-sS", "-f", "-D", "-", "-o"]).arg(&body).arg(&url).output()?;
+        let output = curl(admin, &body, &url)?;
         times.push(began.elapsed().as_secs_f64() * 1e3);
         if !output.status.success() {
             let value = format!("not read: {}", String::from_utf8_lossy(&output.stderr).trim());
@@ -237,7 +238,8 @@ fn manifest_object(data_dir: &Path, server: &Stoa, admin: &Caller, figures: &mut
             return Ok(());
         }
         let head = String::from_utf8_lossy(&output.stdout).to_lowercase();
-        let etag = head.lines().find_map(|line| line.strip_prefix("etag:")).unwrap_or("").trim().trim_matches('"').to_owned();
+        let etag =
+            head.lines().find_map(|line| line.strip_prefix("etag:")).unwrap_or("").trim().trim_matches('"').to_owned();
         let sum = Command::new("md5sum").arg(&body).output()?;
         right &= String::from_utf8_lossy(&sum.stdout).starts_with(&etag) && !etag.is_empty();
         etags.insert(etag);
@@ -256,6 +258,18 @@ fn manifest_object(data_dir: &Path, server: &Stoa, admin: &Caller, figures: &mut
         met: Some(right && etags.len() == 1),
     });
     Ok(())
+}
+
+/// A signed GET. The credentials are of a data folder that goes with this run.
+fn curl(admin: &Caller, body: &Path, url: &str) -> Outcome<std::process::Output> {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "-f", "-D", "-", "--aws-sigv4"]).arg(format!("aws:amz:{}:s3", aws::REGION));
+    command.arg("--user").arg(format!("{}:{}", admin.access_key_id, admin.secret.expose()));
+    command.args(["-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]);
+    if let Some(token) = &admin.session_token {
+        command.arg("-H").arg(format!("x-amz-security-token: {}", token.expose()));
+    }
+    Ok(command.arg("-o").arg(body).arg(url).output()?)
 }
 
 /// A version that all hubs refer to, and a model that the rules of all hubs bring: from the start of the import to the

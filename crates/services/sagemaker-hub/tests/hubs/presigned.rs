@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use serde_json::json;
 use stoa_kernel::ports::{GRANT_KEY, ObjectEntry, ObjectSource, PRESIGNING_PRINCIPAL};
 use stoa_kernel::{ApiError, Cx, Principal, SessionContext};
 use stoa_models_sagemaker::operations::{CreateHubContentPresignedUrls, DeleteHubContentReference, ImportHubContent};
