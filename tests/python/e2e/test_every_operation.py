@@ -955,6 +955,10 @@ EXEMPT = {
         for name in ("ListEulaAcceptances", "PutEulaDecision")
     },
     **{
+        f"stoa:{name}": "Stoa's own service, which boto3 does not know (test_hub_rules)"
+        for name in ("DescribeHubRules", "ListHubRuleChanges", "PreviewHubRules", "PutHubRules")
+    },
+    **{
         f"stoa:{name}": "Stoa's own service, which boto3 does not know (test_insight)"
         for name in ("ExplainDecision", "GetAccessMatrix", "LintPolicy", "ListPrincipalsWithAccess", "ReplayPolicy")
     },

@@ -14,14 +14,16 @@ pub enum What {
     Objects,
     /// Decisions at 10 to 5,000 statements, against cedar-policy and iam-rs.
     Policy,
+    /// 50,000 public models and 1,000 hubs: lists, descriptions, changes of the catalog, memory.
+    Hubs,
 }
 
 /// Builds and runs the benchmark, in the real-time class where this machine allows it.
 pub fn run(what: What) -> Outcome {
     let name = match what {
-        What::Front => {
+        What::Front | What::Hubs => {
             step("build stoa (release)", cargo().args(["build", "--release", "--package", "stoa"]))?;
-            "bench-front"
+            if matches!(what, What::Front) { "bench-front" } else { "bench-hubs" }
         }
         What::Objects => {
             step("build stoa (release)", cargo().args(["build", "--release", "--package", "stoa"]))?;

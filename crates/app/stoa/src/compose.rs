@@ -25,7 +25,7 @@ use stoa_runtime_process::{ProcessRuntime, ProcessRuntimeConfig};
 use stoa_s3::{S3Service, S3Settings};
 use stoa_s3_objects::{CombinedSource, Encryption, LifecycleReconciler, S3Objects};
 use stoa_sagemaker_hosting::{EndpointReconciler, Hosting, HostingParts, OpenedFolder};
-use stoa_sagemaker_hub::{AdmissionReconciler, Catalog, Hubs, HubsParts};
+use stoa_sagemaker_hub::{AdmissionReconciler, Catalog, HubRulesReconciler, Hubs, HubsParts};
 use stoa_seal::SealingKey;
 use stoa_store::{PageTokens, Store};
 use stoa_store_sqlite::{Settings, SqliteStore};
@@ -73,6 +73,7 @@ pub struct Stoa {
     pub blobs: Arc<BlobKeeper>,
     pub collector: Worker,
     pub admission: Worker,
+    pub hub_rules: Worker,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdSource>,
     pub management_account: AccountId,
@@ -152,6 +153,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     iam.resume_deletions().await?;
     let registry = registry(&iam, &hubs, &hosting, &kms, &ram, &insight)?;
     let (lifecycle, events) = (lifecycle(&base, &objects), events(&base, config));
+    let hub_rules = hub_rules(&base, &hubs);
     let hf = hugging_face(config, &base, &platform, &journal, &iam, &hubs);
     let s3 = s3_service(config, &platform, &journal, objects, &base)?;
     let gateway_config = GatewayConfig {
@@ -186,6 +188,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         blobs,
         collector,
         admission,
+        hub_rules,
         clock: base.clock,
         ids: base.ids,
         management_account: organization.management_account,
@@ -244,6 +247,12 @@ fn admission(base: &Base, hubs: &Arc<Hubs>) -> Worker {
 fn events(base: &Base, config: &Config) -> Worker {
     let dispatcher = Dispatcher::new(Arc::clone(&base.store), Arc::clone(&base.clock), config.webhooks.clone());
     Worker::new(Arc::new(dispatcher), Arc::clone(&base.clock), Dispatcher::PERIOD, Nudge::new())
+}
+
+fn hub_rules(base: &Base, hubs: &Arc<Hubs>) -> Worker {
+    let reconciler = HubRulesReconciler::new(Arc::clone(hubs), Arc::clone(&base.clock));
+    let nudge = reconciler.nudge();
+    Worker::new(Arc::new(reconciler), Arc::clone(&base.clock), HubRulesReconciler::PERIOD, nudge)
 }
 
 /// The Hugging Face read API, over the very operations that the gateway serves.

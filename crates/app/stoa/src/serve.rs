@@ -91,6 +91,7 @@ fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskG
     stoa.events.start(tasks);
     stoa.collector.start(tasks);
     stoa.admission.start(tasks);
+    stoa.hub_rules.start(tasks);
     let (iam, token) = (Arc::clone(&stoa.iam), tasks.token());
     tasks.spawn("iam-key-uses", async move {
         loop {

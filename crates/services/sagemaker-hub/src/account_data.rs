@@ -9,15 +9,17 @@ use stoa_types::{AccountId, Partition};
 
 use crate::names::HubName;
 use crate::service::Hubs;
-use crate::{content, eula, hub, provenance, reference};
+use crate::{content, eula, hub, provenance, reference, rules};
 
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 9] = [
     eula::ACCEPTANCE_KIND,
     eula::DECISION_KIND,
     provenance::KIND,
     content::TEXT_KIND,
     content::KIND,
+    rules::KIND,
     reference::KIND,
+    rules::LOG_KIND,
     hub::KIND,
 ];
 

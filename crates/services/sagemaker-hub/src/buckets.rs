@@ -117,7 +117,19 @@ impl Hubs {
 
 fn entry(index: &CatalogIndex, region: &Region, key: &str, derived: &Derived) -> Option<ObjectEntry> {
     Some(match derived {
-        Derived::Manifest => inline(key, index.manifest.clone(), JSON, index.modified),
+        Derived::Manifest => {
+            let manifest = index.manifest();
+            ObjectEntry {
+                key: key.to_owned(),
+                digest: manifest.sha256.clone(),
+                size: manifest.bytes.len() as u64,
+                etag: manifest.md5.clone(),
+                content_type: Some(JSON.to_owned()),
+                last_modified: index.modified,
+                inline: Some(manifest.bytes.clone()),
+                sealed: None,
+            }
+        }
         Derived::ProprietaryManifest => inline(key, document::proprietary_manifest(), JSON, index.modified),
         Derived::Spec(model) => {
             let spec = document::spec(&model.body.manifest, model.body.size(), region);

@@ -17,6 +17,7 @@ mod names;
 mod provenance;
 mod reference;
 mod repositories_port;
+mod rules;
 mod service;
 mod settings;
 mod shareable;
@@ -29,4 +30,5 @@ pub use catalog::{
 };
 pub use eula::Consents;
 pub use generated::ops::{SagemakerHubOperations, routes};
+pub use rules::{HubRulesReconciler, RulesCaller};
 pub use service::{Hubs, HubsParts};

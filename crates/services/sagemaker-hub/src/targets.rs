@@ -10,7 +10,8 @@ use stoa_models_sagemaker::operations::{
     UpdateHubContent, UpdateHubContentReference,
 };
 use stoa_models_stoa::operations::{
-    DescribeHubAdmissionPolicy, DescribeHubSettings, DescribeModelProvenance, PutHubAdmissionPolicy, PutHubSettings,
+    DescribeHubAdmissionPolicy, DescribeHubRules, DescribeHubSettings, DescribeModelProvenance, ListHubRuleChanges,
+    PreviewHubRules, PutHubAdmissionPolicy, PutHubSettings,
 };
 use stoa_sagemaker_common::tagging_targets;
 use stoa_schema::Value;
@@ -20,7 +21,7 @@ use crate::names::{ContentArn, HubName};
 use crate::service::Hubs;
 
 /// The hub in the input; without a usable name, one of the caller's that stands for all of them.
-fn hub(cx: &Cx, input: &Value) -> HubName {
+pub(crate) fn hub(cx: &Cx, input: &Value) -> HubName {
     let named = input.str_member("HubName").and_then(|text| HubName::parse(cx, text));
     named.unwrap_or_else(|| HubName::own(cx, "*"))
 }
@@ -71,6 +72,9 @@ hub_targets! {
     PutHubSettings => "stoa:PutHubSettings",
     DescribeHubAdmissionPolicy => "stoa:DescribeHubAdmissionPolicy",
     PutHubAdmissionPolicy => "stoa:PutHubAdmissionPolicy",
+    DescribeHubRules => "stoa:DescribeHubRules",
+    PreviewHubRules => "stoa:PreviewHubRules",
+    ListHubRuleChanges => "stoa:ListHubRuleChanges",
 }
 
 hub_content_targets! {

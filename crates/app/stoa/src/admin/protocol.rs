@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_blobs::{Progress, Verify};
 use stoa_models_stoa::types::{
-    DescribeHubAdmissionPolicyRequest, DescribeHubSettingsRequest, DescribeModelProvenanceRequest,
-    ExplainDecisionRequest, GetAccessMatrixRequest, ListPrincipalsWithAccessRequest, PutEulaDecisionRequest,
-    PutHubAdmissionPolicyRequest, PutHubSettingsRequest, ReplayPolicyRequest,
+    DescribeHubAdmissionPolicyRequest, DescribeHubRulesRequest, DescribeHubSettingsRequest,
+    DescribeModelProvenanceRequest, ExplainDecisionRequest, GetAccessMatrixRequest, ListHubRuleChangesRequest,
+    ListPrincipalsWithAccessRequest, PreviewHubRulesRequest, PutEulaDecisionRequest, PutHubAdmissionPolicyRequest,
+    PutHubRulesRequest, PutHubSettingsRequest, ReplayPolicyRequest,
 };
 use stoa_sagemaker_hub::HuggingFaceImport;
 
@@ -95,6 +96,14 @@ pub enum AdminCommand {
     GetBlobUsage {},
     /// Reads every blob. Its answer comes after lines of [`Line::Progress`].
     VerifyBlobs(Verify),
+    /// The rules of a private hub.
+    DescribeHubRules(DescribeHubRulesRequest),
+    /// Sets the rules of a private hub.
+    PutHubRules(PutHubRulesRequest),
+    /// What rules would change in a private hub.
+    PreviewHubRules(PreviewHubRulesRequest),
+    /// What rules changed in a private hub.
+    ListHubRuleChanges(ListHubRuleChangesRequest),
 }
 
 impl AdminCommand {
@@ -122,6 +131,10 @@ impl AdminCommand {
             AdminCommand::CollectBlobs { dry_run } => ("CollectBlobs", *dry_run),
             AdminCommand::GetBlobUsage {} => ("GetBlobUsage", true),
             AdminCommand::VerifyBlobs(how) => ("VerifyBlobs", how.fix_nothing),
+            AdminCommand::DescribeHubRules(_) => ("DescribeHubRules", true),
+            AdminCommand::PutHubRules(_) => ("PutHubRules", false),
+            AdminCommand::PreviewHubRules(_) => ("PreviewHubRules", true),
+            AdminCommand::ListHubRuleChanges(_) => ("ListHubRuleChanges", true),
         }
     }
 }

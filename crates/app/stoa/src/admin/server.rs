@@ -12,7 +12,7 @@ use stoa_blobs::{BlobKeeper, KeeperError, Progress};
 use stoa_iam::Iam;
 use stoa_insight::{Insight, Viewer};
 use stoa_kernel::ApiError;
-use stoa_sagemaker_hub::{Catalog, Hubs, SecretKey, TrustedKey};
+use stoa_sagemaker_hub::{Catalog, Hubs, RulesCaller, SecretKey, TrustedKey};
 use stoa_types::{AccountId, Clock, IdSource, uuid_v4};
 use stoa_work::TaskGroup;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -219,6 +219,14 @@ async fn act(
             let (viewer, now) = (viewer(parts)?, parts.clock.now());
             json(parts.hubs.put_hub_settings(&viewer.account, &viewer.region, now, input).await?)
         }
+        AdminCommand::DescribeHubRules(input) => {
+            json(parts.hubs.describe_hub_rules(&rules_caller(parts)?, input).await?)
+        }
+        AdminCommand::PutHubRules(input) => json(parts.hubs.put_hub_rules(&rules_caller(parts)?, input).await?),
+        AdminCommand::PreviewHubRules(input) => json(parts.hubs.preview_hub_rules(&rules_caller(parts)?, input).await?),
+        AdminCommand::ListHubRuleChanges(input) => {
+            json(parts.hubs.list_hub_rule_changes(&rules_caller(parts)?, input).await?)
+        }
         AdminCommand::DescribeHubAdmissionPolicy(input) => {
             let viewer = viewer(parts)?;
             json(parts.hubs.describe_hub_admission_policy(&viewer.account, &viewer.region, input).await?)
@@ -260,6 +268,12 @@ fn kept(error: KeeperError) -> ApiError {
 fn account(text: Option<&str>) -> Result<Option<AccountId>, ApiError> {
     let parse = |text: &str| text.parse().map_err(|error| ApiError::validation(format!("{error}")));
     text.map(parse).transpose()
+}
+
+/// The local administrator with regard to rules.
+fn rules_caller(parts: &AdminParts) -> Result<RulesCaller, ApiError> {
+    let Viewer { account, region } = viewer(parts)?;
+    Ok(RulesCaller { account, region, name: "LocalAdministrator".to_owned(), now: parts.clock.now() })
 }
 
 /// The local administrator asks as the management account does.

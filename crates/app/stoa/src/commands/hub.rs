@@ -9,6 +9,7 @@ use stoa_models_stoa::types::{
     PutHubSettingsResponse,
 };
 
+use super::hub_rules::{self, RulesCommand};
 use super::report::print;
 use crate::admin::{AdminCommand, call};
 use crate::cli::{DataDirArgs, Outcome};
@@ -20,6 +21,9 @@ pub enum HubCommand {
     Settings(SettingsArgs),
     /// Shows what a private hub lets in, or puts another admission policy in its place.
     Admission(AdmissionArgs),
+    /// The rules by which a private hub refers to public models by itself.
+    #[command(subcommand)]
+    Rules(RulesCommand),
 }
 
 #[derive(Args)]
@@ -68,6 +72,7 @@ pub fn run(command: &HubCommand) -> Outcome {
     match command {
         HubCommand::Settings(arguments) => settings(arguments),
         HubCommand::Admission(arguments) => admission(arguments),
+        HubCommand::Rules(command) => hub_rules::run(command),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod eula;
 pub mod explain;
 pub mod hf;
 pub mod hub;
+mod hub_rules;
 pub mod keys;
 pub mod model;
 pub mod policy;

@@ -55,6 +55,31 @@ impl Operation for DescribeHubAdmissionPolicy {
     const SPEC: &'static OperationSpec = &DESCRIBE_HUB_ADMISSION_POLICY;
 }
 
+/// The row of [`DescribeHubRules`].
+pub static DESCRIBE_HUB_RULES: OperationSpec = OperationSpec {
+    service: "stoa",
+    name: "DescribeHubRules",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::DESCRIBE_HUB_RULES_REQUEST),
+    output: Some(&shapes::DESCRIBE_HUB_RULES_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ErrorSpec { name: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 400, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `DescribeHubRules`.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeHubRules;
+impl Operation for DescribeHubRules {
+    type Input = types::DescribeHubRulesRequest;
+    type Output = types::DescribeHubRulesResponse;
+    const SPEC: &'static OperationSpec = &DESCRIBE_HUB_RULES;
+}
+
 /// The row of [`DescribeHubSettings`].
 pub static DESCRIBE_HUB_SETTINGS: OperationSpec = OperationSpec {
     service: "stoa",
@@ -205,6 +230,31 @@ impl Operation for ListEulaAcceptances {
     const SPEC: &'static OperationSpec = &LIST_EULA_ACCEPTANCES;
 }
 
+/// The row of [`ListHubRuleChanges`].
+pub static LIST_HUB_RULE_CHANGES: OperationSpec = OperationSpec {
+    service: "stoa",
+    name: "ListHubRuleChanges",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::LIST_HUB_RULE_CHANGES_REQUEST),
+    output: Some(&shapes::LIST_HUB_RULE_CHANGES_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ErrorSpec { name: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 400, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::List,
+    audit: AuditKind::Management,
+};
+/// `ListHubRuleChanges`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListHubRuleChanges;
+impl Operation for ListHubRuleChanges {
+    type Input = types::ListHubRuleChangesRequest;
+    type Output = types::ListHubRuleChangesResponse;
+    const SPEC: &'static OperationSpec = &LIST_HUB_RULE_CHANGES;
+}
+
 /// The row of [`ListPrincipalsWithAccess`].
 pub static LIST_PRINCIPALS_WITH_ACCESS: OperationSpec = OperationSpec {
     service: "stoa",
@@ -228,6 +278,31 @@ impl Operation for ListPrincipalsWithAccess {
     type Input = types::ListPrincipalsWithAccessRequest;
     type Output = types::ListPrincipalsWithAccessResponse;
     const SPEC: &'static OperationSpec = &LIST_PRINCIPALS_WITH_ACCESS;
+}
+
+/// The row of [`PreviewHubRules`].
+pub static PREVIEW_HUB_RULES: OperationSpec = OperationSpec {
+    service: "stoa",
+    name: "PreviewHubRules",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::PREVIEW_HUB_RULES_REQUEST),
+    output: Some(&shapes::PREVIEW_HUB_RULES_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ErrorSpec { name: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 400, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `PreviewHubRules`.
+#[derive(Debug, Clone, Copy)]
+pub struct PreviewHubRules;
+impl Operation for PreviewHubRules {
+    type Input = types::PreviewHubRulesRequest;
+    type Output = types::PreviewHubRulesResponse;
+    const SPEC: &'static OperationSpec = &PREVIEW_HUB_RULES;
 }
 
 /// The row of [`PutEulaDecision`].
@@ -278,6 +353,31 @@ impl Operation for PutHubAdmissionPolicy {
     type Input = types::PutHubAdmissionPolicyRequest;
     type Output = types::PutHubAdmissionPolicyResponse;
     const SPEC: &'static OperationSpec = &PUT_HUB_ADMISSION_POLICY;
+}
+
+/// The row of [`PutHubRules`].
+pub static PUT_HUB_RULES: OperationSpec = OperationSpec {
+    service: "stoa",
+    name: "PutHubRules",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::PUT_HUB_RULES_REQUEST),
+    output: Some(&shapes::PUT_HUB_RULES_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[ErrorSpec { name: "ValidationException", code: "ValidationException", status: 400, sender: true }, ErrorSpec { name: "AccessDeniedException", code: "AccessDeniedException", status: 400, sender: true }, ErrorSpec { name: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 400, sender: true }, ],
+    authz: Authz::Custom,
+    access: Access::Write,
+    audit: AuditKind::Management,
+};
+/// `PutHubRules`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutHubRules;
+impl Operation for PutHubRules {
+    type Input = types::PutHubRulesRequest;
+    type Output = types::PutHubRulesResponse;
+    const SPEC: &'static OperationSpec = &PUT_HUB_RULES;
 }
 
 /// The row of [`PutHubSettings`].
@@ -341,6 +441,6 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     xml_namespace: "",
     event_source: "stoa.amazonaws.com",
     protocols: &[ProtocolName::AwsJson11],
-    operations: &[&CREATE_HUGGING_FACE_TOKEN, &DESCRIBE_HUB_ADMISSION_POLICY, &DESCRIBE_HUB_SETTINGS, &DESCRIBE_MODEL_PROVENANCE, &EXPLAIN_DECISION, &GET_ACCESS_MATRIX, &LINT_POLICY, &LIST_EULA_ACCEPTANCES, &LIST_PRINCIPALS_WITH_ACCESS, &PUT_EULA_DECISION, &PUT_HUB_ADMISSION_POLICY, &PUT_HUB_SETTINGS, &REPLAY_POLICY],
+    operations: &[&CREATE_HUGGING_FACE_TOKEN, &DESCRIBE_HUB_ADMISSION_POLICY, &DESCRIBE_HUB_RULES, &DESCRIBE_HUB_SETTINGS, &DESCRIBE_MODEL_PROVENANCE, &EXPLAIN_DECISION, &GET_ACCESS_MATRIX, &LINT_POLICY, &LIST_EULA_ACCEPTANCES, &LIST_HUB_RULE_CHANGES, &LIST_PRINCIPALS_WITH_ACCESS, &PREVIEW_HUB_RULES, &PUT_EULA_DECISION, &PUT_HUB_ADMISSION_POLICY, &PUT_HUB_RULES, &PUT_HUB_SETTINGS, &REPLAY_POLICY],
     global: false,
 };

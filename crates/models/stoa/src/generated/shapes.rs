@@ -95,6 +95,17 @@ pub static DESCRIBE_HUB_ADMISSION_POLICY_REQUEST: Shape = Shape { name: "Describ
 pub static DESCRIBE_HUB_ADMISSION_POLICY_RESPONSE: Shape = Shape { name: "DescribeHubAdmissionPolicyResponse", kind: Kind::Structure(&[
     Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Policy", wire_name: None, location: Location::Body, shape: &HUB_ADMISSION_POLICY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeHubRulesRequest`.
+pub static DESCRIBE_HUB_RULES_REQUEST: Shape = Shape { name: "DescribeHubRulesRequest", kind: Kind::Structure(&[
+    Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `DescribeHubRulesResponse`.
+pub static DESCRIBE_HUB_RULES_RESPONSE: Shape = Shape { name: "DescribeHubRulesResponse", kind: Kind::Structure(&[
+    Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Rules", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &HUB_RULES_STATUS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "SetBy", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LastModifiedTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LeftOut", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DescribeHubSettingsRequest`.
 pub static DESCRIBE_HUB_SETTINGS_REQUEST: Shape = Shape { name: "DescribeHubSettingsRequest", kind: Kind::Structure(&[
     Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -212,6 +223,25 @@ pub static HUB_ADMISSION_POLICY: Shape = Shape { name: "HubAdmissionPolicy", kin
 pub static HUB_CONTENT_VERSION: Shape = Shape { name: "HubContentVersion", kind: Kind::String { min: Some(5), max: Some(14), pattern: Some("\\d{1,4}.\\d{1,4}.\\d{1,4}"), values: &[] }, sensitive: false };
 /// `HubNameOrArn`.
 pub static HUB_NAME_OR_ARN: Shape = Shape { name: "HubNameOrArn", kind: Kind::String { min: Some(1), max: Some(512), pattern: None, values: &[] }, sensitive: false };
+/// `HubRuleCause`.
+pub static HUB_RULE_CAUSE: Shape = Shape { name: "HubRuleCause", kind: Kind::String { min: None, max: None, pattern: None, values: &["Rules", "Catalog"] }, sensitive: false };
+/// `HubRuleChange`.
+pub static HUB_RULE_CHANGE: Shape = Shape { name: "HubRuleChange", kind: Kind::Structure(&[
+    Member { name: "ChangeNumber", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Time", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Cause", wire_name: None, location: Location::Body, shape: &HUB_RULE_CAUSE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Rules", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "SetBy", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Added", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Removed", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Updated", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "LeftOut", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `HubRuleChanges`.
+pub static HUB_RULE_CHANGES: Shape = Shape { name: "HubRuleChanges", kind: Kind::List { member: &HUB_RULE_CHANGE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+/// `HubRulesStatus`.
+pub static HUB_RULES_STATUS: Shape = Shape { name: "HubRulesStatus", kind: Kind::String { min: None, max: None, pattern: None, values: &["None", "Applying", "Applied"] }, sensitive: false };
+/// `HubRulesText`.
+pub static HUB_RULES_TEXT: Shape = Shape { name: "HubRulesText", kind: Kind::String { min: None, max: Some(16384), pattern: None, values: &[] }, sensitive: false };
 /// `HubSettings`.
 pub static HUB_SETTINGS: Shape = Shape { name: "HubSettings", kind: Kind::Structure(&[
     Member { name: "FilterLists", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
@@ -240,6 +270,16 @@ pub static LIST_EULA_ACCEPTANCES_REQUEST: Shape = Shape { name: "ListEulaAccepta
 pub static LIST_EULA_ACCEPTANCES_RESPONSE: Shape = Shape { name: "ListEulaAcceptancesResponse", kind: Kind::Structure(&[
     Member { name: "Acceptances", wire_name: None, location: Location::Body, shape: &EULA_ACCEPTANCES, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Decisions", wire_name: None, location: Location::Body, shape: &EULA_DECISIONS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListHubRuleChangesRequest`.
+pub static LIST_HUB_RULE_CHANGES_REQUEST: Shape = Shape { name: "ListHubRuleChangesRequest", kind: Kind::Structure(&[
+    Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &RULE_PAGE_SIZE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `ListHubRuleChangesResponse`.
+pub static LIST_HUB_RULE_CHANGES_RESPONSE: Shape = Shape { name: "ListHubRuleChangesResponse", kind: Kind::Structure(&[
+    Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Changes", wire_name: None, location: Location::Body, shape: &HUB_RULE_CHANGES, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ListPrincipalsWithAccessRequest`.
 pub static LIST_PRINCIPALS_WITH_ACCESS_REQUEST: Shape = Shape { name: "ListPrincipalsWithAccessRequest", kind: Kind::Structure(&[
@@ -282,6 +322,20 @@ pub static NEXT_TOKEN: Shape = Shape { name: "NextToken", kind: Kind::String { m
 pub static POLICY_DOCUMENT: Shape = Shape { name: "PolicyDocument", kind: Kind::String { min: Some(1), max: Some(131072), pattern: None, values: &[] }, sensitive: false };
 /// `PolicyName`.
 pub static POLICY_NAME: Shape = Shape { name: "PolicyName", kind: Kind::String { min: Some(1), max: Some(2048), pattern: None, values: &[] }, sensitive: false };
+/// `PreviewHubRulesRequest`.
+pub static PREVIEW_HUB_RULES_REQUEST: Shape = Shape { name: "PreviewHubRulesRequest", kind: Kind::Structure(&[
+    Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Rules", wire_name: None, location: Location::Body, shape: &HUB_RULES_TEXT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PreviewHubRulesResponse`.
+pub static PREVIEW_HUB_RULES_RESPONSE: Shape = Shape { name: "PreviewHubRulesResponse", kind: Kind::Structure(&[
+    Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Matched", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Unchanged", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Added", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Removed", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Updated", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ByHand", wire_name: None, location: Location::Body, shape: &TEXT_LIST, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "LeftOut", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `PrincipalAccess`.
 pub static PRINCIPAL_ACCESS: Shape = Shape { name: "PrincipalAccess", kind: Kind::Structure(&[
     Member { name: "PrincipalArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
@@ -325,6 +379,15 @@ pub static PUT_HUB_ADMISSION_POLICY_REQUEST: Shape = Shape { name: "PutHubAdmiss
 pub static PUT_HUB_ADMISSION_POLICY_RESPONSE: Shape = Shape { name: "PutHubAdmissionPolicyResponse", kind: Kind::Structure(&[
     Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Policy", wire_name: None, location: Location::Body, shape: &HUB_ADMISSION_POLICY, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PutHubRulesRequest`.
+pub static PUT_HUB_RULES_REQUEST: Shape = Shape { name: "PutHubRulesRequest", kind: Kind::Structure(&[
+    Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Rules", wire_name: None, location: Location::Body, shape: &HUB_RULES_TEXT, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `PutHubRulesResponse`.
+pub static PUT_HUB_RULES_RESPONSE: Shape = Shape { name: "PutHubRulesResponse", kind: Kind::Structure(&[
+    Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Rules", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Status", wire_name: None, location: Location::Body, shape: &HUB_RULES_STATUS, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `PutHubSettingsRequest`.
 pub static PUT_HUB_SETTINGS_REQUEST: Shape = Shape { name: "PutHubSettingsRequest", kind: Kind::Structure(&[
     Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },
@@ -372,6 +435,15 @@ pub static REPLAY_POLICY_RESPONSE: Shape = Shape { name: "ReplayPolicyResponse",
     Member { name: "Notes", wire_name: None, location: Location::Body, shape: &TEXT_LIST, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `RequestId`.
 pub static REQUEST_ID: Shape = Shape { name: "RequestId", kind: Kind::String { min: Some(1), max: Some(128), pattern: None, values: &[] }, sensitive: false };
+/// `RulePageSize`.
+pub static RULE_PAGE_SIZE: Shape = Shape { name: "RulePageSize", kind: Kind::Integer { min: Some(1), max: Some(100) }, sensitive: false };
+/// `RuledContent`.
+pub static RULED_CONTENT: Shape = Shape { name: "RuledContent", kind: Kind::Structure(&[
+    Member { name: "HubContentName", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Versions", wire_name: None, location: Location::Body, shape: &TEXT_LIST, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Reason", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `RuledContents`.
+pub static RULED_CONTENTS: Shape = Shape { name: "RuledContents", kind: Kind::List { member: &RULED_CONTENT, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `Severity`.
 pub static SEVERITY: Shape = Shape { name: "Severity", kind: Kind::String { min: None, max: None, pattern: None, values: &["Note", "Warning", "Error"] }, sensitive: false };
 /// `Slot`.

@@ -548,6 +548,77 @@ impl ToValue for DescribeHubAdmissionPolicyResponse {
     }
 }
 
+/// `DescribeHubRulesRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct DescribeHubRulesRequest {
+    /// `HubName`.
+    #[serde(rename = "HubName")]
+    pub hub_name: String,
+}
+impl FromValue for DescribeHubRulesRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DescribeHubRulesRequest")?;
+        Ok(DescribeHubRulesRequest {
+            hub_name: fields.required("HubName")?,
+        })
+    }
+}
+impl ToValue for DescribeHubRulesRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .required("HubName", self.hub_name)
+            .finish()
+    }
+}
+
+/// `DescribeHubRulesResponse`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct DescribeHubRulesResponse {
+    /// `HubArn`.
+    #[serde(rename = "HubArn")]
+    pub hub_arn: String,
+    /// `Rules`.
+    #[serde(rename = "Rules")]
+    pub rules: String,
+    /// `Status`.
+    #[serde(rename = "Status")]
+    pub status: HubRulesStatus,
+    /// `SetBy`.
+    #[serde(rename = "SetBy", skip_serializing_if = "Option::is_none")]
+    pub set_by: Option<String>,
+    /// `LastModifiedTime`.
+    #[serde(rename = "LastModifiedTime", skip_serializing_if = "Option::is_none")]
+    pub last_modified_time: Option<Timestamp>,
+    /// `LeftOut`.
+    #[serde(rename = "LeftOut")]
+    pub left_out: i64,
+}
+impl FromValue for DescribeHubRulesResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "DescribeHubRulesResponse")?;
+        Ok(DescribeHubRulesResponse {
+            hub_arn: fields.required("HubArn")?,
+            rules: fields.required("Rules")?,
+            status: fields.required("Status")?,
+            set_by: fields.optional("SetBy")?,
+            last_modified_time: fields.optional("LastModifiedTime")?,
+            left_out: fields.required("LeftOut")?,
+        })
+    }
+}
+impl ToValue for DescribeHubRulesResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(6)
+            .required("HubArn", self.hub_arn)
+            .required("Rules", self.rules)
+            .required("Status", self.status)
+            .optional("SetBy", self.set_by)
+            .optional("LastModifiedTime", self.last_modified_time)
+            .required("LeftOut", self.left_out)
+            .finish()
+    }
+}
+
 /// `DescribeHubSettingsRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct DescribeHubSettingsRequest {
@@ -1170,6 +1241,131 @@ impl ToValue for HubAdmissionPolicy {
     }
 }
 
+/// `HubRuleCause`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HubRuleCause {
+    /// `Rules`.
+    Rules,
+    /// `Catalog`.
+    Catalog,
+}
+impl HubRuleCause {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            HubRuleCause::Rules => "Rules",
+            HubRuleCause::Catalog => "Catalog",
+        }
+    }
+}
+impl std::str::FromStr for HubRuleCause {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "Rules" => HubRuleCause::Rules,
+            "Catalog" => HubRuleCause::Catalog,
+            _ => return Err(ConvertError { member: "HubRuleCause" }),
+        })
+    }
+}
+stoa_schema::text_enum!(HubRuleCause);
+
+/// `HubRuleChange`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct HubRuleChange {
+    /// `ChangeNumber`.
+    #[serde(rename = "ChangeNumber")]
+    pub change_number: i64,
+    /// `Time`.
+    #[serde(rename = "Time")]
+    pub time: Timestamp,
+    /// `Cause`.
+    #[serde(rename = "Cause")]
+    pub cause: HubRuleCause,
+    /// `Rules`.
+    #[serde(rename = "Rules")]
+    pub rules: String,
+    /// `SetBy`.
+    #[serde(rename = "SetBy", skip_serializing_if = "Option::is_none")]
+    pub set_by: Option<String>,
+    /// `Added`.
+    #[serde(rename = "Added")]
+    pub added: Vec<RuledContent>,
+    /// `Removed`.
+    #[serde(rename = "Removed")]
+    pub removed: Vec<RuledContent>,
+    /// `Updated`.
+    #[serde(rename = "Updated")]
+    pub updated: Vec<RuledContent>,
+    /// `LeftOut`.
+    #[serde(rename = "LeftOut")]
+    pub left_out: i64,
+}
+impl FromValue for HubRuleChange {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "HubRuleChange")?;
+        Ok(HubRuleChange {
+            change_number: fields.required("ChangeNumber")?,
+            time: fields.required("Time")?,
+            cause: fields.required("Cause")?,
+            rules: fields.required("Rules")?,
+            set_by: fields.optional("SetBy")?,
+            added: fields.required("Added")?,
+            removed: fields.required("Removed")?,
+            updated: fields.required("Updated")?,
+            left_out: fields.required("LeftOut")?,
+        })
+    }
+}
+impl ToValue for HubRuleChange {
+    fn to_value(self) -> Value {
+        FieldWriter::new(9)
+            .required("ChangeNumber", self.change_number)
+            .required("Time", self.time)
+            .required("Cause", self.cause)
+            .required("Rules", self.rules)
+            .optional("SetBy", self.set_by)
+            .required("Added", self.added)
+            .required("Removed", self.removed)
+            .required("Updated", self.updated)
+            .required("LeftOut", self.left_out)
+            .finish()
+    }
+}
+
+/// `HubRulesStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HubRulesStatus {
+    /// `None`.
+    None,
+    /// `Applying`.
+    Applying,
+    /// `Applied`.
+    Applied,
+}
+impl HubRulesStatus {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            HubRulesStatus::None => "None",
+            HubRulesStatus::Applying => "Applying",
+            HubRulesStatus::Applied => "Applied",
+        }
+    }
+}
+impl std::str::FromStr for HubRulesStatus {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "None" => HubRulesStatus::None,
+            "Applying" => HubRulesStatus::Applying,
+            "Applied" => HubRulesStatus::Applied,
+            _ => return Err(ConvertError { member: "HubRulesStatus" }),
+        })
+    }
+}
+stoa_schema::text_enum!(HubRulesStatus);
+
 /// `HubSettings`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct HubSettings {
@@ -1320,6 +1516,72 @@ impl ToValue for ListEulaAcceptancesResponse {
         FieldWriter::new(3)
             .required("Acceptances", self.acceptances)
             .required("Decisions", self.decisions)
+            .optional("NextToken", self.next_token)
+            .finish()
+    }
+}
+
+/// `ListHubRuleChangesRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListHubRuleChangesRequest {
+    /// `HubName`.
+    #[serde(rename = "HubName")]
+    pub hub_name: String,
+    /// `MaxResults`.
+    #[serde(rename = "MaxResults", skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i64>,
+    /// `NextToken`.
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+impl FromValue for ListHubRuleChangesRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListHubRuleChangesRequest")?;
+        Ok(ListHubRuleChangesRequest {
+            hub_name: fields.required("HubName")?,
+            max_results: fields.optional("MaxResults")?,
+            next_token: fields.optional("NextToken")?,
+        })
+    }
+}
+impl ToValue for ListHubRuleChangesRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("HubName", self.hub_name)
+            .optional("MaxResults", self.max_results)
+            .optional("NextToken", self.next_token)
+            .finish()
+    }
+}
+
+/// `ListHubRuleChangesResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ListHubRuleChangesResponse {
+    /// `HubArn`.
+    #[serde(rename = "HubArn")]
+    pub hub_arn: String,
+    /// `Changes`.
+    #[serde(rename = "Changes")]
+    pub changes: Vec<HubRuleChange>,
+    /// `NextToken`.
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+impl FromValue for ListHubRuleChangesResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "ListHubRuleChangesResponse")?;
+        Ok(ListHubRuleChangesResponse {
+            hub_arn: fields.required("HubArn")?,
+            changes: fields.required("Changes")?,
+            next_token: fields.optional("NextToken")?,
+        })
+    }
+}
+impl ToValue for ListHubRuleChangesResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("HubArn", self.hub_arn)
+            .required("Changes", self.changes)
             .optional("NextToken", self.next_token)
             .finish()
     }
@@ -1478,6 +1740,92 @@ impl ToValue for MatrixPrincipal {
             .required("PrincipalType", self.principal_type)
             .required("AccountId", self.account_id)
             .required("Contents", self.contents)
+            .finish()
+    }
+}
+
+/// `PreviewHubRulesRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PreviewHubRulesRequest {
+    /// `HubName`.
+    #[serde(rename = "HubName")]
+    pub hub_name: String,
+    /// `Rules`.
+    #[serde(rename = "Rules", skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
+}
+impl FromValue for PreviewHubRulesRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PreviewHubRulesRequest")?;
+        Ok(PreviewHubRulesRequest {
+            hub_name: fields.required("HubName")?,
+            rules: fields.optional("Rules")?,
+        })
+    }
+}
+impl ToValue for PreviewHubRulesRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("HubName", self.hub_name)
+            .optional("Rules", self.rules)
+            .finish()
+    }
+}
+
+/// `PreviewHubRulesResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PreviewHubRulesResponse {
+    /// `HubArn`.
+    #[serde(rename = "HubArn")]
+    pub hub_arn: String,
+    /// `Matched`.
+    #[serde(rename = "Matched")]
+    pub matched: i64,
+    /// `Unchanged`.
+    #[serde(rename = "Unchanged")]
+    pub unchanged: i64,
+    /// `Added`.
+    #[serde(rename = "Added")]
+    pub added: Vec<RuledContent>,
+    /// `Removed`.
+    #[serde(rename = "Removed")]
+    pub removed: Vec<RuledContent>,
+    /// `Updated`.
+    #[serde(rename = "Updated")]
+    pub updated: Vec<RuledContent>,
+    /// `ByHand`.
+    #[serde(rename = "ByHand")]
+    pub by_hand: Vec<String>,
+    /// `LeftOut`.
+    #[serde(rename = "LeftOut")]
+    pub left_out: i64,
+}
+impl FromValue for PreviewHubRulesResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PreviewHubRulesResponse")?;
+        Ok(PreviewHubRulesResponse {
+            hub_arn: fields.required("HubArn")?,
+            matched: fields.required("Matched")?,
+            unchanged: fields.required("Unchanged")?,
+            added: fields.required("Added")?,
+            removed: fields.required("Removed")?,
+            updated: fields.required("Updated")?,
+            by_hand: fields.required("ByHand")?,
+            left_out: fields.required("LeftOut")?,
+        })
+    }
+}
+impl ToValue for PreviewHubRulesResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(8)
+            .required("HubArn", self.hub_arn)
+            .required("Matched", self.matched)
+            .required("Unchanged", self.unchanged)
+            .required("Added", self.added)
+            .required("Removed", self.removed)
+            .required("Updated", self.updated)
+            .required("ByHand", self.by_hand)
+            .required("LeftOut", self.left_out)
             .finish()
     }
 }
@@ -1795,6 +2143,67 @@ impl ToValue for PutHubAdmissionPolicyResponse {
     }
 }
 
+/// `PutHubRulesRequest`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PutHubRulesRequest {
+    /// `HubName`.
+    #[serde(rename = "HubName")]
+    pub hub_name: String,
+    /// `Rules`.
+    #[serde(rename = "Rules")]
+    pub rules: String,
+}
+impl FromValue for PutHubRulesRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PutHubRulesRequest")?;
+        Ok(PutHubRulesRequest {
+            hub_name: fields.required("HubName")?,
+            rules: fields.required("Rules")?,
+        })
+    }
+}
+impl ToValue for PutHubRulesRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("HubName", self.hub_name)
+            .required("Rules", self.rules)
+            .finish()
+    }
+}
+
+/// `PutHubRulesResponse`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PutHubRulesResponse {
+    /// `HubArn`.
+    #[serde(rename = "HubArn")]
+    pub hub_arn: String,
+    /// `Rules`.
+    #[serde(rename = "Rules")]
+    pub rules: String,
+    /// `Status`.
+    #[serde(rename = "Status")]
+    pub status: HubRulesStatus,
+}
+impl FromValue for PutHubRulesResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "PutHubRulesResponse")?;
+        Ok(PutHubRulesResponse {
+            hub_arn: fields.required("HubArn")?,
+            rules: fields.required("Rules")?,
+            status: fields.required("Status")?,
+        })
+    }
+}
+impl ToValue for PutHubRulesResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("HubArn", self.hub_arn)
+            .required("Rules", self.rules)
+            .required("Status", self.status)
+            .finish()
+    }
+}
+
 /// `PutHubSettingsRequest`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct PutHubSettingsRequest {
@@ -2046,6 +2455,39 @@ impl ToValue for ReplayPolicyResponse {
             .required("Drift", self.drift)
             .required("Truncated", self.truncated)
             .required("Notes", self.notes)
+            .finish()
+    }
+}
+
+/// `RuledContent`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct RuledContent {
+    /// `HubContentName`.
+    #[serde(rename = "HubContentName")]
+    pub hub_content_name: String,
+    /// `Versions`.
+    #[serde(rename = "Versions")]
+    pub versions: Vec<String>,
+    /// `Reason`.
+    #[serde(rename = "Reason")]
+    pub reason: String,
+}
+impl FromValue for RuledContent {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "RuledContent")?;
+        Ok(RuledContent {
+            hub_content_name: fields.required("HubContentName")?,
+            versions: fields.required("Versions")?,
+            reason: fields.required("Reason")?,
+        })
+    }
+}
+impl ToValue for RuledContent {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("HubContentName", self.hub_content_name)
+            .required("Versions", self.versions)
+            .required("Reason", self.reason)
             .finish()
     }
 }

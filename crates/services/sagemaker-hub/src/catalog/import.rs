@@ -107,7 +107,7 @@ impl Catalog {
             return Err(ApiError::validation(conflicts.join("\n")));
         }
         if !transaction.changes.is_empty() {
-            self.store.commit(transaction).await.map_err(store_error)?;
+            self.publish(transaction).await.map_err(store_error)?;
         }
         Ok(done)
     }

@@ -12,12 +12,13 @@ mod sample;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use stoa_blob::BlobStore;
 use stoa_kernel::ApiError;
 use stoa_store::Store;
 use stoa_types::Clock;
+use stoa_work::Nudge;
 
 pub use bundle::{BundleImported, BundleReport, Exported, SecretKey, Signer, TrustedKey, verify_bundle};
 pub(crate) use folder::{LONGEST_DOCUMENT, is_plain};
@@ -37,6 +38,10 @@ pub struct Catalog {
     clock: Arc<dyn Clock>,
     importing: tokio::sync::Mutex<()>,
     cached: RwLock<Option<(u64, Arc<CatalogIndex>)>>,
+    /// Held while the index is brought up to date.
+    refreshing: tokio::sync::Mutex<()>,
+    announced: Mutex<Vec<index::Announced>>,
+    changed: Nudge,
 }
 
 impl std::fmt::Debug for Catalog {
@@ -75,7 +80,16 @@ pub struct CatalogEntry {
 impl Catalog {
     /// A catalog over this store; its documents belong to the pseudo-account `aws`.
     pub fn new(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>, clock: Arc<dyn Clock>) -> Catalog {
-        Catalog { store, blobs, clock, importing: tokio::sync::Mutex::new(()), cached: RwLock::new(None) }
+        Catalog {
+            store,
+            blobs,
+            clock,
+            importing: tokio::sync::Mutex::new(()),
+            cached: RwLock::new(None),
+            refreshing: tokio::sync::Mutex::new(()),
+            announced: Mutex::new(Vec::new()),
+            changed: Nudge::new(),
+        }
     }
 
     /// Where the files' bytes are.

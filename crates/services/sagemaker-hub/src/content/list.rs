@@ -8,11 +8,11 @@ use stoa_models_sagemaker::types::{
     HubContentSortBy, ListHubContentVersionsRequest, ListHubContentVersionsResponse, ListHubContentsRequest,
     ListHubContentsResponse, SortOrder,
 };
-use stoa_sagemaker_common::{Keyed, Paging, SortKey};
+use stoa_sagemaker_common::{Keyed, Paging, SortKey, Version};
 
-use super::{ContentView, no_such_content};
+use super::{ContentView, Walk, no_such_content};
 use crate::names::optional_version;
-use crate::service::Hubs;
+use crate::service::{Hub, Hubs};
 use crate::targets::hub_and_content;
 
 impl Handles<ListHubContents> for Hubs {
@@ -33,6 +33,11 @@ impl Handles<ListHubContents> for Hubs {
             now: cx.now,
         };
         let hub = self.hub(cx, &input.hub_name).await?;
+        if matches!(input.sort_by, None | Some(HubContentSortBy::HubContentName)) {
+            let (page, next_token) = self.page_by_name(cx, &hub, &input, max_schema, &paging).await?;
+            let hub_content_summaries = page.into_iter().map(ContentView::info).collect();
+            return Ok(ListHubContentsResponse { hub_content_summaries, next_token });
+        }
         let mut latest: BTreeMap<String, ContentView> = BTreeMap::new();
         for view in self.contents(&hub, input.hub_content_type).await? {
             let newer = latest.get(&view.name).is_none_or(|known| known.version < view.version);
@@ -43,21 +48,60 @@ impl Handles<ListHubContents> for Hubs {
         let part = input.name_contains.as_ref().map(|part| part.to_ascii_lowercase());
         let wanted = |view: &ContentView| {
             part.as_ref().is_none_or(|part| view.name.to_ascii_lowercase().contains(part.as_str()))
-                && input.creation_time_after.is_none_or(|after| view.created > after)
-                && input.creation_time_before.is_none_or(|before| view.created < before)
+                && created_within(&input, view)
         };
         let views = latest.into_values().filter(wanted).collect();
         let sort_by = input.sort_by.unwrap_or(HubContentSortBy::HubContentName);
-        let ordered = paging.rest(views, |view: &ContentView| match sort_by {
-            HubContentSortBy::HubContentName => (SortKey::Text(view.name.clone()), String::new()),
-            other => (sort_key(other, view), view.name.clone()),
-        })?;
+        let ordered = paging.rest(views, |view: &ContentView| (sort_key(sort_by, view), view.name.clone()))?;
         let shown =
             if hub.settings()?.filter_lists { describable(cx, ordered, paging.limit()).await? } else { ordered };
         let (page, next_token) = paging.cut(shown)?;
         let hub_content_summaries = page.into_iter().map(ContentView::info).collect();
         Ok(ListHubContentsResponse { hub_content_summaries, next_token })
     }
+}
+
+impl Hubs {
+    /// A page in order of name, read from where it starts to where it ends. Other orders read everything.
+    async fn page_by_name(
+        &self,
+        cx: &Cx,
+        hub: &Hub,
+        input: &ListHubContentsRequest,
+        max_schema: Option<Version>,
+        paging: &Paging<'_>,
+    ) -> Result<(Vec<ContentView>, Option<String>), ApiError> {
+        let walk = Walk {
+            hub,
+            kind: input.hub_content_type,
+            ascending: paging.ascending,
+            name_contains: input.name_contains.as_deref(),
+            max_schema,
+            step: paging.limit() + 1,
+        };
+        let filtered = hub.settings()?.filter_lists;
+        let (mut shown, mut after) = (Vec::new(), paging.last_text()?);
+        loop {
+            let (views, next) = self.latest_after(&walk, after.as_deref()).await?;
+            for view in views.into_iter().filter(|view| created_within(input, view)) {
+                if !filtered || may_describe(cx, &view).await? {
+                    shown.push(((SortKey::Text(view.name.clone()), String::new()), view));
+                }
+                if shown.len() > paging.limit() {
+                    return paging.cut(shown);
+                }
+            }
+            if next.is_none() {
+                return paging.cut(shown);
+            }
+            after = next;
+        }
+    }
+}
+
+fn created_within(input: &ListHubContentsRequest, view: &ContentView) -> bool {
+    input.creation_time_after.is_none_or(|after| view.created > after)
+        && input.creation_time_before.is_none_or(|before| view.created < before)
 }
 
 impl Handles<ListHubContentVersions> for Hubs {

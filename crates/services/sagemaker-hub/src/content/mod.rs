@@ -21,7 +21,7 @@ use stoa_store::Key;
 use crate::names::HubName;
 use crate::service::key_in;
 
-pub(crate) use view::{ContentView, ViewSource};
+pub(crate) use view::{ContentView, ViewSource, Walk};
 
 /// What lists show of an imported version. Parent: `hub/Type`; name: the content's.
 pub(crate) const KIND: &str = "sagemaker:hub-content";

@@ -4,12 +4,13 @@
 //! the hub's settings withhold is not there for anybody, be it to list, to describe, to download or to deploy.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use stoa_kernel::ApiError;
 use stoa_models_sagemaker::types::{HubContentInfo, HubContentStatus, HubContentSupportStatus, HubContentType};
 use stoa_sagemaker_common::{Version, store_error};
-use stoa_store::{Document, Query};
+use stoa_store::{Document, Order, Position, Query, SortValue};
 use stoa_types::Timestamp;
 
 use super::{ContentBody, KIND, parent};
@@ -133,18 +134,21 @@ fn support(manifest: &Manifest) -> HubContentSupportStatus {
     }
 }
 
-/// The versions that a reference shows.
+/// The versions that a reference shows, lowest first; the latest alone where that is all that is asked for.
 fn referenced(
     hub: &HubName,
     settings: &Settings,
     document: &Document,
     index: &CatalogIndex,
+    only_latest: bool,
 ) -> Result<Vec<ContentView>, ApiError> {
     let body: ReferenceBody = document.decode().map_err(store_error)?;
     let public = HubName { account: stoa_types::AccountId::aws(), name: PUBLIC_HUB.to_owned(), ..hub.clone() };
-    let shown = index.versions(&body.source).into_iter().flatten();
-    let shown = shown.filter(|(version, model)| {
-        body.min_version.is_none_or(|least| **version >= least) && !settings.withholds(&model.body.manifest)
+    let Some(versions) = index.versions(&body.source) else { return Ok(Vec::new()) };
+    let mut shown = versions.iter().filter(|(version, model)| {
+        body.min_version.is_none_or(|least| **version >= least)
+            && body.admitted.as_ref().is_none_or(|admitted| admitted.contains(*version))
+            && !settings.withholds(&model.body.manifest)
     });
     let view = |(_, model): (&Version, &Arc<PublicModel>)| ContentView {
         kind: HubContentType::ModelReference,
@@ -156,7 +160,7 @@ fn referenced(
         min_version: body.min_version,
         ..ContentView::public(hub, model)
     };
-    Ok(shown.map(view).collect())
+    Ok(if only_latest { shown.next_back().map(view).into_iter().collect() } else { shown.map(view).collect() })
 }
 
 impl Hubs {
@@ -176,7 +180,7 @@ impl Hubs {
             let settings = hub.settings()?;
             let mut views = Vec::new();
             for found in self.all(owned(reference::KIND).children_of(&document.name)).await? {
-                views.extend(referenced(&hub.name, &settings, &found, &index)?);
+                views.extend(referenced(&hub.name, &settings, &found, &index, false)?);
             }
             return Ok(views);
         }
@@ -199,7 +203,7 @@ impl Hubs {
         if kind == HubContentType::ModelReference {
             let key = reference::key(&hub.name, name);
             let Some(found) = self.parts.store.get(&key).await.map_err(store_error)? else { return Ok(Vec::new()) };
-            return referenced(&hub.name, &hub.settings()?, &found, &*self.parts.catalog.index().await?);
+            return referenced(&hub.name, &hub.settings()?, &found, &*self.parts.catalog.index().await?, false);
         }
         let mut query = Query::of(KIND).owned_by(&hub.name.account, Some(&hub.name.region));
         query.parent = Some(parent(&hub.name, kind));
@@ -227,4 +231,132 @@ impl Hubs {
         };
         found.ok_or_else(|| super::no_such_content(&hub.name, kind, name, version))
     }
+}
+
+/// How contents are gone through in order of name.
+pub(crate) struct Walk<'a> {
+    pub hub: &'a Hub,
+    pub kind: HubContentType,
+    pub ascending: bool,
+    pub name_contains: Option<&'a str>,
+    pub max_schema: Option<Version>,
+    /// Contents to read at once.
+    pub step: usize,
+}
+
+impl Walk<'_> {
+    fn takes(&self, view: &ContentView) -> bool {
+        self.max_schema.is_none_or(|most| view.schema_version <= most)
+    }
+
+    /// The children of a parent that come after a name. `last` is above every id that the name has.
+    fn query(&self, kind: &'static str, parent: &str, after: Option<&str>, last: &str) -> Result<Query, ApiError> {
+        let hub = &self.hub.name;
+        let query = Query::of(kind).owned_by(&hub.account, Some(&hub.region)).children_of(parent);
+        let mut query = query.limit(self.step);
+        query.name_contains = self.name_contains.map(str::to_owned);
+        query.order = if self.ascending { Order::Ascending } else { Order::Descending };
+        if let Some(after) = after {
+            let id = if self.ascending { last.to_owned() } else { String::new() };
+            let (account, region) = (hub.account.as_str().to_owned(), hub.region.as_str().to_owned());
+            let position = Position(SortValue::Text(after.to_owned()), account, region, id);
+            query.after = Some(position.encode().map_err(store_error)?);
+        }
+        Ok(query)
+    }
+}
+
+impl Hubs {
+    /// The latest version of the contents that come after a name, about a step of them, and the name to go on after.
+    /// Reads no more than it gives back.
+    pub(crate) async fn latest_after(
+        &self,
+        walk: &Walk<'_>,
+        after: Option<&str>,
+    ) -> Result<(Vec<ContentView>, Option<String>), ApiError> {
+        match &walk.hub.source {
+            HubSource::Public(_) if walk.kind != HubContentType::Model => Ok((Vec::new(), None)),
+            HubSource::Public(index) => Ok(public_after(walk, index, after)),
+            HubSource::Private(_) if walk.kind == HubContentType::ModelReference => {
+                self.references_after(walk, after).await
+            }
+            HubSource::Private(_) => self.imported_after(walk, after).await,
+        }
+    }
+
+    async fn references_after(
+        &self,
+        walk: &Walk<'_>,
+        after: Option<&str>,
+    ) -> Result<(Vec<ContentView>, Option<String>), ApiError> {
+        let hub = &walk.hub.name;
+        let last = after.map(|after| format!("{}/{after}\u{10FFFF}", hub.name)).unwrap_or_default();
+        let query = walk.query(reference::KIND, &hub.name, after, &last)?;
+        let page = self.parts.store.query(&query).await.map_err(store_error)?;
+        let (index, settings) = (self.parts.catalog.index().await?, walk.hub.settings()?);
+        let mut views = Vec::with_capacity(page.documents.len());
+        for document in &page.documents {
+            views.extend(referenced(hub, &settings, document, &index, true)?);
+        }
+        views.retain(|view| walk.takes(view));
+        let next = page.documents.last().filter(|_| page.next.is_some()).map(|last| last.name.clone());
+        Ok((views, next))
+    }
+
+    /// Versions of one content stand together in the index. Where a page ends between them, the next one begins with
+    /// their content again.
+    async fn imported_after(
+        &self,
+        walk: &Walk<'_>,
+        after: Option<&str>,
+    ) -> Result<(Vec<ContentView>, Option<String>), ApiError> {
+        let (hub, parent) = (&walk.hub.name, parent(&walk.hub.name, walk.kind));
+        let last = after.map(|after| format!("{parent}/{after}/\u{10FFFF}")).unwrap_or_default();
+        let page = self.parts.store.query(&walk.query(KIND, &parent, after, &last)?).await.map_err(store_error)?;
+        let mut documents: Vec<Arc<Document>> = page.documents;
+        let mut next = None;
+        if let Some(cut) = documents.last().filter(|_| page.next.is_some()).map(|document| document.name.clone()) {
+            let whole = documents.iter().take_while(|document| document.name != cut).count();
+            if whole == 0 {
+                let mut versions = self.versions(walk.hub, walk.kind, &cut).await?;
+                versions.retain(|view| walk.takes(view));
+                return Ok((versions.pop().into_iter().collect(), Some(cut)));
+            }
+            documents.truncate(whole);
+            next = documents.last().map(|document| document.name.clone());
+        }
+        let mut latest: Vec<ContentView> = Vec::new();
+        for document in &documents {
+            let view = ContentView::imported(hub, walk.kind, document)?;
+            match latest.last_mut() {
+                _ if !walk.takes(&view) => {}
+                Some(known) if known.name == view.name => {
+                    if known.version < view.version {
+                        *known = view;
+                    }
+                }
+                _ => latest.push(view),
+            }
+        }
+        Ok((latest, next))
+    }
+}
+
+fn public_after(walk: &Walk<'_>, index: &CatalogIndex, after: Option<&str>) -> (Vec<ContentView>, Option<String>) {
+    let part = walk.name_contains.map(str::to_ascii_lowercase);
+    let named = |id: &str| part.as_ref().is_none_or(|part| id.to_ascii_lowercase().contains(part.as_str()));
+    let bound = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let range = if walk.ascending { (bound, Bound::Unbounded) } else { (Bound::Unbounded, bound) };
+    let models = index.models.range::<str, _>(range).filter(|(id, _)| named(id));
+    let latest = |(id, versions): (&Arc<str>, &BTreeMap<Version, Arc<PublicModel>>)| {
+        let view = versions.values().next_back().map(|model| ContentView::public(&walk.hub.name, model));
+        (Arc::clone(id), view.filter(|view| walk.takes(view)))
+    };
+    let found: Vec<_> = if walk.ascending {
+        models.take(walk.step).map(latest).collect()
+    } else {
+        models.rev().take(walk.step).map(latest).collect()
+    };
+    let next = found.last().filter(|_| found.len() == walk.step).map(|(id, _)| id.to_string());
+    (found.into_iter().filter_map(|(_, view)| view).collect(), next)
 }

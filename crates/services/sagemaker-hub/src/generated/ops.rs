@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
 use stoa_models_sagemaker::operations::{CreateHub, CreateHubContentPresignedUrls, CreateHubContentReference, DeleteHub, DeleteHubContent, DeleteHubContentReference, DescribeHub, DescribeHubContent, ImportHubContent, ListHubContentVersions, ListHubContents, ListHubs, UpdateHub, UpdateHubContent, UpdateHubContentReference};
-use stoa_models_stoa::operations::{DescribeHubAdmissionPolicy, DescribeHubSettings, DescribeModelProvenance, ListEulaAcceptances, PutEulaDecision, PutHubAdmissionPolicy, PutHubSettings};
+use stoa_models_stoa::operations::{DescribeHubAdmissionPolicy, DescribeHubRules, DescribeHubSettings, DescribeModelProvenance, ListEulaAcceptances, ListHubRuleChanges, PreviewHubRules, PutEulaDecision, PutHubAdmissionPolicy, PutHubRules, PutHubSettings};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
 pub trait SagemakerHubOperations:
@@ -39,14 +39,22 @@ pub trait SagemakerHubOperations:
     + Targets<UpdateHubContentReference>
     + Handles<DescribeHubAdmissionPolicy>
     + Targets<DescribeHubAdmissionPolicy>
+    + Handles<DescribeHubRules>
+    + Targets<DescribeHubRules>
     + Handles<DescribeHubSettings>
     + Targets<DescribeHubSettings>
     + Handles<DescribeModelProvenance>
     + Targets<DescribeModelProvenance>
     + Handles<ListEulaAcceptances>
+    + Handles<ListHubRuleChanges>
+    + Targets<ListHubRuleChanges>
+    + Handles<PreviewHubRules>
+    + Targets<PreviewHubRules>
     + Handles<PutEulaDecision>
     + Handles<PutHubAdmissionPolicy>
     + Targets<PutHubAdmissionPolicy>
+    + Handles<PutHubRules>
+    + Targets<PutHubRules>
     + Handles<PutHubSettings>
     + Targets<PutHubSettings>
 {
@@ -83,14 +91,22 @@ impl<S> SagemakerHubOperations for S where S:
     + Targets<UpdateHubContentReference>
     + Handles<DescribeHubAdmissionPolicy>
     + Targets<DescribeHubAdmissionPolicy>
+    + Handles<DescribeHubRules>
+    + Targets<DescribeHubRules>
     + Handles<DescribeHubSettings>
     + Targets<DescribeHubSettings>
     + Handles<DescribeModelProvenance>
     + Targets<DescribeModelProvenance>
     + Handles<ListEulaAcceptances>
+    + Handles<ListHubRuleChanges>
+    + Targets<ListHubRuleChanges>
+    + Handles<PreviewHubRules>
+    + Targets<PreviewHubRules>
     + Handles<PutEulaDecision>
     + Handles<PutHubAdmissionPolicy>
     + Targets<PutHubAdmissionPolicy>
+    + Handles<PutHubRules>
+    + Targets<PutHubRules>
     + Handles<PutHubSettings>
     + Targets<PutHubSettings>
 {
@@ -115,11 +131,15 @@ pub fn routes<S: SagemakerHubOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<UpdateHubContent, S>(service),
         stoa_kernel::route_with_targets::<UpdateHubContentReference, S>(service),
         stoa_kernel::route_with_targets::<DescribeHubAdmissionPolicy, S>(service),
+        stoa_kernel::route_with_targets::<DescribeHubRules, S>(service),
         stoa_kernel::route_with_targets::<DescribeHubSettings, S>(service),
         stoa_kernel::route_with_targets::<DescribeModelProvenance, S>(service),
         stoa_kernel::route::<ListEulaAcceptances, S>(service),
+        stoa_kernel::route_with_targets::<ListHubRuleChanges, S>(service),
+        stoa_kernel::route_with_targets::<PreviewHubRules, S>(service),
         stoa_kernel::route::<PutEulaDecision, S>(service),
         stoa_kernel::route_with_targets::<PutHubAdmissionPolicy, S>(service),
+        stoa_kernel::route_with_targets::<PutHubRules, S>(service),
         stoa_kernel::route_with_targets::<PutHubSettings, S>(service),
     ]
 }

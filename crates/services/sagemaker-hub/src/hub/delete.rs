@@ -19,7 +19,7 @@ impl Handles<DeleteHub> for Hubs {
         let (hub, document) = self.own_hub(cx, &input.hub_name).await?;
         let in_use = |count| {
             ApiError::resource_in_use(format!(
-                "hub {} has {count} contents: delete them first (DeleteHubContentReference, DeleteHubContent)",
+                "hub {} has {count} contents: delete them first (DeleteHubContentReference, DeleteHubContent; PutHubRules without rules for those that rules made)",
                 hub.name
             ))
         };
@@ -36,6 +36,7 @@ impl Handles<DeleteHub> for Hubs {
         let transaction = Transaction::new()
             .delete(key(&hub), Expect::Generation(marked.generation))
             .set_tags(&hub.arn(), Vec::new());
+        let transaction = self.delete_rules(&hub, transaction).await?;
         match self.parts.store.commit(transaction).await {
             Ok(()) => Ok(Empty {}),
             Err(error) => Err(changed(error)),

@@ -43,7 +43,7 @@ impl Handles<CreateHubContentReference> for Hubs {
                 hub.name
             )));
         }
-        let body = ReferenceBody { source, min_version };
+        let body = ReferenceBody { source, min_version, admitted: None };
         let arn = hub.content_arn(HubContentType::ModelReference.as_str(), &name);
         let make = || {
             let document = Document::new(key(&hub, &name), &name, cx.now, &body).map_err(store_error)?;

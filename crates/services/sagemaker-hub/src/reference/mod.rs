@@ -5,6 +5,8 @@ mod create;
 mod delete;
 mod update;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use stoa_kernel::ApiError;
 use stoa_models_sagemaker::types::HubContentType;
@@ -19,7 +21,7 @@ use crate::settings::Settings;
 /// Id: `hub/name`; parent: the hub; name: the name in the hub.
 pub(crate) const KIND: &str = "sagemaker:hub-reference";
 /// References in a hub.
-const MOST_REFERENCES: u64 = 10_000;
+pub(crate) const MOST_REFERENCES: u64 = 10_000;
 
 /// What a reference holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,23 @@ pub(crate) struct ReferenceBody {
     /// The lowest version shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_version: Option<Version>,
+    /// The versions that the hub's rules let in, and the only ones shown; none for a reference made by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admitted: Option<BTreeSet<Version>>,
+}
+
+impl ReferenceBody {
+    /// What rules made is theirs to change.
+    fn check_by_hand(&self, hub: &HubName, name: &str) -> Result<(), ApiError> {
+        if self.admitted.is_none() {
+            return Ok(());
+        }
+        Err(ApiError::validation(format!(
+            "ModelReference {name} was made by the rules of hub {} and follows them: change the rules (`stoa hub rules \
+             set`, PutHubRules)",
+            hub.name
+        )))
+    }
 }
 
 pub(crate) fn key(hub: &HubName, name: &str) -> Key {

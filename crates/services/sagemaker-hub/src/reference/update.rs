@@ -28,6 +28,7 @@ impl Handles<UpdateHubContentReference> for Hubs {
         let gone = || no_such_content(&hub, HubContentType::ModelReference, name, None);
         let document = self.parts.store.get(&key(&hub, name)).await.map_err(store_error)?.ok_or_else(gone)?;
         let mut body: ReferenceBody = document.decode().map_err(store_error)?;
+        body.check_by_hand(&hub, name)?;
         let index = self.parts.catalog.index().await?;
         let latest = latest_shown(&index, &settings, &body.source, min_version.or(body.min_version))?;
         if min_version.is_some() && min_version != body.min_version {

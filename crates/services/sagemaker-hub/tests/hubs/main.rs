@@ -13,6 +13,7 @@ mod hubs;
 mod huggingface;
 mod presigned;
 mod references;
+mod rules;
 mod settings;
 mod support;
 mod targets;

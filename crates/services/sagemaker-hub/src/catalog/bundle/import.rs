@@ -67,14 +67,14 @@ impl Catalog {
                     continue;
                 }
                 let marked = existing.with_body(self.clock.now(), &model.body).map_err(store_error)?;
-                self.store.commit(Transaction::new().update(marked)).await.map_err(store_error)?;
+                self.publish(Transaction::new().update(marked)).await.map_err(store_error)?;
                 done.marked.push(named);
                 continue;
             }
             let key = model_key(&model.body.manifest);
             let document = Document::new(key, &named.id, self.clock.now(), &model.body).map_err(store_error)?;
             let document = document.with_parent(&named.id).with_status("Available").with_blobs(model.body.digests());
-            self.store.commit(Transaction::new().create(document)).await.map_err(store_error)?;
+            self.publish(Transaction::new().create(document)).await.map_err(store_error)?;
             done.imported.push(named);
         }
         Ok(done)
