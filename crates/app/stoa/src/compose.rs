@@ -154,7 +154,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let registry = registry(&iam, &hubs, &hosting, &kms, &ram, &insight)?;
     let (lifecycle, events) = (lifecycle(&base, &objects), events(&base, config));
     let hub_rules = hub_rules(&base, &hubs);
-    let hf = hugging_face(config, &base, &platform, &journal, &iam, &hubs);
+    let hf = hugging_face(config, &platform, &journal, &iam, &hubs, Arc::clone(&objects) as _);
     let s3 = s3_service(config, &platform, &journal, objects, &base)?;
     let gateway_config = GatewayConfig {
         allow_tunnel: config.allow_tunnel.clone(),
@@ -258,11 +258,11 @@ fn hub_rules(base: &Base, hubs: &Arc<Hubs>) -> Worker {
 /// The Hugging Face read API, over the very operations that the gateway serves.
 fn hugging_face(
     config: &Config,
-    base: &Base,
     platform: &Arc<Platform>,
     journal: &Arc<dyn Journal>,
     iam: &Arc<Iam>,
     hubs: &Arc<Hubs>,
+    bytes: Arc<dyn ReadObject>,
 ) -> HfService {
     let registry = Registry::new(vec![&stoa_models_sagemaker::SERVICE, &stoa_models_sts::SERVICE])
         .with_routes(stoa_sagemaker_hub::routes(hubs))
@@ -273,7 +273,7 @@ fn hugging_face(
         journal: Arc::clone(journal),
         tokens: Arc::clone(iam) as _,
         repositories: Arc::clone(hubs) as _,
-        blobs: Arc::clone(&base.blobs),
+        bytes,
         regions: config.regions.clone(),
     })
 }

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use stoa_blob::{BlobStore, Digest};
-use stoa_kernel::ApiError;
-use stoa_kernel::ports::RepositoryFile;
+use stoa_kernel::ports::{ReadObject, RepositoryFile, StoredBytes};
+use stoa_kernel::{ApiError, Cx};
 
 use crate::answer::{Body, REPO_COMMIT, header_text, streamed, whole};
 
@@ -22,7 +21,7 @@ enum Part {
 
 /// The answer to `GET` or `HEAD` of a file.
 pub(crate) async fn response(
-    blobs: &dyn BlobStore,
+    (reader, cx): (&dyn ReadObject, &Cx),
     method: &Method,
     headers: &HeaderMap,
     file: &RepositoryFile,
@@ -39,7 +38,7 @@ pub(crate) async fn response(
     };
     let body = match method == Method::HEAD || length == 0 {
         true => whole(Bytes::new()),
-        false => bytes(blobs, file, start, length).await?,
+        false => bytes(reader, cx, file, (start, length)).await?,
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -66,15 +65,15 @@ pub(crate) async fn response(
     Ok(response)
 }
 
-async fn bytes(blobs: &dyn BlobStore, file: &RepositoryFile, start: u64, length: u64) -> Result<Body, ApiError> {
-    if let Some(inline) = &file.inline {
-        let end = usize::try_from(start + length).unwrap_or(usize::MAX).min(inline.len());
-        let start = usize::try_from(start).unwrap_or(usize::MAX).min(end);
-        return Ok(whole(inline.slice(start..end)));
-    }
-    let digest = Digest::parse(&file.sha256);
-    let digest = digest.ok_or_else(|| ApiError::internal(format!("`{}` is no digest", file.sha256)))?;
-    Ok(streamed(blobs.get(&digest, start, Some(length)).await.map_err(ApiError::internal)?))
+async fn bytes(
+    reader: &dyn ReadObject,
+    cx: &Cx,
+    file: &RepositoryFile,
+    (start, length): (u64, u64),
+) -> Result<Body, ApiError> {
+    let RepositoryFile { sha256, size, inline, sealed, .. } = file;
+    let stored = StoredBytes { digest: sha256, size: *size, inline: inline.as_ref(), sealed: sealed.as_deref() };
+    Ok(streamed(reader.read(cx, &stored, start, length).await?))
 }
 
 /// One range of bytes; a form that is not understood is ignored, as RFC 9110 has it.

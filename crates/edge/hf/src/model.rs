@@ -50,8 +50,11 @@ pub(crate) fn described(found: &Revision, blobs: bool) -> Json {
         if let (true, Json::Object(members)) = (blobs, &mut sibling) {
             members.insert("size".to_owned(), json!(file.size));
             members.insert("blobId".to_owned(), json!(oid(file)));
-            let lfs = json!({ "sha256": file.sha256, "size": file.size, "pointerSize": POINTER_BYTES });
-            members.insert("lfs".to_owned(), lfs);
+            // Of sealed bytes no hash is known but that of the blob.
+            if file.sealed.is_none() {
+                let lfs = json!({ "sha256": file.sha256, "size": file.size, "pointerSize": POINTER_BYTES });
+                members.insert("lfs".to_owned(), lfs);
+            }
         }
         sibling
     };
@@ -103,13 +106,12 @@ pub(crate) fn tree(files: &[RepositoryFile], path: &str, recursive: bool) -> Opt
 }
 
 fn file_entry(file: &RepositoryFile) -> Json {
-    json!({
-        "type": "file",
-        "oid": oid(file),
-        "size": file.size,
-        "path": file.path,
-        "lfs": { "oid": file.sha256, "size": file.size, "pointerSize": POINTER_BYTES },
-    })
+    let mut entry = json!({ "type": "file", "oid": oid(file), "size": file.size, "path": file.path });
+    if let (None, Json::Object(members)) = (&file.sealed, &mut entry) {
+        let lfs = json!({ "oid": file.sha256, "size": file.size, "pointerSize": POINTER_BYTES });
+        members.insert("lfs".to_owned(), lfs);
+    }
+    entry
 }
 
 /// A name for the file's content of git's length. All files are told as kept elsewhere, by their SHA-256.
@@ -150,7 +152,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str) -> RepositoryFile {
-        RepositoryFile { path: path.to_owned(), size: 1, sha256: "a".repeat(64), inline: None }
+        RepositoryFile { path: path.to_owned(), size: 1, sha256: "a".repeat(64), inline: None, sealed: None }
     }
 
     fn paths(tree: &Json) -> Vec<&str> {

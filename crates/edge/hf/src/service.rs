@@ -6,8 +6,8 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, header};
 use serde_json::json;
 use stoa_audit::Journal;
-use stoa_blob::BlobStore;
-use stoa_kernel::ports::{Bearer, BearerTokens, HubContentName, HubRepositories, Revision};
+
+use stoa_kernel::ports::{Bearer, BearerTokens, HubContentName, HubRepositories, ReadObject, Revision};
 use stoa_kernel::{ApiError, Connection, Cx, Platform, Principal, Registry};
 use stoa_schema::Value;
 use stoa_types::{Partition, Region, Timestamp};
@@ -37,7 +37,7 @@ pub struct HfParts {
     /// Models as repositories.
     pub repositories: Arc<dyn HubRepositories>,
     /// Files' bytes.
-    pub blobs: Arc<dyn BlobStore>,
+    pub bytes: Arc<dyn ReadObject>,
     /// The regions that are served.
     pub regions: Vec<Region>,
 }
@@ -59,7 +59,7 @@ pub struct HfService {
     operations: Operations,
     tokens: Arc<dyn BearerTokens>,
     repositories: Arc<dyn HubRepositories>,
-    blobs: Arc<dyn BlobStore>,
+    bytes: Arc<dyn ReadObject>,
     regions: Vec<Region>,
 }
 
@@ -86,8 +86,8 @@ impl HfService {
 
     /// The service over these parts.
     pub fn new(parts: HfParts) -> HfService {
-        let HfParts { platform, registry, journal, tokens, repositories, blobs, regions } = parts;
-        HfService { platform, operations: Operations { registry, journal }, tokens, repositories, blobs, regions }
+        let HfParts { platform, registry, journal, tokens, repositories, bytes, regions } = parts;
+        HfService { platform, operations: Operations { registry, journal }, tokens, repositories, bytes, regions }
     }
 
     /// Answers one request; its body is not looked at, since nothing can be written here.
@@ -298,12 +298,12 @@ impl HfService {
         let Some(file) = file else {
             return Err(Refusal::EntryNotFound(format!("{repository} has no file {path}"), found.commit));
         };
-        let checked =
-            self.repositories.check_file(&self.cx(known), &known.hub_arn, &content, &found.version, path).await;
+        let cx = self.cx(known);
+        let checked = self.repositories.check_file(&cx, &known.hub_arn, &content, &found.version, path).await;
         if let Err(error) = checked {
             return Err(self.also_recorded(known, operation, error.into()).await);
         }
-        Ok(file::response(&*self.blobs, &known.parts.method, &known.parts.headers, file, &found.commit).await?)
+        Ok(file::response((&*self.bytes, &cx), &known.parts.method, &known.parts.headers, file, &found.commit).await?)
     }
 
     /// Branches and tags: `main`, and a tag for each version.

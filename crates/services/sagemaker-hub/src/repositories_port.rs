@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use stoa_kernel::ports::{HubContentName, HubRepositories, RepositoryCard, RepositoryFile, Revision};
+use stoa_kernel::ports::{HubContentName, HubRepositories, ObjectEntry, RepositoryCard, RepositoryFile, Revision};
 use stoa_kernel::{ApiError, Cx};
 use stoa_models_sagemaker::types::HubContentType;
 use stoa_sagemaker_common::store_error;
@@ -152,7 +152,8 @@ impl Hubs {
                 let path = place.relative(&entry.key).to_owned();
                 // What cannot be a path on the client's disk is no file of the repository.
                 if path.split('/').all(is_plain) {
-                    files.push(RepositoryFile { path, size: entry.size, sha256: entry.digest, inline: entry.inline });
+                    let ObjectEntry { size, digest: sha256, inline, sealed, .. } = entry;
+                    files.push(RepositoryFile { path, size, sha256, inline, sealed });
                 }
             }
         }
@@ -184,6 +185,7 @@ fn public_files(model: &PublicModel) -> Vec<RepositoryFile> {
         size: file.size,
         sha256: file.digest.as_str().to_owned(),
         inline: None,
+        sealed: None,
     };
     let mut files = model.body.files.iter().map(file).collect();
     with_readme(&mut files, &model.body.card);
@@ -196,7 +198,8 @@ fn with_readme(files: &mut Vec<RepositoryFile>, card: &str) {
     if let (Err(place), false) = (place, card.is_empty()) {
         let bytes = bytes::Bytes::copy_from_slice(card.as_bytes());
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        let readme = RepositoryFile { path: README.to_owned(), size: bytes.len() as u64, sha256, inline: Some(bytes) };
+        let (path, size) = (README.to_owned(), bytes.len() as u64);
+        let readme = RepositoryFile { path, size, sha256, inline: Some(bytes), sealed: None };
         files.insert(place, readme);
     }
 }

@@ -3,11 +3,13 @@
 //! None of these methods decides anything but what the method says: a caller goes through the operation that shows the
 //! same (`DescribeHubContent`, `ListHubContents`, `CreateHubContentPresignedUrls`) first, and is told nothing it denies.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use stoa_types::Timestamp;
 
-use super::HubContentName;
+use super::{HubContentName, Sealed};
 use crate::{ApiError, Cx};
 
 /// A file of a repository.
@@ -17,10 +19,12 @@ pub struct RepositoryFile {
     pub path: String,
     /// Bytes.
     pub size: u64,
-    /// Lower-case hex: the name of the blob.
+    /// Lower-case hex: the name of the blob. Of the bytes too, unless they are sealed.
     pub sha256: String,
     /// The bytes themselves, where no blob holds them.
     pub inline: Option<Bytes>,
+    /// How the blob is sealed.
+    pub sealed: Option<Arc<Sealed>>,
 }
 
 /// What a model says of itself in Hugging Face's terms.

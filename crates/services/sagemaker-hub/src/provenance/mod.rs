@@ -148,6 +148,13 @@ impl Hubs {
         for entry in entries {
             self.may_read(cx, objects, &place.bucket, &entry.key).await?;
             let path = place.relative(&entry.key).to_owned();
+            if entry.sealed.is_some() {
+                // What cannot be looked into cannot be judged, and its digest is that of the sealed bytes.
+                return Err(ApiError::validation(format!(
+                    "HostingArtifactUri {uri}: {path} is encrypted, and a hub with an admission policy looks into every \
+                     file: import it from a place without encryption"
+                )));
+            }
             files.push(StatedFile { path, sha256: entry.digest, size: entry.size });
         }
         Ok(files)
