@@ -14,10 +14,12 @@ mod location;
 mod names;
 mod reference;
 mod repositories_port;
+mod search;
 mod service;
 mod settings;
 mod shareable;
 mod targets;
+mod training;
 
 pub use catalog::{
     BundleImported, BundleReport, Catalog, CatalogEntry, Exported, HuggingFace, HuggingFaceImport, HuggingFaceImported,
@@ -25,3 +27,4 @@ pub use catalog::{
 };
 pub use generated::ops::{SagemakerHubOperations, routes};
 pub use service::{Hubs, HubsParts};
+pub use training::training_targets;

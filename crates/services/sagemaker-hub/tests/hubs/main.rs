@@ -13,6 +13,8 @@ mod hubs;
 mod huggingface;
 mod presigned;
 mod references;
+mod search;
 mod settings;
 mod support;
 mod targets;
+mod training;
