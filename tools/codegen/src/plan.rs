@@ -186,7 +186,7 @@ fn apply_overlay(name: &str, model: &mut Model, overlay: &Overlay) -> Result<(),
 
 /// Leaves a structure only these members. INVARIANT: no required one goes, and no input can be reached through it, so
 /// that nothing a client sends is lost.
-fn keep_members(model: &mut Model, name: &str, kept: &[String]) -> Result<(), String> {
+pub fn keep_members(model: &mut Model, name: &str, kept: &[String]) -> Result<(), String> {
     let mut inputs = BTreeSet::new();
     for root in model.operations.values().filter_map(|operation| operation.input.as_ref()) {
         reach(model, root, false, &mut inputs)?;
