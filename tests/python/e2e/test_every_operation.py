@@ -901,6 +901,7 @@ CASES = {
     "sagemaker:ListHubs": case(),
     "sagemaker:ListModels": case(),
     "sagemaker:ListTags": case(hub, ResourceArn=HUB_ARN),
+    "sagemaker:Search": case(content, Resource="HubContent", SearchExpression={"Filters": [{"Name": "HubContentName", "Value": "$n"}]}),
     "sagemaker:UpdateEndpoint": case(endpoint, EndpointName="$n", EndpointConfigName="$n"),
     "sagemaker:UpdateHub": case(hub, HubName="$n", HubDescription="e"),
     "sagemaker:UpdateHubContent": case(content, **OWN, HubContentVersion="1.0.0", HubContentDescription="e"),

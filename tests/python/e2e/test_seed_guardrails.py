@@ -434,7 +434,8 @@ def test_today_s_names_of_the_keys_work_as_well(account):
 
 def test_no_direct_access_to_gated_models(account):
     guardrail = document("external/deny-direct-gated-model-training")
-    user = persona(account, "ana", allow("sagemaker:CreateTrainingJob"), guardrail).client("sagemaker")
+    rights = allow(["sagemaker:CreateTrainingJob", "sagemaker:TrainHubModel"])
+    user = persona(account, "ana", rights, guardrail).client("sagemaker")
 
     def channel(**more):
         source = {"S3DataType": "S3Prefix", "S3Uri": "s3://jumpstart-private-cache-prod-us-west-2/m/", **more}

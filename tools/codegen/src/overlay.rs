@@ -37,6 +37,9 @@ pub struct Overlay {
     /// Corrections of the model, each with its reason.
     #[serde(default)]
     pub quirks: Vec<Quirk>,
+    /// Output structures of which only some members are ever answered; the others and their shapes are not generated.
+    #[serde(default)]
+    pub shapes: BTreeMap<String, Kept>,
 }
 
 /// Facts of the service that its model does not state.
@@ -186,6 +189,16 @@ pub struct Pattern {
     pub shape: String,
     /// What to use instead; absent: no pattern is checked.
     pub replacement: Option<String>,
+    /// Why; kept for the reader of the overlay.
+    #[serde(rename = "reason")]
+    pub _reason: String,
+}
+
+/// The members of a structure that are kept.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    pub members: Vec<String>,
     /// Why; kept for the reader of the overlay.
     #[serde(rename = "reason")]
     pub _reason: String,

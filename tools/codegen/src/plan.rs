@@ -178,6 +178,32 @@ fn apply_overlay(name: &str, model: &mut Model, overlay: &Overlay) -> Result<(),
             _ => {}
         }
     }
+    for (shape, kept) in &overlay.shapes {
+        keep_members(model, shape, &kept.members).map_err(|message| Error::Facts(format!("{name}: {message}")))?;
+    }
+    Ok(())
+}
+
+/// Leaves a structure only these members. INVARIANT: no required one goes, and no input can be reached through it, so
+/// that nothing a client sends is lost.
+pub fn keep_members(model: &mut Model, name: &str, kept: &[String]) -> Result<(), String> {
+    let mut inputs = BTreeSet::new();
+    for root in model.operations.values().filter_map(|operation| operation.input.as_ref()) {
+        reach(model, root, false, &mut inputs)?;
+    }
+    let shape =
+        model.shapes.get_mut(name).ok_or_else(|| format!("the overlay keeps members of the unknown `{name}`"))?;
+    let known = |member: &&String| shape.members.iter().any(|(known, _)| known == *member);
+    if let Some(unknown) = kept.iter().find(|member| !known(member)) {
+        return Err(format!("the overlay keeps `{name}.{unknown}`, which is not modelled"));
+    }
+    if let Some(required) = shape.required.iter().find(|member| !kept.contains(member)) {
+        return Err(format!("the overlay drops `{name}.{required}`, which is required"));
+    }
+    if inputs.contains(name) {
+        return Err(format!("the overlay drops members of `{name}`, which clients send"));
+    }
+    shape.members.retain(|(member, _)| kept.contains(member));
     Ok(())
 }
 

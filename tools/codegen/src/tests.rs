@@ -208,3 +208,28 @@ fn every_implemented_operation_is_in_the_compatibility_page() {
         assert!(told.iter().any(|text| page.contains(text)), "{}", operation.name);
     }
 }
+
+#[test]
+fn a_structure_keeps_the_members_that_the_overlay_names() {
+    let plan = plan();
+    let sagemaker = plan.services.iter().find(|service| service.name == "sagemaker").unwrap();
+    let kept: Vec<&str> =
+        sagemaker.shape("SearchRecord").unwrap().members.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(kept, ["HubContent"]);
+    assert!(sagemaker.typed.contains("HubContent") && !sagemaker.typed.contains("TrialComponent"));
+}
+
+#[test]
+fn members_that_are_needed_cannot_be_dropped() {
+    let facts = || crate::facts::read_json::<Model>(&root().join("facts/sagemaker/model.json")).unwrap();
+    for (shape, members, wanted) in [
+        ("SearchRecord", &["HubContent", "Nothing"][..], "SearchRecord.Nothing"),
+        ("HubContent", &["HubContentName"][..], "required"),
+        ("CreateHubRequest", &["HubName", "HubDescription"][..], "clients send"),
+        ("NoSuchShape", &[][..], "NoSuchShape"),
+    ] {
+        let members: Vec<String> = members.iter().map(|member| (*member).to_owned()).collect();
+        let message = crate::plan::keep_members(&mut facts(), shape, &members).unwrap_err();
+        assert!(message.contains(wanted), "{shape}: {message}");
+    }
+}

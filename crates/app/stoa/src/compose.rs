@@ -399,6 +399,7 @@ fn registry(
         .with_routes(stoa_ram::routes(ram))
         .with_routes(stoa_insight::routes(insight))
         .with_routes(stoa_sagemaker_hub::routes(hubs))
+        .with_further_targets(stoa_sagemaker_hub::training_targets(hubs))
         .with_routes(stoa_sagemaker_hosting::routes(hosting));
     match registry.missing() {
         missing if missing.is_empty() => Ok(registry),

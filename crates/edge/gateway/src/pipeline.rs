@@ -203,7 +203,13 @@ async fn decide(
     let route = gateway.registry().route(spec);
     let targets = match &spec.authz {
         Authz::None { reason } | Authz::Unsigned { reason } => return Ok(cx.decide_nothing(reason)),
-        Authz::Targets(specs) => bind_targets(cx, specs, input),
+        Authz::Targets(specs) => {
+            let mut targets = bind_targets(cx, specs, input);
+            if let Some(further) = gateway.registry().further_targets(spec) {
+                targets.extend((further.targets)(cx, input).await?);
+            }
+            targets
+        }
         Authz::Custom => match route.and_then(|route| route.targets.as_ref()) {
             Some(targets) => targets(cx, input).await?,
             // Not implemented, so nobody wrote its targets: its own action on everything.

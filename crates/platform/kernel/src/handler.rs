@@ -98,23 +98,46 @@ pub fn route_with_targets<Op: Operation, S: Handles<Op> + Targets<Op>>(service: 
     Route { targets: Some(targets), ..route::<Op, S>(service) }
 }
 
+/// Targets of an operation besides those of its table: what another service's rules add to a call.
+pub struct FurtherTargets {
+    /// The operation's row.
+    pub spec: &'static OperationSpec,
+    /// What must be allowed too; may be nothing.
+    pub targets: TargetsFn,
+}
+
+impl fmt::Debug for FurtherTargets {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "FurtherTargets({}:{})", self.spec.service, self.spec.name)
+    }
+}
+
 /// Every service that is spoken, with the routes of the implemented operations.
 #[derive(Debug, Default)]
 pub struct Registry {
     services: Vec<&'static ServiceSpec>,
     routes: HashMap<(&'static str, &'static str), Route>,
+    further: HashMap<(&'static str, &'static str), FurtherTargets>,
 }
 
 impl Registry {
     /// A registry that knows these services; routes are added next.
     pub fn new(services: Vec<&'static ServiceSpec>) -> Registry {
-        Registry { services, routes: HashMap::new() }
+        Registry { services, ..Registry::default() }
     }
     /// Adds the routes of a service crate.
     #[must_use]
     pub fn with_routes(mut self, routes: Vec<Route>) -> Registry {
         for route in routes {
             self.routes.insert((route.spec.service, route.spec.name), route);
+        }
+        self
+    }
+    /// Adds targets to operations that their tables bind, implemented or not.
+    #[must_use]
+    pub fn with_further_targets(mut self, further: Vec<FurtherTargets>) -> Registry {
+        for targets in further {
+            self.further.insert((targets.spec.service, targets.spec.name), targets);
         }
         self
     }
@@ -125,6 +148,10 @@ impl Registry {
     /// The route of an operation, where it is implemented.
     pub fn route(&self, spec: &OperationSpec) -> Option<&Route> {
         self.routes.get(&(spec.service, spec.name))
+    }
+    /// The targets of an operation besides those of its table.
+    pub fn further_targets(&self, spec: &OperationSpec) -> Option<&FurtherTargets> {
+        self.further.get(&(spec.service, spec.name))
     }
     /// Operations that their table calls implemented but no service handles. Start-up refuses when there are any.
     pub fn missing(&self) -> Vec<String> {

@@ -18,7 +18,9 @@ pub use bind::bind_targets;
 pub use cx::{Connection, Cx, Platform, VpcEndpoint};
 pub use decide::Permit;
 pub use error::{ApiError, Refusal};
-pub use handler::{Authorized, Handler, Handles, Registry, Route, Targets, TargetsFn, route, route_with_targets};
+pub use handler::{
+    Authorized, FurtherTargets, Handler, Handles, Registry, Route, Targets, TargetsFn, route, route_with_targets,
+};
 pub use principal::{FederatedCaller, Principal, PrincipalIdentity, SessionContext};
 pub use record::{AdditionalData, DecidedTarget, Trace};
 pub use target::{Target, default_target};

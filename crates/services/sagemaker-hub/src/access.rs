@@ -1,8 +1,8 @@
 //! What hubs have to say about model data (the kernel's `HubAccess`).
 //!
 //! Data in a JumpStart bucket is reached through a reference in a private hub, or through the public hub itself. Either
-//! way `sagemaker:DeployHubModel` on that hub and its content is decided for the caller, so that a policy which denies
-//! the public hub also keeps its data from being deployed directly; once that is allowed, the hub vouches for the data
+//! way `sagemaker:DeployHubModel` (`TrainHubModel` for training) on that hub and its content is decided for the caller, so
+//! that a policy which denies the public hub also keeps its data from being deployed directly; once that is allowed, the hub vouches for the data
 //! and no right on the bucket is needed. Gated data needs consent however it is named.
 
 use async_trait::async_trait;
@@ -18,21 +18,24 @@ use crate::names::{ContentArn, HubName};
 use crate::service::Hubs;
 use crate::targets::hub_and_content;
 
-const ACTION: &str = "sagemaker:DeployHubModel";
-
 #[async_trait]
 impl HubAccess for Hubs {
-    async fn access_targets(&self, cx: &Cx, request: &ModelAccessRequest) -> Result<Vec<Target>, ApiError> {
+    async fn access_targets(
+        &self,
+        cx: &Cx,
+        action: &'static str,
+        request: &ModelAccessRequest,
+    ) -> Result<Vec<Target>, ApiError> {
         let arn = content_arn(request)?;
         let mut targets = Vec::new();
         if let Some(arn) = &arn {
-            targets.extend(hub_and_content(ACTION, &arn.hub, arn.kind.as_str(), &arn.name));
+            targets.extend(hub_and_content(action, &arn.hub, arn.kind.as_str(), &arn.name));
         }
         if let Some(place) = CacheUri::parse(&request.s3_uri)
             && !through_reference(arn.as_ref())
         {
             let model = place.model_id().filter(|id| is_name(id)).unwrap_or("*");
-            targets.extend(hub_and_content(ACTION, &HubName::public(cx), HubContentType::Model.as_str(), model));
+            targets.extend(hub_and_content(action, &HubName::public(cx), HubContentType::Model.as_str(), model));
         }
         Ok(targets)
     }

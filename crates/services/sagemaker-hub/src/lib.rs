@@ -18,10 +18,12 @@ mod provenance;
 mod reference;
 mod repositories_port;
 mod rules;
+mod search;
 mod service;
 mod settings;
 mod shareable;
 mod targets;
+mod training;
 
 pub use admission::AdmissionReconciler;
 pub use catalog::{
@@ -32,3 +34,4 @@ pub use eula::Consents;
 pub use generated::ops::{SagemakerHubOperations, routes};
 pub use rules::{HubRulesReconciler, RulesCaller};
 pub use service::{Hubs, HubsParts};
+pub use training::training_targets;

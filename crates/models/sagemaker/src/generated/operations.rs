@@ -1318,8 +1318,31 @@ pub static REGISTER_DEVICES: OperationSpec = OperationSpec::not_implemented("sag
 pub static RENDER_UI_TEMPLATE: OperationSpec = OperationSpec::not_implemented("sagemaker", "RenderUiTemplate", "POST", "/", Authz::Targets(&[TargetSpec { action: "sagemaker:RenderUiTemplate", resource: "*", when: None, keys: &[] }]), Access::Read);
 /// `RetryPipelineExecution`, decided, not implemented yet.
 pub static RETRY_PIPELINE_EXECUTION: OperationSpec = OperationSpec::not_implemented("sagemaker", "RetryPipelineExecution", "POST", "/", Authz::Targets(&[TargetSpec { action: "sagemaker:RetryPipelineExecution", resource: "{PipelineExecutionArn}", when: None, keys: &[] }]), Access::Write).with_input(&shapes::RETRY_PIPELINE_EXECUTION_REQUEST);
-/// `Search`, decided, not implemented yet.
-pub static SEARCH: OperationSpec = OperationSpec::not_implemented("sagemaker", "Search", "POST", "/", Authz::Targets(&[TargetSpec { action: "sagemaker:Search", resource: "*", when: None, keys: &[KeyBinding { key: "sagemaker:SearchVisibilityCondition/*", from: "VisibilityConditions", multivalued: false }] }]), Access::Read).with_input(&shapes::SEARCH_REQUEST);
+/// The row of [`Search`].
+pub static SEARCH: OperationSpec = OperationSpec {
+    service: "sagemaker",
+    name: "Search",
+    implemented: true,
+    http: HttpBinding { method: "POST", uri: "/" },
+    input: Some(&shapes::SEARCH_REQUEST),
+    output: Some(&shapes::SEARCH_RESPONSE),
+    result_wrapper: None,
+    xml_namespace: "",
+    success_status: 200,
+    errors: &[],
+    authz: Authz::Targets(&[TargetSpec { action: "sagemaker:Search", resource: "*", when: None, keys: &[KeyBinding { key: "sagemaker:SearchVisibilityCondition/*", from: "VisibilityConditions", multivalued: false }] }]),
+    access: Access::Read,
+    audit: AuditKind::Management,
+};
+/// `Search`.
+#[derive(Debug, Clone, Copy)]
+pub struct Search;
+impl Operation for Search {
+    type Input = types::SearchRequest;
+    type Output = types::SearchResponse;
+    const SPEC: &'static OperationSpec = &SEARCH;
+}
+
 /// `SearchTrainingPlanOfferings`, not implemented yet.
 pub static SEARCH_TRAINING_PLAN_OFFERINGS: OperationSpec = OperationSpec::not_implemented("sagemaker", "SearchTrainingPlanOfferings", "POST", "/", Authz::Targets(&[TargetSpec { action: "sagemaker:SearchTrainingPlanOfferings", resource: "*", when: None, keys: &[] }]), Access::Read);
 /// `SendPipelineExecutionStepFailure`, decided, not implemented yet.

@@ -575,7 +575,7 @@ pub static BLUE_GREEN_UPDATE_POLICY: Shape = Shape { name: "BlueGreenUpdatePolic
 /// `Boolean`.
 pub static BOOLEAN: Shape = Shape { name: "Boolean", kind: Kind::Boolean, sensitive: false };
 /// `BooleanOperator`.
-pub static BOOLEAN_OPERATOR: Shape = Shape { name: "BooleanOperator", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+pub static BOOLEAN_OPERATOR: Shape = Shape { name: "BooleanOperator", kind: Kind::String { min: None, max: None, pattern: None, values: &["And", "Or"] }, sensitive: false };
 /// `BorrowLimit`.
 pub static BORROW_LIMIT: Shape = Shape { name: "BorrowLimit", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `Branch`.
@@ -1930,7 +1930,7 @@ pub static CREATION_TIME: Shape = Shape { name: "CreationTime", kind: Kind::Time
 /// `CronScheduleExpression`.
 pub static CRON_SCHEDULE_EXPRESSION: Shape = Shape { name: "CronScheduleExpression", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `CrossAccountFilterOption`.
-pub static CROSS_ACCOUNT_FILTER_OPTION: Shape = Shape { name: "CrossAccountFilterOption", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+pub static CROSS_ACCOUNT_FILTER_OPTION: Shape = Shape { name: "CrossAccountFilterOption", kind: Kind::String { min: None, max: None, pattern: None, values: &["SameAccount", "CrossAccount"] }, sensitive: false };
 /// `CrossRegionMaxInvocationsPerSecondPerInstance`.
 pub static CROSS_REGION_MAX_INVOCATIONS_PER_SECOND_PER_INSTANCE: Shape = Shape { name: "CrossRegionMaxInvocationsPerSecondPerInstance", kind: Kind::Integer { min: Some(1), max: Some(10000) }, sensitive: false };
 /// `CrossRegionPercentPerEndpoint`.
@@ -3077,13 +3077,13 @@ pub static FILLING_TRANSFORMATIONS: Shape = Shape { name: "FillingTransformation
 pub static FILLING_TYPE: Shape = Shape { name: "FillingType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `Filter`.
 pub static FILTER: Shape = Shape { name: "Filter", kind: Kind::Structure(&[
-    Member { name: "Name", wire_name: None, location: Location::Body, shape: &RESOURCE_PROPERTY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Name", wire_name: None, location: Location::Body, shape: &RESOURCE_PROPERTY_NAME, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Operator", wire_name: None, location: Location::Body, shape: &OPERATOR, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Value", wire_name: None, location: Location::Body, shape: &FILTER_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `FilterList`.
-pub static FILTER_LIST: Shape = Shape { name: "FilterList", kind: Kind::List { member: &FILTER, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+pub static FILTER_LIST: Shape = Shape { name: "FilterList", kind: Kind::List { member: &FILTER, member_name: None, flattened: false, min: Some(1), max: Some(20) }, sensitive: false };
 /// `FilterValue`.
-pub static FILTER_VALUE: Shape = Shape { name: "FilterValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+pub static FILTER_VALUE: Shape = Shape { name: "FilterValue", kind: Kind::String { min: Some(1), max: Some(1024), pattern: Some(".+"), values: &[] }, sensitive: false };
 /// `FlatInvocations`.
 pub static FLAT_INVOCATIONS: Shape = Shape { name: "FlatInvocations", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `FlowDefinitionName`.
@@ -3188,6 +3188,31 @@ pub static HUB_ACCESS_CONFIG: Shape = Shape { name: "HubAccessConfig", kind: Kin
     Member { name: "HubContentArn", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `HubArn`.
 pub static HUB_ARN: Shape = Shape { name: "HubArn", kind: Kind::String { min: Some(0), max: Some(255), pattern: Some(".*"), values: &[] }, sensitive: false };
+/// `HubContent`.
+pub static HUB_CONTENT: Shape = Shape { name: "HubContent", kind: Kind::Structure(&[
+    Member { name: "HubContentName", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_NAME, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentArn", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_ARN, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentVersion", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_VERSION, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentType", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_TYPE, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "DocumentSchemaVersion", wire_name: None, location: Location::Body, shape: &DOCUMENT_SCHEMA_VERSION, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &HUB_ARN, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentDisplayName", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_DISPLAY_NAME, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentDescription", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_DESCRIPTION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentMarkdown", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_MARKDOWN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentDocument", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_DOCUMENT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SageMakerPublicHubContentArn", wire_name: None, location: Location::Body, shape: &SAGE_MAKER_PUBLIC_HUB_CONTENT_ARN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "ReferenceMinVersion", wire_name: None, location: Location::Body, shape: &REFERENCE_MIN_VERSION, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "SupportStatus", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_SUPPORT_STATUS, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentSearchKeywords", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_SEARCH_KEYWORD_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentDependencies", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_DEPENDENCY_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "HubContentStatus", wire_name: None, location: Location::Body, shape: &HUB_CONTENT_STATUS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "FailureReason", wire_name: None, location: Location::Body, shape: &FAILURE_REASON, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreationTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "LastModifiedTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "CreatedBy", wire_name: None, location: Location::Body, shape: &USER_CONTEXT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "LastModifiedBy", wire_name: None, location: Location::Body, shape: &USER_CONTEXT, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `HubContentArn`.
 pub static HUB_CONTENT_ARN: Shape = Shape { name: "HubContentArn", kind: Kind::String { min: Some(0), max: Some(255), pattern: Some(".*"), values: &[] }, sensitive: false };
 /// `HubContentDependency`.
@@ -4070,6 +4095,8 @@ pub static LIST_ULTRA_SERVERS_BY_RESERVED_CAPACITY_REQUEST: Shape = Shape { name
     Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `LocalPath`.
 pub static LOCAL_PATH: Shape = Shape { name: "LocalPath", kind: Kind::String { min: Some(0), max: Some(1024), pattern: Some("\\/.*"), values: &[] }, sensitive: false };
+/// `Long`.
+pub static LONG: Shape = Shape { name: "Long", kind: Kind::Integer { min: None, max: None }, sensitive: false };
 /// `LongS3Uri`.
 pub static LONG_S3_URI: Shape = Shape { name: "LongS3Uri", kind: Kind::String { min: Some(0), max: Some(2048), pattern: Some("(https|s3)://([^/]+)/?(.*)"), values: &[] }, sensitive: false };
 /// `MIGProfileType`.
@@ -4583,10 +4610,10 @@ pub static NEO_VPC_SUBNET_ID: Shape = Shape { name: "NeoVpcSubnetId", kind: Kind
 pub static NEO_VPC_SUBNETS: Shape = Shape { name: "NeoVpcSubnets", kind: Kind::List { member: &NEO_VPC_SUBNET_ID, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `NestedFilters`.
 pub static NESTED_FILTERS: Shape = Shape { name: "NestedFilters", kind: Kind::Structure(&[
-    Member { name: "NestedPropertyName", wire_name: None, location: Location::Body, shape: &RESOURCE_PROPERTY_NAME, required: false, idempotency_token: false, timestamp_format: None },
-    Member { name: "Filters", wire_name: None, location: Location::Body, shape: &FILTER_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+    Member { name: "NestedPropertyName", wire_name: None, location: Location::Body, shape: &RESOURCE_PROPERTY_NAME, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Filters", wire_name: None, location: Location::Body, shape: &FILTER_LIST, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `NestedFiltersList`.
-pub static NESTED_FILTERS_LIST: Shape = Shape { name: "NestedFiltersList", kind: Kind::List { member: &NESTED_FILTERS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+pub static NESTED_FILTERS_LIST: Shape = Shape { name: "NestedFiltersList", kind: Kind::List { member: &NESTED_FILTERS, member_name: None, flattened: false, min: Some(1), max: Some(20) }, sensitive: false };
 /// `NetworkConfig`.
 pub static NETWORK_CONFIG: Shape = Shape { name: "NetworkConfig", kind: Kind::Structure(&[
     Member { name: "EnableInterContainerTrafficEncryption", wire_name: None, location: Location::Body, shape: &BOOLEAN, required: false, idempotency_token: false, timestamp_format: None },
@@ -4673,7 +4700,7 @@ pub static ONLINE_STORE_CONFIG_UPDATE: Shape = Shape { name: "OnlineStoreConfigU
 pub static ONLINE_STORE_SECURITY_CONFIG: Shape = Shape { name: "OnlineStoreSecurityConfig", kind: Kind::Structure(&[
     Member { name: "KmsKeyId", wire_name: None, location: Location::Body, shape: &KMS_KEY_ID, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `Operator`.
-pub static OPERATOR: Shape = Shape { name: "Operator", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+pub static OPERATOR: Shape = Shape { name: "Operator", kind: Kind::String { min: None, max: None, pattern: None, values: &["Equals", "NotEquals", "GreaterThan", "GreaterThanOrEqualTo", "LessThan", "LessThanOrEqualTo", "Contains", "Exists", "NotExists", "In"] }, sensitive: false };
 /// `OptimizationConfig`.
 pub static OPTIMIZATION_CONFIG: Shape = Shape { name: "OptimizationConfig", kind: Kind::Union(&[
     Member { name: "ModelQuantizationConfig", wire_name: None, location: Location::Body, shape: &MODEL_QUANTIZATION_CONFIG, required: false, idempotency_token: false, timestamp_format: None },
@@ -5313,6 +5340,8 @@ pub static REGISTER_DEVICES_REQUEST: Shape = Shape { name: "RegisterDevicesReque
     Member { name: "DeviceFleetName", wire_name: None, location: Location::Body, shape: &ENTITY_NAME, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Devices", wire_name: None, location: Location::Body, shape: &DEVICES, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Tags", wire_name: None, location: Location::Body, shape: &TAG_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `Relation`.
+pub static RELATION: Shape = Shape { name: "Relation", kind: Kind::String { min: None, max: None, pattern: None, values: &["EqualTo", "GreaterThanOrEqualTo"] }, sensitive: false };
 /// `ReleaseNotes`.
 pub static RELEASE_NOTES: Shape = Shape { name: "ReleaseNotes", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `RemoteDebugConfig`.
@@ -5358,7 +5387,7 @@ pub static RESOURCE_LIMITS: Shape = Shape { name: "ResourceLimits", kind: Kind::
     Member { name: "MaxParallelTrainingJobs", wire_name: None, location: Location::Body, shape: &MAX_PARALLEL_TRAINING_JOBS, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "MaxRuntimeInSeconds", wire_name: None, location: Location::Body, shape: &HYPER_PARAMETER_TUNING_MAX_RUNTIME_IN_SECONDS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ResourcePropertyName`.
-pub static RESOURCE_PROPERTY_NAME: Shape = Shape { name: "ResourcePropertyName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+pub static RESOURCE_PROPERTY_NAME: Shape = Shape { name: "ResourcePropertyName", kind: Kind::String { min: Some(1), max: Some(255), pattern: Some(".+"), values: &[] }, sensitive: false };
 /// `ResourceSharingConfig`.
 pub static RESOURCE_SHARING_CONFIG: Shape = Shape { name: "ResourceSharingConfig", kind: Kind::Structure(&[
     Member { name: "Strategy", wire_name: None, location: Location::Body, shape: &RESOURCE_SHARING_STRATEGY, required: false, idempotency_token: false, timestamp_format: None },
@@ -5375,7 +5404,7 @@ pub static RESOURCE_SPEC: Shape = Shape { name: "ResourceSpec", kind: Kind::Stru
     Member { name: "LifecycleConfigArn", wire_name: None, location: Location::Body, shape: &STUDIO_LIFECYCLE_CONFIG_ARN, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "TrainingPlanArn", wire_name: None, location: Location::Body, shape: &STUDIO_RESOURCE_SPEC_TRAINING_PLAN_ARN, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `ResourceType`.
-pub static RESOURCE_TYPE: Shape = Shape { name: "ResourceType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+pub static RESOURCE_TYPE: Shape = Shape { name: "ResourceType", kind: Kind::String { min: None, max: None, pattern: None, values: &["TrainingJob", "Experiment", "ExperimentTrial", "ExperimentTrialComponent", "Endpoint", "Model", "ModelPackage", "ModelPackageGroup", "Pipeline", "PipelineExecution", "FeatureGroup", "FeatureMetadata", "Image", "ImageVersion", "Project", "HyperParameterTuningJob", "ModelCard", "PipelineVersion", "Job", "HubContent"] }, sensitive: false };
 /// `ResponseMIMEType`.
 pub static RESPONSE_MIME_TYPE: Shape = Shape { name: "ResponseMIMEType", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `ResponseMIMETypes`.
@@ -5508,10 +5537,13 @@ pub static SEARCH_EXPRESSION: Shape = Shape { name: "SearchExpression", kind: Ki
     Member { name: "SubExpressions", wire_name: None, location: Location::Body, shape: &SEARCH_EXPRESSION_LIST, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Operator", wire_name: None, location: Location::Body, shape: &BOOLEAN_OPERATOR, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `SearchExpressionList`.
-pub static SEARCH_EXPRESSION_LIST: Shape = Shape { name: "SearchExpressionList", kind: Kind::List { member: &SEARCH_EXPRESSION, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+pub static SEARCH_EXPRESSION_LIST: Shape = Shape { name: "SearchExpressionList", kind: Kind::List { member: &SEARCH_EXPRESSION, member_name: None, flattened: false, min: Some(1), max: Some(20) }, sensitive: false };
+/// `SearchRecord`.
+pub static SEARCH_RECORD: Shape = Shape { name: "SearchRecord", kind: Kind::Structure(&[
+    Member { name: "HubContent", wire_name: None, location: Location::Body, shape: &HUB_CONTENT, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `SearchRequest`.
 pub static SEARCH_REQUEST: Shape = Shape { name: "SearchRequest", kind: Kind::Structure(&[
-    Member { name: "Resource", wire_name: None, location: Location::Body, shape: &RESOURCE_TYPE, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Resource", wire_name: None, location: Location::Body, shape: &RESOURCE_TYPE, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "SearchExpression", wire_name: None, location: Location::Body, shape: &SEARCH_EXPRESSION, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "SortBy", wire_name: None, location: Location::Body, shape: &RESOURCE_PROPERTY_NAME, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "SortOrder", wire_name: None, location: Location::Body, shape: &SEARCH_SORT_ORDER, required: false, idempotency_token: false, timestamp_format: None },
@@ -5519,8 +5551,15 @@ pub static SEARCH_REQUEST: Shape = Shape { name: "SearchRequest", kind: Kind::St
     Member { name: "MaxResults", wire_name: None, location: Location::Body, shape: &MAX_RESULTS, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "CrossAccountFilterOption", wire_name: None, location: Location::Body, shape: &CROSS_ACCOUNT_FILTER_OPTION, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "VisibilityConditions", wire_name: None, location: Location::Body, shape: &VISIBILITY_CONDITIONS_LIST, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SearchResponse`.
+pub static SEARCH_RESPONSE: Shape = Shape { name: "SearchResponse", kind: Kind::Structure(&[
+    Member { name: "Results", wire_name: None, location: Location::Body, shape: &SEARCH_RESULTS_LIST, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "NextToken", wire_name: None, location: Location::Body, shape: &NEXT_TOKEN, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "TotalHits", wire_name: None, location: Location::Body, shape: &TOTAL_HITS, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+/// `SearchResultsList`.
+pub static SEARCH_RESULTS_LIST: Shape = Shape { name: "SearchResultsList", kind: Kind::List { member: &SEARCH_RECORD, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `SearchSortOrder`.
-pub static SEARCH_SORT_ORDER: Shape = Shape { name: "SearchSortOrder", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+pub static SEARCH_SORT_ORDER: Shape = Shape { name: "SearchSortOrder", kind: Kind::String { min: None, max: None, pattern: None, values: &["Ascending", "Descending"] }, sensitive: false };
 /// `SecretArn`.
 pub static SECRET_ARN: Shape = Shape { name: "SecretArn", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `SecurityGroupId`.
@@ -5962,6 +6001,10 @@ pub static TIME_SERIES_TRANSFORMATIONS: Shape = Shape { name: "TimeSeriesTransfo
 pub static TIMESTAMP: Shape = Shape { name: "Timestamp", kind: Kind::Timestamp(None), sensitive: false };
 /// `TimestampAttributeName`.
 pub static TIMESTAMP_ATTRIBUTE_NAME: Shape = Shape { name: "TimestampAttributeName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+/// `TotalHits`.
+pub static TOTAL_HITS: Shape = Shape { name: "TotalHits", kind: Kind::Structure(&[
+    Member { name: "Value", wire_name: None, location: Location::Body, shape: &LONG, required: false, idempotency_token: false, timestamp_format: None },
+    Member { name: "Relation", wire_name: None, location: Location::Body, shape: &RELATION, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `TrackingServerName`.
 pub static TRACKING_SERVER_NAME: Shape = Shape { name: "TrackingServerName", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `TrackingServerSize`.
@@ -6615,11 +6658,11 @@ pub static VISIBILITY_CONDITIONS: Shape = Shape { name: "VisibilityConditions", 
     Member { name: "Key", wire_name: None, location: Location::Body, shape: &VISIBILITY_CONDITIONS_KEY, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "Value", wire_name: None, location: Location::Body, shape: &VISIBILITY_CONDITIONS_VALUE, required: false, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `VisibilityConditionsKey`.
-pub static VISIBILITY_CONDITIONS_KEY: Shape = Shape { name: "VisibilityConditionsKey", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+pub static VISIBILITY_CONDITIONS_KEY: Shape = Shape { name: "VisibilityConditionsKey", kind: Kind::String { min: Some(1), max: Some(128), pattern: Some("([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)"), values: &[] }, sensitive: false };
 /// `VisibilityConditionsList`.
-pub static VISIBILITY_CONDITIONS_LIST: Shape = Shape { name: "VisibilityConditionsList", kind: Kind::List { member: &VISIBILITY_CONDITIONS, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
+pub static VISIBILITY_CONDITIONS_LIST: Shape = Shape { name: "VisibilityConditionsList", kind: Kind::List { member: &VISIBILITY_CONDITIONS, member_name: None, flattened: false, min: Some(1), max: Some(5) }, sensitive: false };
 /// `VisibilityConditionsValue`.
-pub static VISIBILITY_CONDITIONS_VALUE: Shape = Shape { name: "VisibilityConditionsValue", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
+pub static VISIBILITY_CONDITIONS_VALUE: Shape = Shape { name: "VisibilityConditionsValue", kind: Kind::String { min: Some(0), max: Some(256), pattern: Some("([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)"), values: &[] }, sensitive: false };
 /// `VolumeId`.
 pub static VOLUME_ID: Shape = Shape { name: "VolumeId", kind: Kind::String { min: None, max: None, pattern: None, values: &[] }, sensitive: false };
 /// `VolumeSizeInGB`.

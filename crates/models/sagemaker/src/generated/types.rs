@@ -366,6 +366,35 @@ impl ToValue for BlueGreenUpdatePolicy {
     }
 }
 
+/// `BooleanOperator`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BooleanOperator {
+    /// `And`.
+    And,
+    /// `Or`.
+    Or,
+}
+impl BooleanOperator {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            BooleanOperator::And => "And",
+            BooleanOperator::Or => "Or",
+        }
+    }
+}
+impl std::str::FromStr for BooleanOperator {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "And" => BooleanOperator::And,
+            "Or" => BooleanOperator::Or,
+            _ => return Err(ConvertError { member: "BooleanOperator" }),
+        })
+    }
+}
+stoa_schema::text_enum!(BooleanOperator);
+
 /// `CapacityReservationPreference`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CapacityReservationPreference {
@@ -1699,6 +1728,35 @@ impl ToValue for CreateModelOutput {
     }
 }
 
+/// `CrossAccountFilterOption`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CrossAccountFilterOption {
+    /// `SameAccount`.
+    SameAccount,
+    /// `CrossAccount`.
+    CrossAccount,
+}
+impl CrossAccountFilterOption {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CrossAccountFilterOption::SameAccount => "SameAccount",
+            CrossAccountFilterOption::CrossAccount => "CrossAccount",
+        }
+    }
+}
+impl std::str::FromStr for CrossAccountFilterOption {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "SameAccount" => CrossAccountFilterOption::SameAccount,
+            "CrossAccount" => CrossAccountFilterOption::CrossAccount,
+            _ => return Err(ConvertError { member: "CrossAccountFilterOption" }),
+        })
+    }
+}
+stoa_schema::text_enum!(CrossAccountFilterOption);
+
 /// `CrossRegionTrafficConfig`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct CrossRegionTrafficConfig {
@@ -2962,6 +3020,172 @@ impl ToValue for ExplainerConfig {
     fn to_value(self) -> Value {
         FieldWriter::new(1)
             .optional("ClarifyExplainerConfig", self.clarify_explainer_config)
+            .finish()
+    }
+}
+
+/// `Filter`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Filter {
+    /// `Name`.
+    #[serde(rename = "Name")]
+    pub name: String,
+    /// `Operator`.
+    #[serde(rename = "Operator", skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Operator>,
+    /// `Value`.
+    #[serde(rename = "Value", skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+impl FromValue for Filter {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "Filter")?;
+        Ok(Filter {
+            name: fields.required("Name")?,
+            operator: fields.optional("Operator")?,
+            value: fields.optional("Value")?,
+        })
+    }
+}
+impl ToValue for Filter {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .required("Name", self.name)
+            .optional("Operator", self.operator)
+            .optional("Value", self.value)
+            .finish()
+    }
+}
+
+/// `HubContent`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct HubContent {
+    /// `HubContentName`.
+    #[serde(rename = "HubContentName")]
+    pub hub_content_name: String,
+    /// `HubContentArn`.
+    #[serde(rename = "HubContentArn")]
+    pub hub_content_arn: String,
+    /// `HubContentVersion`.
+    #[serde(rename = "HubContentVersion")]
+    pub hub_content_version: String,
+    /// `HubContentType`.
+    #[serde(rename = "HubContentType")]
+    pub hub_content_type: HubContentType,
+    /// `DocumentSchemaVersion`.
+    #[serde(rename = "DocumentSchemaVersion")]
+    pub document_schema_version: String,
+    /// `HubName`.
+    #[serde(rename = "HubName")]
+    pub hub_name: String,
+    /// `HubArn`.
+    #[serde(rename = "HubArn")]
+    pub hub_arn: String,
+    /// `HubContentDisplayName`.
+    #[serde(rename = "HubContentDisplayName", skip_serializing_if = "Option::is_none")]
+    pub hub_content_display_name: Option<String>,
+    /// `HubContentDescription`.
+    #[serde(rename = "HubContentDescription", skip_serializing_if = "Option::is_none")]
+    pub hub_content_description: Option<String>,
+    /// `HubContentMarkdown`.
+    #[serde(rename = "HubContentMarkdown", skip_serializing_if = "Option::is_none")]
+    pub hub_content_markdown: Option<String>,
+    /// `HubContentDocument`.
+    #[serde(rename = "HubContentDocument", skip_serializing_if = "Option::is_none")]
+    pub hub_content_document: Option<String>,
+    /// `SageMakerPublicHubContentArn`.
+    #[serde(rename = "SageMakerPublicHubContentArn", skip_serializing_if = "Option::is_none")]
+    pub sage_maker_public_hub_content_arn: Option<String>,
+    /// `ReferenceMinVersion`.
+    #[serde(rename = "ReferenceMinVersion", skip_serializing_if = "Option::is_none")]
+    pub reference_min_version: Option<String>,
+    /// `SupportStatus`.
+    #[serde(rename = "SupportStatus", skip_serializing_if = "Option::is_none")]
+    pub support_status: Option<HubContentSupportStatus>,
+    /// `HubContentSearchKeywords`.
+    #[serde(rename = "HubContentSearchKeywords", skip_serializing_if = "Option::is_none")]
+    pub hub_content_search_keywords: Option<Vec<String>>,
+    /// `HubContentDependencies`.
+    #[serde(rename = "HubContentDependencies", skip_serializing_if = "Option::is_none")]
+    pub hub_content_dependencies: Option<Vec<HubContentDependency>>,
+    /// `HubContentStatus`.
+    #[serde(rename = "HubContentStatus")]
+    pub hub_content_status: HubContentStatus,
+    /// `FailureReason`.
+    #[serde(rename = "FailureReason", skip_serializing_if = "Option::is_none")]
+    pub failure_reason: Option<String>,
+    /// `CreationTime`.
+    #[serde(rename = "CreationTime")]
+    pub creation_time: Timestamp,
+    /// `LastModifiedTime`.
+    #[serde(rename = "LastModifiedTime", skip_serializing_if = "Option::is_none")]
+    pub last_modified_time: Option<Timestamp>,
+    /// `CreatedBy`.
+    #[serde(rename = "CreatedBy", skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<UserContext>,
+    /// `LastModifiedBy`.
+    #[serde(rename = "LastModifiedBy", skip_serializing_if = "Option::is_none")]
+    pub last_modified_by: Option<UserContext>,
+    /// `Tags`.
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+impl FromValue for HubContent {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "HubContent")?;
+        Ok(HubContent {
+            hub_content_name: fields.required("HubContentName")?,
+            hub_content_arn: fields.required("HubContentArn")?,
+            hub_content_version: fields.required("HubContentVersion")?,
+            hub_content_type: fields.required("HubContentType")?,
+            document_schema_version: fields.required("DocumentSchemaVersion")?,
+            hub_name: fields.required("HubName")?,
+            hub_arn: fields.required("HubArn")?,
+            hub_content_display_name: fields.optional("HubContentDisplayName")?,
+            hub_content_description: fields.optional("HubContentDescription")?,
+            hub_content_markdown: fields.optional("HubContentMarkdown")?,
+            hub_content_document: fields.optional("HubContentDocument")?,
+            sage_maker_public_hub_content_arn: fields.optional("SageMakerPublicHubContentArn")?,
+            reference_min_version: fields.optional("ReferenceMinVersion")?,
+            support_status: fields.optional("SupportStatus")?,
+            hub_content_search_keywords: fields.optional("HubContentSearchKeywords")?,
+            hub_content_dependencies: fields.optional("HubContentDependencies")?,
+            hub_content_status: fields.required("HubContentStatus")?,
+            failure_reason: fields.optional("FailureReason")?,
+            creation_time: fields.required("CreationTime")?,
+            last_modified_time: fields.optional("LastModifiedTime")?,
+            created_by: fields.optional("CreatedBy")?,
+            last_modified_by: fields.optional("LastModifiedBy")?,
+            tags: fields.optional("Tags")?,
+        })
+    }
+}
+impl ToValue for HubContent {
+    fn to_value(self) -> Value {
+        FieldWriter::new(23)
+            .required("HubContentName", self.hub_content_name)
+            .required("HubContentArn", self.hub_content_arn)
+            .required("HubContentVersion", self.hub_content_version)
+            .required("HubContentType", self.hub_content_type)
+            .required("DocumentSchemaVersion", self.document_schema_version)
+            .required("HubName", self.hub_name)
+            .required("HubArn", self.hub_arn)
+            .optional("HubContentDisplayName", self.hub_content_display_name)
+            .optional("HubContentDescription", self.hub_content_description)
+            .optional("HubContentMarkdown", self.hub_content_markdown)
+            .optional("HubContentDocument", self.hub_content_document)
+            .optional("SageMakerPublicHubContentArn", self.sage_maker_public_hub_content_arn)
+            .optional("ReferenceMinVersion", self.reference_min_version)
+            .optional("SupportStatus", self.support_status)
+            .optional("HubContentSearchKeywords", self.hub_content_search_keywords)
+            .optional("HubContentDependencies", self.hub_content_dependencies)
+            .required("HubContentStatus", self.hub_content_status)
+            .optional("FailureReason", self.failure_reason)
+            .required("CreationTime", self.creation_time)
+            .optional("LastModifiedTime", self.last_modified_time)
+            .optional("CreatedBy", self.created_by)
+            .optional("LastModifiedBy", self.last_modified_by)
+            .optional("Tags", self.tags)
             .finish()
     }
 }
@@ -4617,6 +4841,95 @@ impl ToValue for MultiModelConfig {
             .finish()
     }
 }
+
+/// `NestedFilters`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct NestedFilters {
+    /// `NestedPropertyName`.
+    #[serde(rename = "NestedPropertyName")]
+    pub nested_property_name: String,
+    /// `Filters`.
+    #[serde(rename = "Filters")]
+    pub filters: Vec<Filter>,
+}
+impl FromValue for NestedFilters {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "NestedFilters")?;
+        Ok(NestedFilters {
+            nested_property_name: fields.required("NestedPropertyName")?,
+            filters: fields.required("Filters")?,
+        })
+    }
+}
+impl ToValue for NestedFilters {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .required("NestedPropertyName", self.nested_property_name)
+            .required("Filters", self.filters)
+            .finish()
+    }
+}
+
+/// `Operator`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operator {
+    /// `Equals`.
+    Equals,
+    /// `NotEquals`.
+    NotEquals,
+    /// `GreaterThan`.
+    GreaterThan,
+    /// `GreaterThanOrEqualTo`.
+    GreaterThanOrEqualTo,
+    /// `LessThan`.
+    LessThan,
+    /// `LessThanOrEqualTo`.
+    LessThanOrEqualTo,
+    /// `Contains`.
+    Contains,
+    /// `Exists`.
+    Exists,
+    /// `NotExists`.
+    NotExists,
+    /// `In`.
+    In,
+}
+impl Operator {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Operator::Equals => "Equals",
+            Operator::NotEquals => "NotEquals",
+            Operator::GreaterThan => "GreaterThan",
+            Operator::GreaterThanOrEqualTo => "GreaterThanOrEqualTo",
+            Operator::LessThan => "LessThan",
+            Operator::LessThanOrEqualTo => "LessThanOrEqualTo",
+            Operator::Contains => "Contains",
+            Operator::Exists => "Exists",
+            Operator::NotExists => "NotExists",
+            Operator::In => "In",
+        }
+    }
+}
+impl std::str::FromStr for Operator {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "Equals" => Operator::Equals,
+            "NotEquals" => Operator::NotEquals,
+            "GreaterThan" => Operator::GreaterThan,
+            "GreaterThanOrEqualTo" => Operator::GreaterThanOrEqualTo,
+            "LessThan" => Operator::LessThan,
+            "LessThanOrEqualTo" => Operator::LessThanOrEqualTo,
+            "Contains" => Operator::Contains,
+            "Exists" => Operator::Exists,
+            "NotExists" => Operator::NotExists,
+            "In" => Operator::In,
+            _ => return Err(ConvertError { member: "Operator" }),
+        })
+    }
+}
+stoa_schema::text_enum!(Operator);
 
 /// `OrderKey`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -6589,6 +6902,35 @@ impl std::str::FromStr for RecommendationStatus {
 }
 stoa_schema::text_enum!(RecommendationStatus);
 
+/// `Relation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Relation {
+    /// `EqualTo`.
+    EqualTo,
+    /// `GreaterThanOrEqualTo`.
+    GreaterThanOrEqualTo,
+}
+impl Relation {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Relation::EqualTo => "EqualTo",
+            Relation::GreaterThanOrEqualTo => "GreaterThanOrEqualTo",
+        }
+    }
+}
+impl std::str::FromStr for Relation {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "EqualTo" => Relation::EqualTo,
+            "GreaterThanOrEqualTo" => Relation::GreaterThanOrEqualTo,
+            _ => return Err(ConvertError { member: "Relation" }),
+        })
+    }
+}
+stoa_schema::text_enum!(Relation);
+
 /// `RepositoryAccessMode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RepositoryAccessMode {
@@ -6640,6 +6982,107 @@ impl ToValue for RepositoryAuthConfig {
             .finish()
     }
 }
+
+/// `ResourceType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceType {
+    /// `TrainingJob`.
+    TrainingJob,
+    /// `Experiment`.
+    Experiment,
+    /// `ExperimentTrial`.
+    ExperimentTrial,
+    /// `ExperimentTrialComponent`.
+    ExperimentTrialComponent,
+    /// `Endpoint`.
+    Endpoint,
+    /// `Model`.
+    Model,
+    /// `ModelPackage`.
+    ModelPackage,
+    /// `ModelPackageGroup`.
+    ModelPackageGroup,
+    /// `Pipeline`.
+    Pipeline,
+    /// `PipelineExecution`.
+    PipelineExecution,
+    /// `FeatureGroup`.
+    FeatureGroup,
+    /// `FeatureMetadata`.
+    FeatureMetadata,
+    /// `Image`.
+    Image,
+    /// `ImageVersion`.
+    ImageVersion,
+    /// `Project`.
+    Project,
+    /// `HyperParameterTuningJob`.
+    HyperParameterTuningJob,
+    /// `ModelCard`.
+    ModelCard,
+    /// `PipelineVersion`.
+    PipelineVersion,
+    /// `Job`.
+    Job,
+    /// `HubContent`.
+    HubContent,
+}
+impl ResourceType {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ResourceType::TrainingJob => "TrainingJob",
+            ResourceType::Experiment => "Experiment",
+            ResourceType::ExperimentTrial => "ExperimentTrial",
+            ResourceType::ExperimentTrialComponent => "ExperimentTrialComponent",
+            ResourceType::Endpoint => "Endpoint",
+            ResourceType::Model => "Model",
+            ResourceType::ModelPackage => "ModelPackage",
+            ResourceType::ModelPackageGroup => "ModelPackageGroup",
+            ResourceType::Pipeline => "Pipeline",
+            ResourceType::PipelineExecution => "PipelineExecution",
+            ResourceType::FeatureGroup => "FeatureGroup",
+            ResourceType::FeatureMetadata => "FeatureMetadata",
+            ResourceType::Image => "Image",
+            ResourceType::ImageVersion => "ImageVersion",
+            ResourceType::Project => "Project",
+            ResourceType::HyperParameterTuningJob => "HyperParameterTuningJob",
+            ResourceType::ModelCard => "ModelCard",
+            ResourceType::PipelineVersion => "PipelineVersion",
+            ResourceType::Job => "Job",
+            ResourceType::HubContent => "HubContent",
+        }
+    }
+}
+impl std::str::FromStr for ResourceType {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "TrainingJob" => ResourceType::TrainingJob,
+            "Experiment" => ResourceType::Experiment,
+            "ExperimentTrial" => ResourceType::ExperimentTrial,
+            "ExperimentTrialComponent" => ResourceType::ExperimentTrialComponent,
+            "Endpoint" => ResourceType::Endpoint,
+            "Model" => ResourceType::Model,
+            "ModelPackage" => ResourceType::ModelPackage,
+            "ModelPackageGroup" => ResourceType::ModelPackageGroup,
+            "Pipeline" => ResourceType::Pipeline,
+            "PipelineExecution" => ResourceType::PipelineExecution,
+            "FeatureGroup" => ResourceType::FeatureGroup,
+            "FeatureMetadata" => ResourceType::FeatureMetadata,
+            "Image" => ResourceType::Image,
+            "ImageVersion" => ResourceType::ImageVersion,
+            "Project" => ResourceType::Project,
+            "HyperParameterTuningJob" => ResourceType::HyperParameterTuningJob,
+            "ModelCard" => ResourceType::ModelCard,
+            "PipelineVersion" => ResourceType::PipelineVersion,
+            "Job" => ResourceType::Job,
+            "HubContent" => ResourceType::HubContent,
+            _ => return Err(ConvertError { member: "ResourceType" }),
+        })
+    }
+}
+stoa_schema::text_enum!(ResourceType);
 
 /// `RollingUpdatePolicy`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -6803,6 +7246,187 @@ impl std::str::FromStr for S3ModelDataType {
 }
 stoa_schema::text_enum!(S3ModelDataType);
 
+/// `SearchExpression`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct SearchExpression {
+    /// `Filters`.
+    #[serde(rename = "Filters", skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Vec<Filter>>,
+    /// `NestedFilters`.
+    #[serde(rename = "NestedFilters", skip_serializing_if = "Option::is_none")]
+    pub nested_filters: Option<Vec<NestedFilters>>,
+    /// `SubExpressions`.
+    #[serde(rename = "SubExpressions", skip_serializing_if = "Option::is_none")]
+    pub sub_expressions: Option<Vec<SearchExpression>>,
+    /// `Operator`.
+    #[serde(rename = "Operator", skip_serializing_if = "Option::is_none")]
+    pub operator: Option<BooleanOperator>,
+}
+impl FromValue for SearchExpression {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "SearchExpression")?;
+        Ok(SearchExpression {
+            filters: fields.optional("Filters")?,
+            nested_filters: fields.optional("NestedFilters")?,
+            sub_expressions: fields.optional("SubExpressions")?,
+            operator: fields.optional("Operator")?,
+        })
+    }
+}
+impl ToValue for SearchExpression {
+    fn to_value(self) -> Value {
+        FieldWriter::new(4)
+            .optional("Filters", self.filters)
+            .optional("NestedFilters", self.nested_filters)
+            .optional("SubExpressions", self.sub_expressions)
+            .optional("Operator", self.operator)
+            .finish()
+    }
+}
+
+/// `SearchRecord`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct SearchRecord {
+    /// `HubContent`.
+    #[serde(rename = "HubContent", skip_serializing_if = "Option::is_none")]
+    pub hub_content: Option<HubContent>,
+}
+impl FromValue for SearchRecord {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "SearchRecord")?;
+        Ok(SearchRecord {
+            hub_content: fields.optional("HubContent")?,
+        })
+    }
+}
+impl ToValue for SearchRecord {
+    fn to_value(self) -> Value {
+        FieldWriter::new(1)
+            .optional("HubContent", self.hub_content)
+            .finish()
+    }
+}
+
+/// `SearchRequest`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct SearchRequest {
+    /// `Resource`.
+    #[serde(rename = "Resource")]
+    pub resource: ResourceType,
+    /// `SearchExpression`.
+    #[serde(rename = "SearchExpression", skip_serializing_if = "Option::is_none")]
+    pub search_expression: Option<SearchExpression>,
+    /// `SortBy`.
+    #[serde(rename = "SortBy", skip_serializing_if = "Option::is_none")]
+    pub sort_by: Option<String>,
+    /// `SortOrder`.
+    #[serde(rename = "SortOrder", skip_serializing_if = "Option::is_none")]
+    pub sort_order: Option<SearchSortOrder>,
+    /// `NextToken`.
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    /// `MaxResults`.
+    #[serde(rename = "MaxResults", skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i64>,
+    /// `CrossAccountFilterOption`.
+    #[serde(rename = "CrossAccountFilterOption", skip_serializing_if = "Option::is_none")]
+    pub cross_account_filter_option: Option<CrossAccountFilterOption>,
+    /// `VisibilityConditions`.
+    #[serde(rename = "VisibilityConditions", skip_serializing_if = "Option::is_none")]
+    pub visibility_conditions: Option<Vec<VisibilityConditions>>,
+}
+impl FromValue for SearchRequest {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "SearchRequest")?;
+        Ok(SearchRequest {
+            resource: fields.required("Resource")?,
+            search_expression: fields.optional("SearchExpression")?,
+            sort_by: fields.optional("SortBy")?,
+            sort_order: fields.optional("SortOrder")?,
+            next_token: fields.optional("NextToken")?,
+            max_results: fields.optional("MaxResults")?,
+            cross_account_filter_option: fields.optional("CrossAccountFilterOption")?,
+            visibility_conditions: fields.optional("VisibilityConditions")?,
+        })
+    }
+}
+impl ToValue for SearchRequest {
+    fn to_value(self) -> Value {
+        FieldWriter::new(8)
+            .required("Resource", self.resource)
+            .optional("SearchExpression", self.search_expression)
+            .optional("SortBy", self.sort_by)
+            .optional("SortOrder", self.sort_order)
+            .optional("NextToken", self.next_token)
+            .optional("MaxResults", self.max_results)
+            .optional("CrossAccountFilterOption", self.cross_account_filter_option)
+            .optional("VisibilityConditions", self.visibility_conditions)
+            .finish()
+    }
+}
+
+/// `SearchResponse`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct SearchResponse {
+    /// `Results`.
+    #[serde(rename = "Results", skip_serializing_if = "Option::is_none")]
+    pub results: Option<Vec<SearchRecord>>,
+    /// `NextToken`.
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    /// `TotalHits`.
+    #[serde(rename = "TotalHits", skip_serializing_if = "Option::is_none")]
+    pub total_hits: Option<TotalHits>,
+}
+impl FromValue for SearchResponse {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "SearchResponse")?;
+        Ok(SearchResponse {
+            results: fields.optional("Results")?,
+            next_token: fields.optional("NextToken")?,
+            total_hits: fields.optional("TotalHits")?,
+        })
+    }
+}
+impl ToValue for SearchResponse {
+    fn to_value(self) -> Value {
+        FieldWriter::new(3)
+            .optional("Results", self.results)
+            .optional("NextToken", self.next_token)
+            .optional("TotalHits", self.total_hits)
+            .finish()
+    }
+}
+
+/// `SearchSortOrder`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SearchSortOrder {
+    /// `Ascending`.
+    Ascending,
+    /// `Descending`.
+    Descending,
+}
+impl SearchSortOrder {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SearchSortOrder::Ascending => "Ascending",
+            SearchSortOrder::Descending => "Descending",
+        }
+    }
+}
+impl std::str::FromStr for SearchSortOrder {
+    type Err = ConvertError;
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        Ok(match text {
+            "Ascending" => SearchSortOrder::Ascending,
+            "Descending" => SearchSortOrder::Descending,
+            _ => return Err(ConvertError { member: "SearchSortOrder" }),
+        })
+    }
+}
+stoa_schema::text_enum!(SearchSortOrder);
+
 /// `SortOrder`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SortOrder {
@@ -6856,6 +7480,34 @@ impl ToValue for Tag {
         FieldWriter::new(2)
             .required("Key", self.key)
             .required("Value", self.value)
+            .finish()
+    }
+}
+
+/// `TotalHits`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct TotalHits {
+    /// `Value`.
+    #[serde(rename = "Value", skip_serializing_if = "Option::is_none")]
+    pub value: Option<i64>,
+    /// `Relation`.
+    #[serde(rename = "Relation", skip_serializing_if = "Option::is_none")]
+    pub relation: Option<Relation>,
+}
+impl FromValue for TotalHits {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "TotalHits")?;
+        Ok(TotalHits {
+            value: fields.optional("Value")?,
+            relation: fields.optional("Relation")?,
+        })
+    }
+}
+impl ToValue for TotalHits {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("Value", self.value)
+            .optional("Relation", self.relation)
             .finish()
     }
 }
@@ -7354,6 +8006,34 @@ impl std::str::FromStr for VariantStatus {
     }
 }
 stoa_schema::text_enum!(VariantStatus);
+
+/// `VisibilityConditions`.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct VisibilityConditions {
+    /// `Key`.
+    #[serde(rename = "Key", skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// `Value`.
+    #[serde(rename = "Value", skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+impl FromValue for VisibilityConditions {
+    fn from_value(value: Value) -> Result<Self, ConvertError> {
+        let mut fields = FieldReader::open(value, "VisibilityConditions")?;
+        Ok(VisibilityConditions {
+            key: fields.optional("Key")?,
+            value: fields.optional("Value")?,
+        })
+    }
+}
+impl ToValue for VisibilityConditions {
+    fn to_value(self) -> Value {
+        FieldWriter::new(2)
+            .optional("Key", self.key)
+            .optional("Value", self.value)
+            .finish()
+    }
+}
 
 /// `VpcConfig`.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]

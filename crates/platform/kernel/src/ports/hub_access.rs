@@ -18,9 +18,14 @@ pub struct ModelAccessRequest {
 /// Rules of hubs over model data.
 #[async_trait]
 pub trait HubAccess: Send + Sync {
-    /// What must be allowed for this source besides the caller's own operation (`sagemaker:DeployHubModel` on the
-    /// hub and its content), and the keys it sets (`sagemaker:DirectGatedModelAccess`). Read-only.
-    async fn access_targets(&self, cx: &Cx, request: &ModelAccessRequest) -> Result<Vec<Target>, ApiError>;
+    /// What must be allowed for this source besides the caller's own operation: the action
+    /// (`sagemaker:DeployHubModel`, `sagemaker:TrainHubModel`) on the hub and its content. Read-only.
+    async fn access_targets(
+        &self,
+        cx: &Cx,
+        action: &'static str,
+        request: &ModelAccessRequest,
+    ) -> Result<Vec<Target>, ApiError>;
     /// Whether the source is gated content reached without a hub reference (`sagemaker:DirectGatedModelAccess`).
     async fn is_direct_gated(&self, request: &ModelAccessRequest) -> Result<bool, ApiError>;
     /// Refuses gated content without consent, a reference that does not lead to this data, a missing hub content.

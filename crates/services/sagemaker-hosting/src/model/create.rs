@@ -34,7 +34,7 @@ impl Targets<CreateModel> for Hosting {
         let mut direct_gated = false;
         for request in access_requests(input) {
             direct_gated |= self.parts.hubs.is_direct_gated(&request).await?;
-            dependent.extend(self.parts.hubs.access_targets(cx, &request).await?);
+            dependent.extend(self.parts.hubs.access_targets(cx, "sagemaker:DeployHubModel", &request).await?);
         }
         create.keys.set("sagemaker:DirectGatedModelAccess", direct_gated.to_string());
         let mut targets = vec![create];

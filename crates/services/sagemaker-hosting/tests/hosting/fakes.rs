@@ -90,8 +90,13 @@ pub struct FakeHubs;
 
 #[async_trait]
 impl HubAccess for FakeHubs {
-    async fn access_targets(&self, _: &Cx, request: &ModelAccessRequest) -> Result<Vec<Target>, ApiError> {
-        Ok(request.hub_content_arn.iter().map(|arn| Target::new("sagemaker:DeployHubModel", arn.as_str())).collect())
+    async fn access_targets(
+        &self,
+        _: &Cx,
+        action: &'static str,
+        request: &ModelAccessRequest,
+    ) -> Result<Vec<Target>, ApiError> {
+        Ok(request.hub_content_arn.iter().map(|arn| Target::new(action, arn.as_str())).collect())
     }
     async fn is_direct_gated(&self, request: &ModelAccessRequest) -> Result<bool, ApiError> {
         Ok(request.s3_uri.contains("gated") && request.hub_content_arn.is_none())

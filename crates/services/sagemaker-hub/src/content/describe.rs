@@ -36,7 +36,7 @@ impl Handles<DescribeHubContent> for Hubs {
 }
 
 /// What a notebook's document says that it needs besides itself.
-fn dependencies(document: &str) -> Vec<HubContentDependency> {
+pub(crate) fn dependencies(document: &str) -> Vec<HubContentDependency> {
     let parsed: Value = serde_json::from_str(document).unwrap_or_default();
     let named = parsed.get("Dependencies").and_then(Value::as_array).cloned().unwrap_or_default();
     let path = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);

@@ -168,7 +168,8 @@ async fn describable(
     Ok(shown)
 }
 
-async fn may_describe(cx: &Cx, view: &ContentView) -> Result<bool, ApiError> {
+/// Whether the caller may describe the content, whatever its version.
+pub(crate) async fn may_describe(cx: &Cx, view: &ContentView) -> Result<bool, ApiError> {
     for target in hub_and_content("sagemaker:DescribeHubContent", &view.hub, view.kind.as_str(), &view.name) {
         if !cx.may(&target).await? {
             return Ok(false);

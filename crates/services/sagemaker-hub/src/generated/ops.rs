@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use stoa_kernel::{Handles, Route, Targets};
-use stoa_models_sagemaker::operations::{CreateHub, CreateHubContentPresignedUrls, CreateHubContentReference, DeleteHub, DeleteHubContent, DeleteHubContentReference, DescribeHub, DescribeHubContent, ImportHubContent, ListHubContentVersions, ListHubContents, ListHubs, UpdateHub, UpdateHubContent, UpdateHubContentReference};
+use stoa_models_sagemaker::operations::{CreateHub, CreateHubContentPresignedUrls, CreateHubContentReference, DeleteHub, DeleteHubContent, DeleteHubContentReference, DescribeHub, DescribeHubContent, ImportHubContent, ListHubContentVersions, ListHubContents, ListHubs, Search, UpdateHub, UpdateHubContent, UpdateHubContentReference};
 use stoa_models_stoa::operations::{DescribeHubAdmissionPolicy, DescribeHubRules, DescribeHubSettings, DescribeModelProvenance, ListEulaAcceptances, ListHubRuleChanges, PreviewHubRules, PutEulaDecision, PutHubAdmissionPolicy, PutHubRules, PutHubSettings};
 
 /// Every operation that this crate must handle. A missing handler is a compile error that names it.
@@ -31,6 +31,7 @@ pub trait SagemakerHubOperations:
     + Handles<ListHubContents>
     + Targets<ListHubContents>
     + Handles<ListHubs>
+    + Handles<Search>
     + Handles<UpdateHub>
     + Targets<UpdateHub>
     + Handles<UpdateHubContent>
@@ -83,6 +84,7 @@ impl<S> SagemakerHubOperations for S where S:
     + Handles<ListHubContents>
     + Targets<ListHubContents>
     + Handles<ListHubs>
+    + Handles<Search>
     + Handles<UpdateHub>
     + Targets<UpdateHub>
     + Handles<UpdateHubContent>
@@ -127,6 +129,7 @@ pub fn routes<S: SagemakerHubOperations>(service: &Arc<S>) -> Vec<Route> {
         stoa_kernel::route_with_targets::<ListHubContentVersions, S>(service),
         stoa_kernel::route_with_targets::<ListHubContents, S>(service),
         stoa_kernel::route::<ListHubs, S>(service),
+        stoa_kernel::route::<Search, S>(service),
         stoa_kernel::route_with_targets::<UpdateHub, S>(service),
         stoa_kernel::route_with_targets::<UpdateHubContent, S>(service),
         stoa_kernel::route_with_targets::<UpdateHubContentReference, S>(service),

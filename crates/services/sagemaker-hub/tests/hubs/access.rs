@@ -7,6 +7,8 @@ use stoa_models_sagemaker::types::{CreateHubContentReferenceRequest, HubContentT
 
 use crate::support::*;
 
+const DEPLOY: &str = "sagemaker:DeployHubModel";
+
 fn place(model: &str, version: &str, private: &str) -> String {
     format!("s3://jumpstart-{private}cache-prod-{REGION}/{model}/artifacts/inference-prepack/v{version}/")
 }
@@ -21,7 +23,7 @@ fn reference_arn(name: &str, version: &str) -> Option<String> {
 
 /// As hosting does it: the targets are decided, then the rules are checked.
 async fn deploy(world: &World, cx: &Cx, request: &ModelAccessRequest) -> Result<bool, ApiError> {
-    cx.decide(&world.hubs.access_targets(cx, request).await?).await?;
+    cx.decide(&world.hubs.access_targets(cx, DEPLOY, request).await?).await?;
     world.hubs.check(cx, request).await
 }
 
@@ -97,7 +99,7 @@ async fn what_is_decided_is_the_hub_and_its_content() {
     let world = hub_with(&[IRIS]).await;
     let admin = world.admin();
     let resources = async |request: ModelAccessRequest| {
-        let targets = world.hubs.access_targets(&admin, &request).await.unwrap();
+        let targets = world.hubs.access_targets(&admin, DEPLOY, &request).await.unwrap();
         assert!(targets.iter().all(|target| target.action == "sagemaker:DeployHubModel"));
         targets.into_iter().map(|target| target.resource).collect::<Vec<_>>()
     };
@@ -115,7 +117,7 @@ async fn what_is_decided_is_the_hub_and_its_content() {
     assert_eq!(resources(bucket).await, [public, public_arn("*")]);
     assert!(resources(request("s3://own-bucket/model.tar.gz".to_owned(), None, None)).await.is_empty());
     let bad = request(place(IRIS, "1.1.0", ""), Some("nonsense".to_owned()), None);
-    refused(world.hubs.access_targets(&admin, &bad).await, "ValidationException", &["nonsense"]);
+    refused(world.hubs.access_targets(&admin, DEPLOY, &bad).await, "ValidationException", &["nonsense"]);
 }
 
 #[tokio::test]

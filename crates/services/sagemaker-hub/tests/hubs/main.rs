@@ -14,6 +14,8 @@ mod huggingface;
 mod presigned;
 mod references;
 mod rules;
+mod search;
 mod settings;
 mod support;
 mod targets;
+mod training;
