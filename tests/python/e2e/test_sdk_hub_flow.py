@@ -6,6 +6,7 @@ build on each other, in this order, as a notebook does.
 
 import json
 import logging
+import sys
 import warnings
 
 import pytest
@@ -30,6 +31,9 @@ def world(server):
         patch.delenv(name)
     patch.setenv("AWS_DEFAULT_REGION", REGION)
     patch.setenv("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
+    # The SDK makes clients while it is imported; another file may have imported it without these credentials.
+    for name in [name for name in sys.modules if name.split(".")[0] in ("sagemaker", "sagemaker_core")]:
+        del sys.modules[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import boto3
