@@ -118,7 +118,9 @@ fn policy_in(text: &str) -> Result<HubAdmissionPolicy, String> {
     if let Some(other) = members.keys().find(|name| !KNOWN.contains(&name.as_str())) {
         return Err(format!("`{other}` is no member of an admission policy; there are {}", KNOWN.join(", ")));
     }
-    serde_json::from_value(members.into()).map_err(|error| error.to_string())
+    const FORMATS: &str = "AllowedFormats has Safetensors, ONNX, GGUF, Pickle, PyTorch, NumPy, Tar, Zip, Gzip, HDF5, JSON, Text and \
+                           Unknown; UnsafePickle is Refuse, Quarantine or Mark";
+    serde_json::from_value(members.into()).map_err(|error| format!("{error} ({FORMATS})"))
 }
 
 fn settings(arguments: &SettingsArgs) -> Outcome {

@@ -25,11 +25,12 @@ async fn world() -> World {
         .with("content-language", "de")
         .with("expires", "Thu, 01 Dec 2033 16:00:00 GMT")
         .with("x-amz-meta-a", "b")
-        .with("x-amz-server-side-encryption", "AES256")
         .with("x-amz-storage-class", "STANDARD_IA")
         .with("x-amz-tagging", "a=b&c=d");
     world.send(put.body(sample(SIZE))).await.ok();
     world.send(ask("PUT", "/data/small").body("0123456789")).await.ok();
+    let sealed = ask("PUT", "/data/sealed").with("x-amz-server-side-encryption", "AES256");
+    world.send(sealed.body(sample(SIZE))).await.ok();
     world
 }
 
@@ -92,6 +93,7 @@ async fn both_ways_answer_alike() {
         ("HEAD", "/data/k", vec![], 200, false),
         ("HEAD", "/data/k", header("range", "bytes=0-99999"), 206, false),
         ("GET", "/data/small", vec![], 200, false),
+        ("GET", "/data/sealed", vec![], 200, false),
         ("GET", "/data/none", vec![], 404, false),
         ("GET", "/none/k", vec![], 404, false),
     ];
