@@ -18,7 +18,7 @@ def told():
     """What the page says is served, and what is not."""
     page = (ROOT / "docs" / "compatibility.md").read_text()
     section = page.split("(`s3`, 2006-03-01)")[1].split("\n## ")[0]
-    served = re.findall(r"^\| (\w+) \| `s3:", section, re.M)
+    served = re.findall(r"^\| (\w+) \| `s3:", section, re.M) + re.findall(r"^- (\w+) is an older name", section, re.M)
     missing = section.split("answered with `NotImplemented`: ")[1].split(".\n")[0]
     return set(served), set(missing.replace(".", "").strip().split(", "))
 

@@ -45,11 +45,16 @@ pub fn markdown(plan: &Plan) -> String {
 fn served(out: &mut String, service: &Service) {
     let served = &service.overlay.served;
     let names = service.operations.iter().map(|operation| operation.name.as_str());
-    let missing: Vec<&str> = names.filter(|name| !served.contains_key(*name)).collect();
+    let older = &service.overlay.older_names;
+    let missing: Vec<&str> = names.filter(|name| !served.contains_key(*name) && !older.contains_key(*name)).collect();
     let _ = writeln!(out, "{} of {} operations.\n", served.len(), service.operations.len());
     out.push_str("| operation | decided |\n|---|---|\n");
     for (operation, action) in served {
         let _ = writeln!(out, "| {operation} | `{action}` |");
+    }
+    let _ = writeln!(out);
+    for (older, newer) in older {
+        let _ = writeln!(out, "- {older} is an older name of {newer}.");
     }
     let _ = writeln!(out, "\nNot served, and answered with `NotImplemented`: {}.", missing.join(", "));
 }

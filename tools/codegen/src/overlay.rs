@@ -14,6 +14,9 @@ pub struct Overlay {
     /// Operations that are served outside the pipeline (S3), each with its action; their targets are hand-written.
     #[serde(default)]
     pub served: BTreeMap<String, String>,
+    /// Older names of served operations, which send the same requests.
+    #[serde(default)]
+    pub older_names: BTreeMap<String, String>,
     /// Where the condition keys of derived bindings come from.
     #[serde(default)]
     pub keys: Vec<KeyRule>,

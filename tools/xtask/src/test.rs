@@ -16,7 +16,18 @@ pub fn run() -> Outcome {
     demo::run(true, "127.0.0.1:0")?;
     let mut tests = Command::new(python);
     tests
-        .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile", "tests/python/e2e"])
+        .args([
+            "-m",
+            "pytest",
+            "--quiet",
+            "-p",
+            "no:cacheprovider",
+            "-n",
+            "2",
+            "--dist",
+            "loadfile",
+            "tests/python/e2e",
+        ])
         .env("STOA_BINARY", &stoa)
         .env("STOA_PYTHON_V3", &python_v3)
         .env("STOA_FS_PYTHON", &filesystems)

@@ -70,7 +70,7 @@ async fn both_ways_answer_alike() {
         ("GET", "/data/k?x-id=GetObject", vec![], 200, true),
         ("GET", "/data/k?partNumber=1", vec![], 200, true),
         ("GET", "/data/k?partNumber=2", vec![], 416, false),
-        ("GET", "/data/k?versionId=other", vec![], 404, false),
+        ("GET", "/data/k?versionId=other", vec![], 400, false),
         ("GET", "/data/k", header("x-amz-checksum-mode", "ENABLED"), 200, true),
         ("GET", "/data/k", header("range", "bytes=0-"), 206, true),
         ("GET", "/data/k", header("range", "bytes=0-199999"), 206, true),
