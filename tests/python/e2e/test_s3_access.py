@@ -130,6 +130,28 @@ def test_policies_survive_a_restart(own_server):
     assert s3.get_bucket_tagging(Bucket="kept")["TagSet"] == [{"Key": "team", "Value": "ml"}]
 
 
+def test_what_may_not_be_read_may_not_be_copied(account, s3, bucket):
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket=bucket, Key="secret", Body=b"v", Tagging="class=secret")["VersionId"]
+    s3.put_object(Bucket=bucket, Key="open", Body=b"v", Tagging="class=open")
+    closed = {"StringEquals": {"s3:ExistingObjectTag/class": "secret"}}
+    user = account.new_user(
+        "ida",
+        allow("s3:*", "*"),
+        deny(["s3:GetObject", "s3:GetObjectVersion"], arn(bucket, "*"), Condition=closed),
+        deny("s3:*", "*", Condition={"StringNotEquals": {"aws:ResourceAccount": account.id}}),
+    )
+    mine = client(user)
+    for source in ({"Bucket": bucket, "Key": "secret"}, {"Bucket": bucket, "Key": "secret", "VersionId": version}):
+        with refused("AccessDenied", "s3:GetObject", status=403):
+            mine.copy_object(Bucket=bucket, Key="mine", CopySource=source, TaggingDirective="REPLACE")
+        upload = mine.create_multipart_upload(Bucket=bucket, Key="mine")["UploadId"]
+        with refused("AccessDenied", "s3:GetObject", status=403):
+            mine.upload_part_copy(Bucket=bucket, Key="mine", UploadId=upload, PartNumber=1, CopySource=source)
+    mine.copy_object(Bucket=bucket, Key="mine", CopySource={"Bucket": bucket, "Key": "open"})
+    assert mine.get_object_tagging(Bucket=bucket, Key="mine")["TagSet"] == [{"Key": "class", "Value": "open"}]
+
+
 def test_object_tags_decide(account, s3, bucket):
     s3.put_object(Bucket=bucket, Key="open", Body=b"v", Tagging="class=open&team=ml%20ops")
     s3.put_object(Bucket=bucket, Key="secret", Body=b"v", Tagging="class=secret")

@@ -28,6 +28,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::StdError;
 use stoa_kernel::ApiError;
 
+use crate::api::convert::LARGEST_BODY;
 use crate::payload::Pieces;
 
 pub(crate) use policy::Policy;
@@ -191,7 +192,11 @@ impl Form {
             let text = "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.";
             ApiError::new("InvalidArgument", 400, text)
         })?;
-        // As s3s splits it again: always in path style, whatever the host was.
+        // Bucket and key become one target, which s3s splits again, always in path style: what is no bucket must not move
+        // the border between them.
+        if !s3s::path::check_bucket_name(bucket) {
+            return Err(ApiError::new("InvalidBucketName", 400, "The specified bucket is not valid."));
+        }
         let target = format!("/{bucket}/{}", utf8_percent_encode(key, PATH));
         let mut made = http::Request::new(()).into_parts().0;
         made.method = Method::PUT;
@@ -238,7 +243,7 @@ impl Form {
 
     /// The file, held to the lengths that the policy allows.
     pub fn file(self, range: Option<(u64, u64)>) -> Pieces {
-        let (least, most) = range.unwrap_or((0, u64::MAX));
+        let (least, most) = range.unwrap_or((0, LARGEST_BODY));
         let start = (Some(self.file), 0_u64);
         let pieces = futures_util::stream::unfold(start, move |(file, before)| async move {
             let mut file = file?;

@@ -204,8 +204,14 @@ impl S3Service {
     async fn serve_form(&self, parts: Parts, pieces: Pieces, server: ServerCall) -> Response<s3s::Body> {
         let inner = &self.inner;
         let asked = cors::Asked::of(&parts);
-        let (bucket, _) = cors::named(inner, &parts);
-        let opened = Form::open(&parts, pieces).await;
+        let (bucket, key) = cors::named(inner, &parts);
+        let opened = match key {
+            None => Form::open(&parts, pieces).await,
+            Some(_) => {
+                let text = "The specified method is not allowed against this resource.";
+                Err(ApiError::new("MethodNotAllowed", 405, text))
+            }
+        };
         let none = form::Fields::new();
         let fields = opened.as_ref().map_or(&none, |form| &form.fields);
         let Authenticated { cx, auth_type, claimed_key, failure, .. } =

@@ -29,6 +29,8 @@ pub(crate) const PART: &str = "s3:part";
 pub(crate) const ACTIVE: &str = "Active";
 /// A deletion has begun: nothing may be written until it ends or is given up.
 pub(crate) const DELETING: &str = "Deleting";
+/// Of an upload: it is being completed with the parts that are there. A part that comes takes the status back.
+pub(crate) const COMPLETING: &str = "Completing";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct BucketBody {
@@ -224,12 +226,12 @@ pub(crate) struct Bucket {
     pub document: std::sync::Arc<Document>,
     pub owner: AccountId,
     pub region: Region,
-    pub body: BucketBody,
+    pub body: Arc<BucketBody>,
 }
 
 impl Bucket {
     pub fn of(document: std::sync::Arc<Document>) -> Result<Bucket, StoreError> {
-        let body: BucketBody = (*document.decoded::<BucketBody>()?).clone();
+        let body = document.decoded::<BucketBody>()?;
         let corrupt = |text: String| StoreError::corrupt(&document.key, serde::de::Error::custom(text));
         let owner = body.owner.parse::<AccountId>().map_err(|error| corrupt(error.to_string()))?;
         let region = body.region.parse::<Region>().map_err(|error| corrupt(error.to_string()))?;

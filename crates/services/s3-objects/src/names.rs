@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use stoa_kernel::ApiError;
 
-const KEY_BYTES: usize = 1024;
+pub(crate) const KEY_BYTES: usize = 1024;
 const RESERVED_STARTS: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
 const RESERVED_ENDS: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
 

@@ -37,7 +37,7 @@ impl BucketBody {
 
 /// The body after a change, or why it may not happen.
 fn changed(bucket: &Bucket, change: &SettingChange) -> Result<BucketBody, ApiError> {
-    let mut body = bucket.body.clone();
+    let mut body = BucketBody::clone(&bucket.body);
     match change {
         SettingChange::Policy(None) => body.policy = None,
         SettingChange::Policy(Some(text)) => {
@@ -114,10 +114,10 @@ impl BucketConfiguration for S3Objects {
             public: found.body.policy.as_deref().is_some_and(is_public),
             public_access_block: found.body.public_access_block(),
             encryption: self.default_encryption(&found),
-            policy: found.body.policy,
+            policy: found.body.policy.clone(),
             versioning: found.body.versioning,
-            lifecycle: found.body.lifecycle,
-            cors: found.body.cors,
+            lifecycle: found.body.lifecycle.clone(),
+            cors: found.body.cors.clone(),
             event_bridge: found.body.event_bridge,
             ownership_deleted: found.body.ownership_deleted,
         })

@@ -26,13 +26,13 @@ use stoa_types::AccountId;
 
 use crate::body::{algorithm_name, blob_failed, crc_of, crc_text};
 use crate::documents::{
-    Bucket, DELETING, ObjectBody, PART, PartBody, UPLOAD, UploadBody, VersionBody, object_key, part_key, part_record,
-    record_in, upload_key, upload_record,
+    Bucket, COMPLETING, DELETING, ObjectBody, PART, PartBody, UPLOAD, UploadBody, VersionBody, object_key, part_key,
+    part_record, record_in, upload_key, upload_record,
 };
 use crate::encryption::{Asked, Sealing, sealer};
 use crate::events::Act;
 use crate::names::check_key;
-use crate::service::{S3Objects, aborted, store_failed};
+use crate::service::{ATTEMPTS, S3Objects, aborted, store_failed};
 use crate::settings::check_object_tags;
 use crate::source::LAST;
 
@@ -106,8 +106,8 @@ impl S3Objects {
         }
     }
 
-    /// The parts the caller lists, each checked against what was uploaded; and the keys of all that were.
-    async fn claimed(&self, upload: &Upload, claims: &[ClaimedPart]) -> Result<(Vec<PartBody>, Vec<Key>), ApiError> {
+    /// The parts the caller lists, each checked against what was uploaded.
+    async fn claimed(&self, upload: &Upload, claims: &[ClaimedPart]) -> Result<Vec<PartBody>, ApiError> {
         if claims.is_empty() {
             let text = "You must specify at least one part";
             return Err(ApiError::new("InvalidRequest", 400, text));
@@ -135,14 +135,15 @@ impl S3Objects {
             }
             parts.push(part);
         }
-        Ok((parts, there.iter().map(|document| document.key.clone()).collect()))
+        Ok(parts)
     }
 
     /// One blob of all parts.
     async fn join(&self, cx: &Cx, parts: &[PartBody], sealing: Option<&Sealing>) -> Result<(Digest, Pin), ApiError> {
         if let [only] = parts {
-            // Its part names it until the very transaction that gives it its new name.
-            return Ok((only.digest.clone(), Pin::none()));
+            // Its part may be uploaded anew meanwhile.
+            let pin = self.blobs.hold(&only.digest).await.map_err(blob_failed)?.ok_or_else(invalid_part)?;
+            return Ok((only.digest.clone(), pin));
         }
         if let Some(sealing) = sealing {
             return self.join_sealed(cx, parts, sealing).await;
@@ -319,12 +320,7 @@ impl Uploads for S3Objects {
         let document = Document::new(key, &format!("{number:05}"), now, &body).map_err(store_failed)?;
         let document = document.with_parent(&upload.record.id).with_blobs([body.digest.as_str()]);
         let record = part_record(&document, upload.record.sealed.as_ref()).map_err(store_failed)?;
-        let stands = Expect::Generation(upload.document.generation);
-        let part = Transaction::new().require(upload.document.key.clone(), stands).put(document);
-        match self.store.commit(part).await {
-            Err(error) if error.is_conflict() => Err(no_such_upload()),
-            result => result.map(|()| record).map_err(store_failed),
-        }
+        self.name_part(&bucket, name, upload, document).await.map(|()| record)
     }
 
     async fn complete_upload(
@@ -338,7 +334,7 @@ impl Uploads for S3Objects {
         let Some(upload) = self.upload(&bucket, name).await? else {
             return self.completed_before(&bucket, name).await?.ok_or_else(no_such_upload);
         };
-        let (parts, keys) = self.claimed(&upload, &complete.parts).await?;
+        let parts = self.claimed(&upload, &complete.parts).await?;
         let size = parts.iter().map(|part| part.size).sum();
         let checksum = combined(&upload.record, &parts);
         check_complete(&complete, size, checksum.as_ref())?;
@@ -356,18 +352,21 @@ impl Uploads for S3Objects {
             version: VersionBody::default(),
             sealed: upload.record.sealed.clone(),
         };
-        let (key, stands) = (upload.document.key.clone(), Expect::Generation(upload.document.generation));
-        let also = |transaction: Transaction| {
-            let transaction = transaction.delete(key.clone(), stands);
-            keys.iter().fold(transaction, |all, part| all.delete(part.clone(), Expect::Any))
-        };
         let act = Act::of(cx, cx.platform.clock.now(), "CompleteMultipartUpload");
-        let named = self.name_object(&act, (&name.bucket, &name.key), &body, &complete.condition, also).await;
-        match named {
-            // Another call may have completed or aborted it meanwhile.
-            Err(error) if error.code() == aborted().code() => self.completed_before(&bucket, name).await?.ok_or(error),
-            other => other,
+        for _ in 0..ATTEMPTS {
+            let Some((upload, keys)) = self.closed(&bucket, name).await? else { break };
+            let (key, stands) = (upload.key.clone(), Expect::Generation(upload.generation));
+            let also = |transaction: Transaction| {
+                let transaction = transaction.delete(key.clone(), stands);
+                keys.iter().fold(transaction, |all, part| all.delete(part.clone(), Expect::Any))
+            };
+            match self.name_object(&act, (&name.bucket, &name.key), &body, &complete.condition, also).await {
+                // A part came, or another call completed or aborted it.
+                Err(error) if error.code() == aborted().code() => {}
+                other => return other,
+            }
         }
+        self.completed_before(&bucket, name).await?.ok_or_else(aborted)
     }
 
     async fn abort_upload(&self, cx: &Cx, _permit: &Permit, name: &UploadName) -> Result<(), ApiError> {
@@ -417,6 +416,47 @@ impl Uploads for S3Objects {
 }
 
 impl S3Objects {
+    /// Gives a part its name, while its upload is there.
+    async fn name_part(
+        &self,
+        bucket: &Bucket,
+        name: &UploadName,
+        mut upload: Upload,
+        part: Document,
+    ) -> Result<(), ApiError> {
+        for _ in 0..ATTEMPTS {
+            let there = &*upload.document;
+            let transaction = match there.status == COMPLETING {
+                true => Transaction::new().update(there.clone().with_status("")),
+                false => Transaction::new().require(there.key.clone(), Expect::Generation(there.generation)),
+            };
+            match self.store.commit(transaction.put(part.clone())).await {
+                Err(error) if error.is_conflict() => {}
+                result => return result.map_err(store_failed),
+            }
+            upload = self.upload(bucket, name).await?.ok_or_else(no_such_upload)?;
+        }
+        Err(aborted())
+    }
+
+    /// Marks an upload as being completed and lists all its parts: whoever adds one from here on changes the upload, so
+    /// that none is left behind without one. None: there is no such upload any more.
+    async fn closed(&self, bucket: &Bucket, name: &UploadName) -> Result<Option<(Arc<Document>, Vec<Key>)>, ApiError> {
+        for _ in 0..ATTEMPTS {
+            let Some(Upload { document, owner, record }) = self.upload(bucket, name).await? else { return Ok(None) };
+            if document.status != COMPLETING {
+                let marked = Document::clone(&document).with_status(COMPLETING);
+                match self.store.commit(Transaction::new().update(marked)).await {
+                    Err(error) if !error.is_conflict() => return Err(store_failed(error)),
+                    _ => continue,
+                }
+            }
+            let parts = self.parts(&owner, &record.id, 0, MOST_PARTS as usize).await?;
+            return Ok(Some((document, parts.iter().map(|part| part.key.clone()).collect())));
+        }
+        Err(aborted())
+    }
+
     /// The data key of an upload, opened in the name of whoever adds to it.
     async fn sealing_of(&self, cx: &Cx, upload: &UploadRecord) -> Result<Option<Sealing>, ApiError> {
         match &upload.sealed {

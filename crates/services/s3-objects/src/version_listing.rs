@@ -120,16 +120,25 @@ impl Walk<'_> {
         bucket: &Bucket,
         (key, version): (&str, Option<&str>),
     ) -> Result<(), ApiError> {
-        self.objects.pass(key)?;
-        self.markers.pass(key)?;
         let order = match version {
-            None => None,
-            Some(NULL) => service.version(bucket, key, NULL).await?.map(|found| found.version.order),
-            Some(id) => Some(
-                order_in(id).ok_or_else(|| ApiError::new("InvalidArgument", 400, "Invalid version id specified"))?,
-            ),
+            None => return self.pass(key),
+            // One that is gone by now: the key is shown again rather than passed by.
+            Some(NULL) => service.version(bucket, key, NULL).await?.map_or(u64::MAX, |found| found.version.order),
+            Some(id) => {
+                order_in(id).ok_or_else(|| ApiError::new("InvalidArgument", 400, "Invalid version id specified"))?
+            }
         };
-        let Some(order) = order else { return self.older.pass(key) };
+        // Was the version of the marker removed since, an older one is the newest now and still to be shown.
+        let before = Position(SortValue::Text(key.to_owned()), String::new(), String::new(), String::new());
+        for cursor in [&mut self.objects, &mut self.markers] {
+            cursor.start_after(&before)?;
+            let newest = cursor.peek().await?.filter(|newest| newest.name == key).cloned();
+            if let Some(newest) = newest
+                && Found::of(newest).map_err(store_failed)?.version.order >= order
+            {
+                cursor.next().await?;
+            }
+        }
         let last = version_key(&bucket.owner, bucket.name(), key, order);
         let account = bucket.owner.to_string();
         self.older.start_after(&Position(SortValue::Text(key.to_owned()), account, String::new(), last.id))

@@ -204,7 +204,7 @@ pub(super) use attributes;
 
 const MOST_METADATA: usize = 2048;
 /// Bytes of one body; more go in parts.
-const LARGEST_BODY: u64 = 5 << 30;
+pub(crate) const LARGEST_BODY: u64 = 5 << 30;
 const STORAGE_CLASSES: [&str; 13] = [
     "STANDARD",
     "REDUCED_REDUNDANCY",

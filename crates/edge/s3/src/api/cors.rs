@@ -10,6 +10,8 @@ use super::{Answer, Api, Request};
 use crate::call::call_of;
 
 const MOST_RULES: usize = 100;
+/// Of all texts of a configuration; S3 takes documents of so many bytes.
+const MOST_BYTES: usize = 64 << 10;
 const METHODS: [&str; 5] = ["GET", "PUT", "POST", "DELETE", "HEAD"];
 
 fn malformed() -> ApiError {
@@ -56,7 +58,13 @@ fn rule(given: CORSRule) -> Result<CorsRule, ApiError> {
 pub(super) async fn put(api: &Api, request: Request<PutBucketCorsInput>) -> Answer<PutBucketCorsOutput> {
     let call = call_of(&request.extensions)?;
     let given = request.input.cors_configuration.cors_rules;
-    if given.is_empty() || given.len() > MOST_RULES {
+    let texts = |rule: &CORSRule| {
+        let lists = [rule.allowed_headers.as_ref(), Some(&rule.allowed_methods), Some(&rule.allowed_origins)];
+        let lists = lists.into_iter().chain([rule.expose_headers.as_ref()]).flatten().flatten();
+        lists.map(String::len).sum::<usize>() + rule.id.as_ref().map_or(0, String::len)
+    };
+    let size = given.iter().map(texts).sum::<usize>();
+    if given.is_empty() || given.len() > MOST_RULES || size > MOST_BYTES {
         return Err(call.fail(malformed()));
     }
     let rules: Result<Vec<CorsRule>, ApiError> = given.into_iter().map(rule).collect();

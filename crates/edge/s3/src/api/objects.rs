@@ -66,6 +66,8 @@ pub(super) async fn source(
     let owner = api.0.backend.bucket(bucket).await?.ok_or_else(no_such_bucket)?.owner;
     let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
     let target = on_version(Target::new(action, object_arn(&call.cx, bucket, key)), version);
+    let tags = api.0.backend.object_tags((bucket, key), version).await?.unwrap_or_default();
+    let target = existing_tag_keys(target, &tags);
     call.cx.authorize(&call.keyed(target, Some(&owner))).await?;
     if expected_owner.is_some_and(|expected| expected != owner.as_str()) {
         return Err(ApiError::access_denied("Access Denied: the source bucket is not owned by the expected account"));
@@ -108,7 +110,7 @@ pub(super) async fn copy(api: &Api, mut request: Request<CopyObjectInput>) -> An
     let expected = input.expected_source_bucket_owner.as_deref();
     let record = source(api, &call, &input.copy_source, expected, conditions).await.map_err(fail)?;
     if keep_tags && !record.attributes.tags.is_empty() {
-        tags_may_go_along(&call, &input.copy_source, (&input.bucket, &input.key), &record.attributes.tags)
+        tags_may_go_along(api, &call, &input.copy_source, (&input.bucket, &input.key), &record.attributes.tags)
             .await
             .map_err(fail)?;
     }
@@ -148,6 +150,7 @@ pub(super) async fn copy(api: &Api, mut request: Request<CopyObjectInput>) -> An
 
 /// A copy that takes the source's tags along reads them there and writes them here.
 async fn tags_may_go_along(
+    api: &Api,
     call: &Call,
     from: &CopySource,
     (bucket, key): (&str, &str),
@@ -157,7 +160,8 @@ async fn tags_may_go_along(
     let action = if version.is_some() { "s3:GetObjectVersionTagging" } else { "s3:GetObjectTagging" };
     let read = on_version(Target::new(action, object_arn(&call.cx, source_bucket, source_key)), version);
     let write = Target::new("s3:PutObjectTagging", object_arn(&call.cx, bucket, key));
-    let read = existing_tag_keys(call.keyed(read, None), tags);
+    let owner = api.0.backend.bucket(source_bucket).await?.map(|found| found.owner);
+    let read = existing_tag_keys(call.keyed(read, owner.as_ref()), tags);
     let write = request_tag_keys(call.keyed(write, call.owner.get()), tags);
     call.cx.authorize(&read).await?;
     call.cx.authorize(&write).await

@@ -86,7 +86,11 @@ impl Policy {
                         let starts = Condition::Starts(name(first)?, text(second)?.to_owned());
                         self.conditions.push((starts, condition.clone()));
                     }
-                    "content-length-range" => self.length = Some((number(first)?, number(second)?)),
+                    "content-length-range" => {
+                        let (least, most) = (number(first)?, number(second)?);
+                        let (above, below) = self.length.unwrap_or((0, u64::MAX));
+                        self.length = Some((least.max(above), most.min(below)));
+                    }
                     other => return Err(malformed(&format!("Invalid condition: unknown operator `{other}`."))),
                 }
                 Ok(())
@@ -121,8 +125,10 @@ impl Policy {
                 Condition::Equal(known, _) | Condition::Starts(known, _) => known == name,
             })
         };
-        let free = |name: &str| FREE.contains(&name) || name.starts_with("x-ignore-") || name == "bucket";
-        let extra: Vec<&str> = fields.keys().map(String::as_str).filter(|name| !free(name) && !known(name)).collect();
+        let free = |name: &str| FREE.contains(&name) || name.starts_with("x-ignore-");
+        // Every form names a bucket, by where it is sent: a policy that says nothing of it is good for none.
+        let given = fields.keys().map(String::as_str).filter(|name| *name != "bucket").chain(["bucket"]);
+        let extra: Vec<&str> = given.filter(|name| !free(name) && !known(name)).collect();
         match extra.is_empty() {
             true => Ok(()),
             false => Err(refused(format!("Extra input fields: {}", extra.join(", ")))),
@@ -158,11 +164,11 @@ mod tests {
         assert!(check(r#"[{"bucket":"other"}]"#, &[("bucket", "other")]).unwrap_err().contains("Condition failed"));
         let extra = check(all, &[("key", "user/1"), ("acl", "private"), ("x-amz-meta-a", "b")]);
         assert_eq!(extra.unwrap_err(), "Invalid according to Policy: Extra input fields: x-amz-meta-a");
-        assert_eq!(
-            check(r#"[["starts-with","$Content-Type","image/"]]"#, &[("content-type", "image/a,image/b")]),
-            Ok(())
-        );
-        assert!(check(r#"[["starts-with","$Content-Type","image/"]]"#, &[("content-type", "image/a,text/b")]).is_err());
+        let images = r#"[{"bucket":"data"},["starts-with","$Content-Type","image/"]]"#;
+        assert_eq!(check(images, &[("content-type", "image/a,image/b")]), Ok(()));
+        assert!(check(images, &[("content-type", "image/a,text/b")]).is_err());
+        let anywhere = check(r#"[["starts-with","$key",""]]"#, &[("key", "k")]);
+        assert_eq!(anywhere.unwrap_err(), "Invalid according to Policy: Extra input fields: bucket");
     }
 
     #[test]
@@ -177,6 +183,8 @@ mod tests {
             assert_eq!(policy(bad).err().unwrap().code(), "InvalidPolicyDocument", "{bad}");
         }
         assert_eq!(policy("[[\"content-length-range\",1,\"20\"]]").unwrap().length, Some((1, 20)));
+        let twice = "[[\"content-length-range\",1,20],[\"content-length-range\",5,99]]";
+        assert_eq!(policy(twice).unwrap().length, Some((5, 20)), "both hold");
         for bad in ["{", "", "e30="] {
             assert_eq!(Policy::read(bad).err().unwrap().code(), "InvalidPolicyDocument", "{bad}");
         }

@@ -337,3 +337,23 @@ async fn a_policy_that_is_likely_wrong_is_saved_with_a_warning() {
     let saved = world.send(ask("PUT", "/data?policy").body(policy)).await.ok();
     assert!(saved.header("x-stoa-warning").contains("s3:GetObjekt"), "{saved:?}");
 }
+
+#[tokio::test]
+async fn a_form_stays_in_its_bucket() {
+    let world = World::with_bucket().await;
+    let put = |host: &str, path: &str| {
+        let mut request = form("ADMIN", "", &[("key", "k")], b"x");
+        request.headers_mut().insert("host", host.parse().unwrap());
+        *request.uri_mut() = path.parse().unwrap();
+        request
+    };
+    for (host, path) in
+        [("data/admin#.localhost", "/"), ("data%2fadmin.localhost", "/"), ("127.0.0.1:4566", "/data%3Fpolicy&x=")]
+    {
+        let answer = world.answer(put(host, path)).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (400, "InvalidBucketName"), "{host} {path}");
+    }
+    let keyed = world.answer(put("127.0.0.1:4566", "/data/some/key")).await;
+    assert_eq!((keyed.status.as_u16(), keyed.code()), (405, "MethodNotAllowed"));
+    assert_eq!(world.blob_files(), 0);
+}

@@ -8,6 +8,8 @@ use stoa_kernel::ApiError;
 use stoa_kernel::ports::{LifecycleFilter, LifecycleRule, ObjectRecord, ObjectTags};
 use stoa_types::Timestamp;
 
+use crate::names::KEY_BYTES;
+
 pub use reconcile::LifecycleReconciler;
 
 const MOST_RULES: usize = 1000;
@@ -74,7 +76,10 @@ fn check_rule(rule: &LifecycleRule) -> Result<(), ApiError> {
 }
 
 fn check_filter(rule: &LifecycleRule) -> Result<(), ApiError> {
-    let LifecycleFilter { tags, greater_than, less_than, .. } = &rule.filter;
+    let LifecycleFilter { prefix, tags, greater_than, less_than, .. } = &rule.filter;
+    if prefix.as_ref().is_some_and(|prefix| prefix.len() > KEY_BYTES) {
+        return Err(invalid_request("The maximum size of a prefix is 1024."));
+    }
     let sized = greater_than.is_some() || less_than.is_some();
     if rule.expired_marker && !tags.is_empty() {
         return Err(invalid_request("ExpiredObjectDeleteMarker cannot be specified with Tags."));

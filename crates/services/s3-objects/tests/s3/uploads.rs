@@ -112,3 +112,46 @@ async fn an_aborted_upload_is_gone_and_takes_no_more() {
         assert_eq!(world.store.count(&stoa_store::Query::of(kind)).await.unwrap(), 0, "{kind}");
     }
 }
+
+#[tokio::test]
+async fn no_part_is_left_behind_by_a_completion() {
+    let world = World::with_bucket("data").await;
+    for _ in 0..10 {
+        let upload = begin(&world, None, false).await;
+        let one = part(&world, &upload, 1, &vec![b'a'; FIVE]).await;
+        let two = part(&world, &upload, 2, b"end").await;
+        let (cx, permit) = world.alice();
+        let late = async {
+            let mut taken = 0;
+            for number in 3..40 {
+                let put = world.s3.put_part(&cx, &permit, &upload, number, BodyChecks::default(), body(b"late")).await;
+                taken += u32::from(put.is_ok());
+            }
+            taken
+        };
+        let (done, _) = tokio::join!(complete(&world, &upload, vec![one.clone(), two.clone()]), late);
+        if done.is_err() {
+            assert_eq!(code(done), "OperationAborted");
+            complete(&world, &upload, vec![one, two]).await.unwrap();
+        }
+        assert_eq!(world.store.count(&stoa_store::Query::of("s3:part")).await.unwrap(), 0);
+        assert_eq!(world.store.count(&stoa_store::Query::of("s3:upload")).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_whose_completion_failed_takes_parts_again() {
+    let world = World::with_bucket("data").await;
+    let upload = begin(&world, None, false).await;
+    let one = part(&world, &upload, 1, b"all").await;
+    world.put("data", "big", b"there").await.unwrap();
+    let (cx, permit) = world.alice();
+    let condition = WriteCondition { absent: true, etag: None };
+    let wanted = CompleteUpload { parts: vec![one.clone()], condition, ..Default::default() };
+    let failed = world.s3.complete_upload(&cx, &permit, &upload, wanted).await;
+    assert_eq!(code(failed), "PreconditionFailed");
+    let again = part(&world, &upload, 1, b"another").await;
+    assert_eq!(code(complete(&world, &upload, vec![one]).await), "InvalidPart");
+    complete(&world, &upload, vec![again]).await.unwrap();
+    assert_eq!(world.read("data", "big").await.unwrap().as_ref(), b"another");
+}

@@ -336,3 +336,30 @@ async fn uploads_make_versions_too() {
     assert_eq!(world.bytes("k", &id(&made)).await.as_deref(), Some("part"));
     assert_eq!(world.bytes("k", &before).await.as_deref(), Some("before"));
 }
+
+#[tokio::test]
+async fn a_bucket_is_emptied_page_by_page() {
+    let world = World::versioned("data").await;
+    for round in 0..5 {
+        world.put("data", "a", format!("{round}").as_bytes()).await.unwrap();
+        let (cx, permit) = world.alice();
+        world.s3.delete_object(&cx, &permit, "data", "b", &WriteCondition::default()).await.unwrap();
+    }
+    let (mut seen, mut after) = (0, None);
+    loop {
+        let list = ListVersions { bucket: "data".into(), after: after.take(), limit: 2, ..Default::default() };
+        let page = world.s3.list_versions(&list).await.unwrap();
+        for entry in &page.entries {
+            world.remove(&entry.key, &entry.version).await;
+            seen += 1;
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(seen, 10);
+    for kind in ["s3:object", "s3:marker", "s3:version"] {
+        assert_eq!(world.count(kind).await, 0, "{kind}");
+    }
+}
