@@ -10,10 +10,12 @@ use s3s::{S3Error, S3ErrorCode, S3Result};
 use stoa_audit::Phase;
 use stoa_kernel::{ApiError, PrincipalIdentity};
 
+use stoa_types::AccountId;
+
 use crate::audit;
 use crate::call::{Call, call_of};
 use crate::operations::{Asked, Operation, targets, unserved_subresource, version_id};
-use crate::service::SharedInner;
+use crate::service::{Inner, SharedInner};
 
 const LARGEST_DOCUMENT: u64 = 20 << 20;
 
@@ -119,7 +121,9 @@ impl Access {
         } else {
             call.cx.decide(&targets(&operation, &asked)?).await?
         };
-        self.restrict_public(call, path.get_bucket_name()).await?;
+        if let (Some(bucket), Some(owner)) = (path.get_bucket_name(), call.owner.get()) {
+            self.0.restrict_public(call, bucket, owner).await?;
+        }
         self.expected_owner(call, context)?;
         customer_keys(&operation, context.headers())?;
         let _ = call.permit.set(permit);
@@ -135,23 +139,6 @@ impl Access {
         principal.identity == PrincipalIdentity::Root && call.owner.get() == Some(&principal.account)
     }
 
-    /// `RestrictPublicBuckets`: while a bucket's policy is public, other accounts stay out.
-    async fn restrict_public(&self, call: &Call, bucket: Option<&str>) -> Result<(), ApiError> {
-        let principal = &call.cx.principal;
-        let service = matches!(principal.identity, PrincipalIdentity::Service { .. });
-        let (Some(bucket), Some(owner)) = (bucket, call.owner.get()) else { return Ok(()) };
-        if service || *owner == principal.account {
-            return Ok(());
-        }
-        let settings = self.0.backend.bucket_settings(bucket).await?;
-        if settings.public && settings.public_access_block.is_some_and(|block| block.restrict_public_buckets) {
-            let text = "Access Denied: the bucket's policy is public, and its public access block setting \
-                        RestrictPublicBuckets keeps other accounts out";
-            return Err(ApiError::access_denied(text));
-        }
-        Ok(())
-    }
-
     fn expected_owner(&self, call: &Call, context: &S3AccessContext<'_>) -> Result<(), ApiError> {
         let Some(expected) = context.headers().get("x-amz-expected-bucket-owner") else { return Ok(()) };
         match call.owner.get() {
@@ -160,5 +147,22 @@ impl Access {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Inner {
+    /// `RestrictPublicBuckets`: while a bucket's policy is public, other accounts stay out.
+    pub(crate) async fn restrict_public(&self, call: &Call, bucket: &str, owner: &AccountId) -> Result<(), ApiError> {
+        let principal = &call.cx.principal;
+        if matches!(principal.identity, PrincipalIdentity::Service { .. }) || *owner == principal.account {
+            return Ok(());
+        }
+        let settings = self.backend.bucket_settings(bucket).await?;
+        if settings.public && settings.public_access_block.is_some_and(|block| block.restrict_public_buckets) {
+            let text = "Access Denied: the bucket's policy is public, and its public access block setting \
+                        RestrictPublicBuckets keeps other accounts out";
+            return Err(ApiError::access_denied(text));
+        }
+        Ok(())
     }
 }

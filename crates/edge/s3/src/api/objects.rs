@@ -69,6 +69,7 @@ pub(super) async fn source(
     let tags = api.0.backend.object_tags((bucket, key), version).await?.unwrap_or_default();
     let target = existing_tag_keys(target, &tags);
     call.cx.authorize(&call.keyed(target, Some(&owner))).await?;
+    api.0.restrict_public(call, bucket, &owner).await?;
     if expected_owner.is_some_and(|expected| expected != owner.as_str()) {
         return Err(ApiError::access_denied("Access Denied: the source bucket is not owned by the expected account"));
     }
