@@ -101,7 +101,8 @@ impl Asked {
 /// Bucket and key that a request names.
 pub(crate) fn named(inner: &Inner, parts: &Parts) -> (String, Option<String>) {
     let host = header(&parts.headers, "host").or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
-    let path = percent_decode_str(parts.uri.path().trim_start_matches('/')).decode_utf8_lossy().into_owned();
+    let path =
+        percent_decode_str(parts.uri.path().strip_prefix('/').unwrap_or_default()).decode_utf8_lossy().into_owned();
     let key = |key: &str| Some(key.to_owned()).filter(|key| !key.is_empty());
     match inner.hosts.bucket(host.unwrap_or("")) {
         Some(bucket) => (bucket, key(&path)),

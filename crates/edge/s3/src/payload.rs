@@ -47,7 +47,7 @@ pub(crate) struct Reading {
 #[derive(Default)]
 struct Digests {
     md5: Option<[u8; 16]>,
-    checksums: Vec<(ChecksumAlgorithm, &'static str, String)>,
+    checksums: Vec<(ChecksumAlgorithm, String)>,
     /// One of them is none. Told when the body is read, since the operation is known then.
     invalid: Option<ApiError>,
 }
@@ -63,9 +63,9 @@ impl Digests {
 
     fn read(headers: &HeaderMap, checksums: bool) -> Result<Digests, ApiError> {
         let mut digests = Digests { md5: declared_md5(headers)?, ..Digests::default() };
-        for (algorithm, label, name) in ALGORITHMS.into_iter().filter(|_| checksums) {
+        for (algorithm, name) in ALGORITHMS.into_iter().filter(|_| checksums) {
             if let Some(value) = declared_checksum(headers, algorithm, name)? {
-                digests.checksums.push((algorithm, label, value));
+                digests.checksums.push((algorithm, value));
             }
         }
         Ok(digests)
@@ -83,9 +83,9 @@ impl Digests {
             let text = "The Content-MD5 you specified did not match what we received.";
             return Err(ApiError::new("BadDigest", 400, text));
         }
-        match self.checksums.iter().find(|(algorithm, _, declared)| checksum(*algorithm, body) != *declared) {
-            Some((_, label, _)) => {
-                let text = format!("The {label} you specified did not match the calculated checksum.");
+        match self.checksums.iter().find(|(algorithm, declared)| checksum(*algorithm, body) != *declared) {
+            Some((algorithm, _)) => {
+                let text = format!("The {} you specified did not match the calculated checksum.", algorithm.name());
                 Err(ApiError::new("BadDigest", 400, text))
             }
             None => Ok(()),
@@ -106,7 +106,7 @@ fn checksum(algorithm: ChecksumAlgorithm, body: &[u8]) -> String {
 
 /// Whether the head says by a digest what the body is, or that a trailer will.
 pub(crate) fn has_digest(headers: &HeaderMap) -> bool {
-    let names = ALGORITHMS.iter().map(|(_, _, name)| *name);
+    let names = ALGORITHMS.iter().map(|(_, name)| *name);
     names.chain(["content-md5", "x-amz-trailer"]).any(|name| headers.contains_key(name))
 }
 

@@ -72,17 +72,6 @@ pub(crate) fn crc_text(algorithm: ChecksumAlgorithm, value: u64) -> String {
     }
 }
 
-/// The name S3 gives an algorithm.
-pub(crate) fn algorithm_name(algorithm: ChecksumAlgorithm) -> &'static str {
-    match algorithm {
-        ChecksumAlgorithm::Crc32 => "CRC32",
-        ChecksumAlgorithm::Crc32c => "CRC32C",
-        ChecksumAlgorithm::Crc64Nvme => "CRC64NVME",
-        ChecksumAlgorithm::Sha1 => "SHA1",
-        ChecksumAlgorithm::Sha256 => "SHA256",
-    }
-}
-
 impl Measure {
     fn new(algorithm: ChecksumAlgorithm, sha256: bool) -> Measure {
         let checksum = match (crc_of(algorithm), algorithm) {
@@ -256,7 +245,7 @@ fn check(stored: &StoredBody, sha256: [u8; 32], checks: BodyChecks) -> Result<()
         return Err(ApiError::new("MalformedTrailerError", 400, text));
     };
     if expected != stored.checksum.value {
-        let name = algorithm_name(stored.checksum.algorithm);
+        let name = stored.checksum.algorithm.name();
         let text = format!("The {name} you specified did not match the calculated checksum.");
         return Err(ApiError::new("BadDigest", 400, text));
     }

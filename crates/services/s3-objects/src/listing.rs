@@ -4,7 +4,7 @@
 //! follows how many of the last ones were of use: few keys under each prefix are walked, many are passed.
 
 use stoa_kernel::ApiError;
-use stoa_kernel::ports::{ListObjects, Listing, ObjectSource};
+use stoa_kernel::ports::{ListObjects, Listing, ObjectSource, rolled_up};
 
 use crate::source::LAST;
 
@@ -60,16 +60,6 @@ pub(crate) async fn list(source: &dyn ObjectSource, list: &ListObjects) -> Resul
 
 fn of_list<'k>(key: &'k str, list: &ListObjects) -> Option<&'k str> {
     rolled_up(key, &list.prefix, &list.delimiter)
-}
-
-/// The key up to and with the first delimiter after the prefix.
-pub(crate) fn rolled_up<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k str> {
-    if delimiter.is_empty() {
-        return None;
-    }
-    let rest = key.strip_prefix(prefix)?;
-    let end = prefix.len() + rest.find(delimiter)? + delimiter.len();
-    key.get(..end)
 }
 
 /// The greatest of what is listed.

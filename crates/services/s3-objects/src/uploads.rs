@@ -24,7 +24,7 @@ use stoa_kernel::{ApiError, Cx, Permit};
 use stoa_store::{Document, Expect, Key, Position, Query, SortValue, Transaction};
 use stoa_types::AccountId;
 
-use crate::body::{algorithm_name, blob_failed, crc_of, crc_text};
+use crate::body::{blob_failed, crc_of, crc_text};
 use crate::documents::{
     Bucket, COMPLETING, DELETING, ObjectBody, PART, PartBody, UPLOAD, UploadBody, VersionBody, object_key, part_key,
     part_record, record_in, upload_key, upload_record,
@@ -238,7 +238,7 @@ fn check_complete(complete: &CompleteUpload, size: u64, checksum: Option<&Checks
     }
     match (&complete.checksum, checksum) {
         (Some(wanted), Some(made)) if *wanted != made.value => {
-            let name = algorithm_name(made.algorithm);
+            let name = made.algorithm.name();
             let text = format!("The {name} you specified did not match the calculated checksum.");
             Err(ApiError::new("BadDigest", 400, text))
         }
@@ -260,7 +260,7 @@ impl Uploads for S3Objects {
         check_object_tags(&attributes.tags)?;
         let algorithm = checks.algorithm;
         if !composite && algorithm.is_some_and(|algorithm| crc_of(algorithm).is_none()) {
-            let name = algorithm.map_or("", algorithm_name);
+            let name = algorithm.map_or("", ChecksumAlgorithm::name);
             let text = format!("The FULL_OBJECT checksum type cannot be used with the {name} checksum algorithm.");
             return Err(ApiError::new("InvalidRequest", 400, text));
         }
@@ -301,7 +301,7 @@ impl Uploads for S3Objects {
         let upload = self.upload(&bucket, name).await?.ok_or_else(no_such_upload)?;
         match (checks.algorithm, upload.record.algorithm) {
             (Some(given), Some(wanted)) if given != wanted => {
-                let (given, wanted) = (algorithm_name(given), algorithm_name(wanted));
+                let (given, wanted) = (given.name(), wanted.name());
                 let text = format!(
                     "Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {given}"
                 );

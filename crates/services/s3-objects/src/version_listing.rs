@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use stoa_kernel::ApiError;
-use stoa_kernel::ports::{ListObjects, ListVersions, VersionEntry, VersionListing};
+use stoa_kernel::ports::{ListObjects, ListVersions, VersionEntry, VersionListing, rolled_up};
 use stoa_store::{Document, Position, Query, SortValue};
 
 use crate::documents::{Bucket, MARKER, NULL, OBJECT, VERSION, object_record, version_key};
@@ -176,14 +176,14 @@ pub(crate) async fn list(
     let mut walk = Walk { objects: cursor(OBJECT), markers: cursor(MARKER), older: cursor(VERSION) };
     if let Some((key, version)) = &list.after {
         walk.begin(service, bucket, (key, version.as_deref())).await?;
-        if rolled_up(key, list) == Some(key) {
+        if of_list(key, list) == Some(key) {
             // The last page ended with this prefix.
             walk.pass(&format!("{key}{LAST}"))?;
         }
     }
     let mut last = None;
     while let Some(key) = walk.key().await? {
-        if let Some(prefix) = rolled_up(&key, list) {
+        if let Some(prefix) = of_list(&key, list) {
             if listing.entries.len() + listing.prefixes.len() == list.limit {
                 listing.next = last;
                 return Ok(listing);
@@ -205,8 +205,8 @@ pub(crate) async fn list(
     Ok(listing)
 }
 
-fn rolled_up<'k>(key: &'k str, list: &ListVersions) -> Option<&'k str> {
-    listing::rolled_up(key, &list.prefix, &list.delimiter)
+fn of_list<'k>(key: &'k str, list: &ListVersions) -> Option<&'k str> {
+    rolled_up(key, &list.prefix, &list.delimiter)
 }
 
 /// A derived bucket keeps no versions: its objects are all `null` and the newest.

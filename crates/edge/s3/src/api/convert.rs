@@ -10,12 +10,12 @@ use stoa_types::{AccountId, Timestamp};
 
 use crate::call::Call;
 
-pub(crate) const ALGORITHMS: [(ChecksumAlgorithm, &str, &str); 5] = [
-    (ChecksumAlgorithm::Crc32, "CRC32", "x-amz-checksum-crc32"),
-    (ChecksumAlgorithm::Crc32c, "CRC32C", "x-amz-checksum-crc32c"),
-    (ChecksumAlgorithm::Crc64Nvme, "CRC64NVME", "x-amz-checksum-crc64nvme"),
-    (ChecksumAlgorithm::Sha1, "SHA1", "x-amz-checksum-sha1"),
-    (ChecksumAlgorithm::Sha256, "SHA256", "x-amz-checksum-sha256"),
+pub(crate) const ALGORITHMS: [(ChecksumAlgorithm, &str); 5] = [
+    (ChecksumAlgorithm::Crc32, "x-amz-checksum-crc32"),
+    (ChecksumAlgorithm::Crc32c, "x-amz-checksum-crc32c"),
+    (ChecksumAlgorithm::Crc64Nvme, "x-amz-checksum-crc64nvme"),
+    (ChecksumAlgorithm::Sha1, "x-amz-checksum-sha1"),
+    (ChecksumAlgorithm::Sha256, "x-amz-checksum-sha256"),
 ];
 
 pub(super) fn time(time: Timestamp) -> s3s::dto::Timestamp {
@@ -42,16 +42,17 @@ pub(super) fn long(size: u64) -> i64 {
 }
 
 pub(super) fn algorithm(name: &str) -> Result<ChecksumAlgorithm, ApiError> {
-    let found = ALGORITHMS.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name));
-    found.map(|(algorithm, ..)| *algorithm).ok_or_else(|| {
+    let found = ALGORITHMS.iter().find(|(known, _)| known.name().eq_ignore_ascii_case(name));
+    found.map(|(algorithm, _)| *algorithm).ok_or_else(|| {
         let text = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: \
                     [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
         ApiError::new("InvalidRequest", 400, text)
     })
 }
 
-pub(super) fn algorithm_name(algorithm: ChecksumAlgorithm) -> &'static str {
-    ALGORITHMS.iter().find(|(known, ..)| *known == algorithm).map_or("", |(_, name, _)| name)
+pub(super) fn malformed_xml() -> ApiError {
+    let text = "The XML you provided was not well-formed or did not validate against our published schema";
+    ApiError::new("MalformedXML", 400, text)
 }
 
 /// `x-amz-expiration`, of an object that a lifecycle rule will remove.
@@ -97,7 +98,7 @@ pub(super) fn body_checks(headers: &HeaderMap, call: &Call) -> Result<BodyChecks
     };
     let trailer = header(headers, "x-amz-trailer").unwrap_or("").to_ascii_lowercase();
     let mut given = 0;
-    for (algorithm, _, name) in ALGORITHMS {
+    for (algorithm, name) in ALGORITHMS {
         if let Some(value) = declared_checksum(headers, algorithm, name)? {
             checks.expected = Some(Box::new(move || Some(value)));
         } else if trailer.split(',').any(|each| each.trim() == name) {
@@ -150,7 +151,7 @@ pub(crate) fn declared_checksum(
 pub(super) fn checksum_headers(checksum: Option<&Checksum>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let Some(checksum) = checksum else { return headers };
-    for (algorithm, _, name) in ALGORITHMS {
+    for (algorithm, name) in ALGORITHMS {
         if let (true, Ok(value)) = (algorithm == checksum.algorithm, HeaderValue::from_str(&checksum.value)) {
             headers.insert(HeaderName::from_static(name), value);
         }

@@ -5,6 +5,7 @@ use s3s::dto::*;
 use stoa_kernel::ApiError;
 use stoa_kernel::ports::{CorsRule, SettingChange};
 
+use super::convert::malformed_xml;
 use super::settings::change;
 use super::{Answer, Api, Request};
 use crate::call::call_of;
@@ -13,11 +14,6 @@ const MOST_RULES: usize = 100;
 /// Of all texts of a configuration; S3 takes documents of so many bytes.
 const MOST_BYTES: usize = 64 << 10;
 const METHODS: [&str; 5] = ["GET", "PUT", "POST", "DELETE", "HEAD"];
-
-fn malformed() -> ApiError {
-    let text = "The XML you provided was not well-formed or did not validate against our published schema";
-    ApiError::new("MalformedXML", 400, text)
-}
 
 fn invalid(text: String) -> ApiError {
     ApiError::new("InvalidRequest", 400, text)
@@ -40,7 +36,7 @@ fn rule(given: CORSRule) -> Result<CorsRule, ApiError> {
         max_age_seconds: given.max_age_seconds,
     };
     if rule.allowed_origins.is_empty() || rule.allowed_methods.is_empty() {
-        return Err(malformed());
+        return Err(malformed_xml());
     }
     one_wildcard("AllowedOrigin", &rule.allowed_origins)?;
     one_wildcard("AllowedHeader", &rule.allowed_headers)?;
@@ -65,7 +61,7 @@ pub(super) async fn put(api: &Api, request: Request<PutBucketCorsInput>) -> Answ
     };
     let size = given.iter().map(texts).sum::<usize>();
     if given.is_empty() || given.len() > MOST_RULES || size > MOST_BYTES {
-        return Err(call.fail(malformed()));
+        return Err(call.fail(malformed_xml()));
     }
     let rules: Result<Vec<CorsRule>, ApiError> = given.into_iter().map(rule).collect();
     let rules = rules.map_err(|error| call.fail(error))?;

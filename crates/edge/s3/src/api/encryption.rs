@@ -5,6 +5,7 @@ use s3s::dto::*;
 use stoa_kernel::ApiError;
 use stoa_kernel::ports::{BucketEncryption, SettingChange};
 
+use super::convert::malformed_xml;
 use super::{Answer, Api, Request};
 use crate::call::call_of;
 
@@ -42,13 +43,9 @@ pub(super) async fn get(api: &Api, request: Request<GetBucketEncryptionInput>) -
 }
 
 fn given(configuration: ServerSideEncryptionConfiguration) -> Result<BucketEncryption, ApiError> {
-    let malformed = || {
-        let text = "The XML you provided was not well-formed or did not validate against our published schema";
-        ApiError::new("MalformedXML", 400, text)
-    };
     let mut rules = configuration.rules.into_iter();
-    let (Some(rule), None) = (rules.next(), rules.next()) else { return Err(malformed()) };
-    let default = rule.apply_server_side_encryption_by_default.ok_or_else(malformed)?;
+    let (Some(rule), None) = (rules.next(), rules.next()) else { return Err(malformed_xml()) };
+    let default = rule.apply_server_side_encryption_by_default.ok_or_else(malformed_xml)?;
     let bucket_key = rule.bucket_key_enabled == Some(true);
     match (default.sse_algorithm.as_str(), default.kms_master_key_id) {
         ("AES256", None) => Ok(BucketEncryption::Aes256),
@@ -61,7 +58,7 @@ fn given(configuration: ServerSideEncryptionConfiguration) -> Result<BucketEncry
             let text = "dual-layer encryption (aws:kms:dsse) is not implemented by Stoa; use aws:kms";
             Err(ApiError::new("NotImplemented", 501, text))
         }
-        _ => Err(malformed()),
+        _ => Err(malformed_xml()),
     }
 }
 

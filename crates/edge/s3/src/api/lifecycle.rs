@@ -6,17 +6,12 @@ use stoa_kernel::ApiError;
 use stoa_kernel::ports::{LifecycleFilter, ObjectTags, SettingChange};
 use stoa_types::uuid_v4;
 
-use super::convert::{from_time, long, time};
+use super::convert::{from_time, long, malformed_xml, time};
 use super::settings::change;
 use super::{Answer, Api, Request};
 use crate::call::{Call, call_of};
 
 type Rule = stoa_kernel::ports::LifecycleRule;
-
-fn malformed() -> ApiError {
-    let text = "The XML you provided was not well-formed or did not validate against our published schema";
-    ApiError::new("MalformedXML", 400, text)
-}
 
 fn not_implemented(what: &str) -> ApiError {
     ApiError::new("NotImplemented", 501, format!("{what} is not implemented by Stoa: there is one storage class"))
@@ -32,11 +27,11 @@ fn days(given: Option<i32>) -> Option<u32> {
 }
 
 fn size(given: Option<i64>) -> Result<Option<u64>, ApiError> {
-    given.map(|size| u64::try_from(size).map_err(|_| malformed())).transpose()
+    given.map(|size| u64::try_from(size).map_err(|_| malformed_xml())).transpose()
 }
 
 fn tag(tag: Tag, tags: &mut ObjectTags) -> Result<(), ApiError> {
-    let key = tag.key.filter(|key| !key.is_empty()).ok_or_else(malformed)?;
+    let key = tag.key.filter(|key| !key.is_empty()).ok_or_else(malformed_xml)?;
     match tags.insert(key, tag.value.unwrap_or_default()) {
         None => Ok(()),
         Some(_) => Err(ApiError::new("InvalidRequest", 400, "Duplicate Tag Keys are not allowed.")),
@@ -47,7 +42,7 @@ fn filter(given: LifecycleRuleFilter) -> Result<LifecycleFilter, ApiError> {
     let LifecycleRuleFilter { and, object_size_greater_than, object_size_less_than, prefix, tag: one } = given;
     let alone = [object_size_greater_than.is_some(), object_size_less_than.is_some(), prefix.is_some(), one.is_some()];
     if alone.into_iter().chain([and.is_some()]).filter(|given| *given).count() > 1 {
-        return Err(malformed());
+        return Err(malformed_xml());
     }
     let mut tags = ObjectTags::new();
     if let Some(one) = one {
@@ -74,17 +69,17 @@ fn rule(given: LifecycleRule, call: &Call) -> Result<Rule, ApiError> {
     let enabled = match given.status.as_str() {
         ExpirationStatus::ENABLED => true,
         ExpirationStatus::DISABLED => false,
-        _ => return Err(malformed()),
+        _ => return Err(malformed_xml()),
     };
     let (filter, plain_prefix) = match (given.filter, given.prefix) {
         (Some(given), None) => (filter(given)?, false),
         (None, Some(prefix)) => (LifecycleFilter { prefix: Some(prefix), ..LifecycleFilter::default() }, true),
-        _ => return Err(malformed()),
+        _ => return Err(malformed_xml()),
     };
     let expiration = given.expiration.unwrap_or_default();
     let noncurrent = given.noncurrent_version_expiration.unwrap_or_default();
     if noncurrent.newer_noncurrent_versions.is_some() && noncurrent.noncurrent_days.is_none() {
-        return Err(malformed());
+        return Err(malformed_xml());
     }
     Ok(Rule {
         id: given.id.filter(|id| !id.is_empty()).unwrap_or_else(|| uuid_v4(&*call.cx.platform.ids)),
@@ -108,7 +103,7 @@ pub(super) async fn put(
     let fail = |error| call.fail(error);
     let rules = request.input.lifecycle_configuration.map(|configuration| configuration.rules).unwrap_or_default();
     if rules.is_empty() {
-        return Err(fail(malformed()));
+        return Err(fail(malformed_xml()));
     }
     let rules: Result<Vec<Rule>, ApiError> = rules.into_iter().map(|given| rule(given, &call)).collect();
     let rules = rules.map_err(fail)?;

@@ -152,7 +152,8 @@ fn slice(record: &ObjectRecord, range: Option<Range>, part_number: Option<i32>) 
                 return Err(ApiError::new("NotImplemented", 501, text));
             };
             let start: u64 = record.part_sizes.iter().take(before).sum();
-            let content_range = Some(format!("bytes {start}-{}/{size}", (start + length).saturating_sub(1)));
+            // An empty part is at no place that a Content-Range could name.
+            let content_range = (length > 0).then(|| format!("bytes {start}-{}/{size}", start + length - 1));
             return Ok(Slice { start, length, content_range });
         }
         (Some(_), None) => {

@@ -3,11 +3,13 @@
 use s3s::S3Response;
 use s3s::dto::*;
 use stoa_kernel::ApiError;
-use stoa_kernel::ports::{BodyChecks, ClaimedPart, CompleteUpload, PartRecord, UploadName, UploadRecord, WriteObject};
+use stoa_kernel::ports::{
+    BodyChecks, ClaimedPart, CompleteUpload, PartRecord, UploadName, UploadRecord, WriteObject, rolled_up,
+};
 
 use super::convert::{
-    algorithm_name, asked_algorithm, attributes, body_checks, check_write, checksum_headers, checksum_type, etag,
-    expiration, long, owner, put_checksum, time, write_condition,
+    asked_algorithm, attributes, body_checks, check_write, checksum_headers, checksum_type, etag, expiration, long,
+    malformed_xml, owner, put_checksum, time, write_condition,
 };
 use super::encryption::show_encryption;
 use super::listing::{Encode, prefixes};
@@ -18,11 +20,6 @@ use crate::call::call_of;
 
 const MOST: usize = 1000;
 const MOST_PARTS: u32 = 10_000;
-
-fn malformed() -> ApiError {
-    let text = "The XML you provided was not well-formed or did not validate against our published schema";
-    ApiError::new("MalformedXML", 400, text)
-}
 
 fn name(bucket: String, key: String, id: String) -> UploadName {
     UploadName { bucket, key, id }
@@ -64,7 +61,7 @@ pub(super) async fn create(
     let upload = api.0.backend.create_upload(&call.cx, call.permit()?, write, composite).await.map_err(fail)?;
     let sealed = upload.sealed.clone();
     let mut output = CreateMultipartUploadOutput {
-        checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm_name(algorithm))),
+        checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm.name())),
         checksum_type: upload.algorithm.map(|_| type_name(&upload)),
         bucket: Some(upload.bucket),
         key: Some(upload.key),
@@ -154,8 +151,8 @@ fn claimed(part: CompletedPart) -> Result<ClaimedPart, ApiError> {
     let CompletedPart { checksum_crc32, checksum_crc32c, checksum_crc64nvme, checksum_sha1, checksum_sha256, .. } =
         part;
     Ok(ClaimedPart {
-        number: part_number(part.part_number.ok_or_else(malformed)?)?,
-        etag: part.e_tag.ok_or_else(malformed)?.into_value(),
+        number: part_number(part.part_number.ok_or_else(malformed_xml)?)?,
+        etag: part.e_tag.ok_or_else(malformed_xml)?.into_value(),
         checksum: checksum_crc32.or(checksum_crc32c).or(checksum_crc64nvme).or(checksum_sha1).or(checksum_sha256),
     })
 }
@@ -169,7 +166,7 @@ pub(super) async fn complete(
     let input = request.input;
     let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
     if parts.is_empty() || parts.len() > MOST_PARTS as usize {
-        return Err(fail(malformed()));
+        return Err(fail(malformed_xml()));
     }
     let complete = CompleteUpload {
         parts: parts.into_iter().map(claimed).collect::<Result<_, _>>().map_err(fail)?,
@@ -235,7 +232,7 @@ pub(super) async fn list_parts(api: &Api, request: Request<ListPartsInput>) -> A
     let next = parts.last().map(|last| last.number).and_then(|number| i32::try_from(number).ok());
     let account = call.owner.get().map(owner);
     Ok(S3Response::new(ListPartsOutput {
-        checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm_name(algorithm))),
+        checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm.name())),
         checksum_type: upload.algorithm.map(|_| type_name(&upload)),
         is_truncated: Some(more),
         max_parts: i32::try_from(most).ok(),
@@ -261,15 +258,6 @@ struct Page {
 
 /// Greater than whatever begins with the text before it.
 const LAST: &str = "\u{10ffff}";
-
-/// The key up to and with the first delimiter after the prefix.
-fn rolled_up<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k str> {
-    if delimiter.is_empty() {
-        return None;
-    }
-    let rest = key.strip_prefix(prefix)?;
-    key.get(..prefix.len() + rest.find(delimiter)? + delimiter.len())
-}
 
 /// A rolled-up prefix is passed by one seek behind it.
 async fn page(api: &Api, input: &ListMultipartUploadsInput, most: usize) -> Result<Page, ApiError> {
@@ -330,7 +318,7 @@ pub(super) async fn list(api: &Api, request: Request<ListMultipartUploadsInput>)
     let Page { uploads, prefixes: rolled, next } = page(api, &input, most).await.map_err(fail)?;
     let account = call.owner.get();
     let upload = |record: UploadRecord| MultipartUpload {
-        checksum_algorithm: record.algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm_name(algorithm))),
+        checksum_algorithm: record.algorithm.map(|algorithm| ChecksumAlgorithm::from_static(algorithm.name())),
         checksum_type: record.algorithm.map(|_| type_name(&record)),
         initiated: Some(time(record.initiated)),
         key: Some(encode.text(&record.key)),

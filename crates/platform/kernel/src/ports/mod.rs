@@ -33,7 +33,7 @@ pub use bucket_settings::{
 pub use buckets::{
     BodyChecks, BodyStream, BucketRecord, Buckets, Checksum, ChecksumAlgorithm, ClaimedPart, CompleteUpload,
     ListObjects, Listing, ObjectAttributes, ObjectRecord, Objects, PartRecord, UploadName, UploadRecord, Uploads,
-    WriteCondition, WriteObject,
+    WriteCondition, WriteObject, rolled_up,
 };
 pub use data_keys::{DataKey, DataKeyCall, DataKeys};
 pub use hub_access::{HubAccess, ModelAccessRequest};
