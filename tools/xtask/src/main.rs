@@ -36,7 +36,7 @@ enum Command {
     Check,
     /// Measures, and prints ratios taken in one run.
     Bench {
-        /// `front`, `objects` or `policy`.
+        /// `front`, `objects`, `policy` or `hubs`.
         what: bench::What,
     },
     /// Generates code from facts, or checks that it is what a fresh run would write.
