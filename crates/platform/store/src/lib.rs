@@ -7,6 +7,7 @@
 mod document;
 mod error;
 mod memory;
+mod pages;
 mod position;
 mod query;
 pub mod suite;
@@ -16,6 +17,7 @@ mod transaction;
 pub use document::{BlobName, Document, Key, Memo};
 pub use error::{Outcome, StoreError};
 pub use memory::MemoryStore;
+pub use pages::{Items, Pages};
 pub use position::{Position, SortValue};
 pub use query::{Order, Page, Query, SortBy, TimeRange};
 pub use token::{PageTokenError, PageTokens};

@@ -3,7 +3,7 @@
 
 use stoa_kernel::{ApiError, Cx};
 use stoa_models_iam::types::Tag;
-use stoa_store::{Document, Query};
+use stoa_store::{Document, PageTokenError, Pages, Query};
 
 use crate::Iam;
 use crate::documents::wire_tags;
@@ -39,10 +39,9 @@ impl Paging<'_> {
 }
 
 impl Iam {
-    fn position(&self, cx: &Cx, paging: &Paging<'_>) -> Result<Option<String>, ApiError> {
-        let Some(marker) = paging.marker else { return Ok(None) };
-        let opened = self.page_tokens.open(&scope(cx, paging), marker);
-        opened.map(Some).map_err(|_| ApiError::validation("Invalid Marker."))
+    fn pages(&self, cx: &Cx, paging: &Paging<'_>) -> Pages<'_> {
+        let scope = format!("{}/{}", cx.principal.account, paging.scope);
+        Pages { tokens: &self.page_tokens, scope, limit: paging.limit() }
     }
 
     /// A page of documents, of those that `item` makes something of.
@@ -53,23 +52,10 @@ impl Iam {
         mut query: Query,
         item: impl Fn(&Document) -> Result<Option<T>, ApiError>,
     ) -> Result<Items<T>, ApiError> {
-        query.after = self.position(cx, paging)?;
-        let limit = paging.limit();
-        let mut items = Vec::new();
-        loop {
-            query.limit = limit - items.len();
-            let page = self.store.query(&query).await.map_err(store_failed)?;
-            for document in &page.documents {
-                items.extend(item(document)?);
-            }
-            match page.next {
-                Some(next) if items.len() < limit => query.after = Some(next),
-                next => {
-                    let marker = next.map(|next| self.page_tokens.seal(&scope(cx, paging), &next));
-                    return Ok(Items { items, marker });
-                }
-            }
-        }
+        let pages = self.pages(cx, paging);
+        query.after = pages.after(paging.marker).map_err(invalid_marker)?;
+        let (items, marker) = pages.of_documents(&*self.store, query, item, store_failed).await?;
+        Ok(Items { items, marker })
     }
 
     /// A page of a list that is at hand. Each item comes with the text it is sorted by, different for each.
@@ -77,19 +63,12 @@ impl Iam {
         &self,
         cx: &Cx,
         paging: &Paging<'_>,
-        mut list: Vec<(String, T)>,
+        list: Vec<(String, T)>,
     ) -> Result<Items<T>, ApiError> {
-        let after = self.position(cx, paging)?;
-        list.retain(|(key, _)| after.as_ref().is_none_or(|after| key > after));
-        list.sort_by(|(left, _), (right, _)| left.cmp(right));
-        let limit = paging.limit();
-        let more = list.len() > limit;
-        list.truncate(limit);
-        let marker = match list.last() {
-            Some((key, _)) if more => Some(self.page_tokens.seal(&scope(cx, paging), key)),
-            _ => None,
-        };
-        Ok(Items { items: list.into_iter().map(|(_, item)| item).collect(), marker })
+        let pages = self.pages(cx, paging);
+        let after = pages.after(paging.marker).map_err(invalid_marker)?;
+        let (items, marker) = pages.of_list(after.as_deref(), list);
+        Ok(Items { items, marker })
     }
 
     /// A page of tags.
@@ -99,6 +78,6 @@ impl Iam {
     }
 }
 
-fn scope(cx: &Cx, paging: &Paging<'_>) -> String {
-    format!("{}/{}", cx.principal.account, paging.scope)
+fn invalid_marker(_: PageTokenError) -> ApiError {
+    ApiError::validation("Invalid Marker.")
 }

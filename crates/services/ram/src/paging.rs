@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 
 use stoa_kernel::{ApiError, Cx};
+use stoa_store::{Items, Pages};
 
 use crate::Ram;
 use crate::error::refused;
@@ -36,29 +37,15 @@ impl<'a> Asked<'a> {
 
 impl Ram {
     /// A page of a list, and the token of the next. Each item comes with the text it is sorted by, different for each.
-    pub(crate) fn page<T>(
-        &self,
-        asked: &Asked<'_>,
-        mut list: Vec<(String, T)>,
-    ) -> Result<(Vec<T>, Option<String>), ApiError> {
-        let tokens = &self.parts.tokens;
-        if let Some(token) = asked.token {
-            let wrong = |_| {
-                refused(
-                    "InvalidNextTokenException",
-                    "The specified value for nextToken is not valid. Specify a token of the same request and try again.",
-                )
-            };
-            let after = tokens.open(&asked.scope, token).map_err(wrong)?;
-            list.retain(|(key, _)| *key > after);
-        }
-        list.sort_by(|(left, _), (right, _)| left.cmp(right));
-        let more = list.len() > asked.limit;
-        list.truncate(asked.limit);
-        let next = match list.last() {
-            Some((key, _)) if more => Some(tokens.seal(&asked.scope, key)),
-            _ => None,
+    pub(crate) fn page<T>(&self, asked: &Asked<'_>, list: Vec<(String, T)>) -> Result<Items<T>, ApiError> {
+        let pages = Pages { tokens: &self.parts.tokens, scope: asked.scope.clone(), limit: asked.limit };
+        let wrong = |_| {
+            refused(
+                "InvalidNextTokenException",
+                "The specified value for nextToken is not valid. Specify a token of the same request and try again.",
+            )
         };
-        Ok((list.into_iter().map(|(_, item)| item).collect(), next))
+        let after = pages.after(asked.token).map_err(wrong)?;
+        Ok(pages.of_list(after.as_deref(), list))
     }
 }
