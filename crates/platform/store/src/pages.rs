@@ -67,7 +67,7 @@ impl Pages<'_> {
 mod tests {
     use super::*;
 
-    fn pages(tokens: &PageTokens, scope: &str) -> Pages<'_> {
+    fn pages<'a>(tokens: &'a PageTokens, scope: &str) -> Pages<'a> {
         Pages { tokens, scope: scope.to_owned(), limit: 2 }
     }
 
