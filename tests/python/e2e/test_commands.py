@@ -1,7 +1,9 @@
 """The command line and the audit journal: accounts, catalog, policies, doctor, who did what and was refused."""
 
 import json
+import os
 import shutil
+import subprocess
 import time
 
 import pytest
@@ -114,6 +116,32 @@ def test_tail_is_a_table(server, account):
     text = server.command("audit", "tail", "--account", account.id).stdout
     assert "ListHubs" in text
     assert "sagemaker" in text
+
+
+def test_nobody_writes_lines_into_the_table(server, account):
+    forged = "a\n2026-11-26T00:00:00Z  root                              iam           DeleteTrail  ok\x1b[31m"
+    with pytest.raises(ClientError):
+        account.client("iam").get_user(UserName=forged)
+    text = server.command("audit", "query", "--account", account.id).stdout
+    assert "GetUser" in text and "DeleteTrail" in text
+    assert "\x1b" not in text
+    assert not [line for line in text.splitlines() if line.startswith("2026-11-26T00:00:00Z  root")], text
+
+
+def test_tail_follows(server, account):
+    sm = account.client("sagemaker")
+    for _ in range(25):
+        sm.list_hubs()
+    command = [server.binary, "audit", "tail", "--follow", "--account", account.id, "--data-dir", str(server.data_dir)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as tail:
+        try:
+            before = [tail.stdout.readline() for _ in range(20)]
+            sm.list_models()
+            # The next line is the new call, not one of those that came before the twenty.
+            assert "ListModels" in tail.stdout.readline()
+            assert all("ListHubs" in line for line in before)
+        finally:
+            tail.kill()
 
 
 def test_no_secret_is_in_the_journal_or_the_log(server, account):
@@ -319,3 +347,38 @@ def test_no_sample_catalog_and_two_regions(own_server):
     with pytest.raises(ClientError):
         account.client("sagemaker", region="us-west-2").list_hubs()
     assert own_server.environment()["AWS_DEFAULT_REGION"] == "eu-central-1"
+
+
+def test_work_on_the_data_folder_itself_is_recorded(own_server):
+    own_server.start()
+    own_server.stop()
+    own_server.command("blobs", "verify", "--fix-nothing", "--json")
+    assert own_server.records("--event", "VerifyBlobs") == [], "what changes nothing leaves no trail"
+    own_server.command("blobs", "verify", "--json")
+    [record] = own_server.records("--event", "VerifyBlobs")
+    assert record["userIdentity"]["type"] == "LocalAdministrator"
+    assert record["responseElements"]["findings"] == []
+    assert record["stoaPhase"] == "complete"
+
+
+def test_what_commands_say_when_they_cannot(own_server, tmp_path):
+    own_server.start()
+    said = lambda *arguments: own_server.command(*arguments, check=False).stderr  # noqa: E731
+    assert "no-such-bundle" in said("catalog", "import", tmp_path / "no-such-bundle.stoa", "--trust", "ed25519:x")
+    many = [argument for number in range(3000) for argument in ("--model", f"model-of-a-long-name-{number:08}")]
+    assert "64 KiB" in said("catalog", "export", "--out", tmp_path / "out.stoa", *many)
+    long = tmp_path / "long.rules"
+    long.write_text("gated and " * 8000)
+    assert "rules are not longer" in said("hub", "rules", "set", "--hub", "h", "--file", long)
+    assert "there is no account 999999999999" in said("eula", "forbid", GATED, "--account", "999999999999")
+    own_server.stop()
+    assert "no server is running" in said("catalog", "list")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(server):
+    command = [server.binary, "catalog", "list", "--json", "--data-dir", str(server.data_dir)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")

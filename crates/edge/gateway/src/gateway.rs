@@ -244,12 +244,14 @@ impl Gateway {
     /// a bucket's.
     fn front_below(&self, parts: &Parts, unsigned: bool, endpoint: Option<&VpcEndpoint>) -> Option<&Arc<dyn S3Front>> {
         let (path, service, front) = self.below.as_ref()?;
+        if !unsigned || !parts.uri.path().starts_with(path) {
+            return None;
+        }
         let host = request_host(parts).map(|host| crate::hosts::split_port(host).0).unwrap_or("");
         let of_bucket = aws_host(host).is_some() || host.ends_with(".localhost");
-        let ours = unsigned && parts.uri.path().starts_with(path) && !of_bucket;
         let named = self.registry.services().iter().find(|spec| spec.name == *service);
         let leads = |endpoint: &VpcEndpoint| named.is_some_and(|spec| leads_to(endpoint, &names(spec)));
-        (ours && endpoint.is_none_or(leads)).then_some(front)
+        (!of_bucket && endpoint.is_none_or(leads)).then_some(front)
     }
 
     async fn hand_to_s3(&self, request: Request<Incoming>, call: S3Call) -> Response<ResponseBody> {

@@ -1,6 +1,6 @@
 //! The command line's side.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 
 use serde_json::Value;
@@ -22,13 +22,20 @@ pub fn call_with(
     command: &AdminCommand,
     progress: impl FnMut(Progress),
 ) -> Result<Value, AdminError> {
-    let not_running = |error: std::io::Error| AdminError {
-        code: "NotRunning".to_owned(),
-        message: format!(
-            "no server is running on {}: start it with `stoa serve --data-dir {}` ({error})",
-            data_dir.path().display(),
-            data_dir.path().display()
-        ),
+    let not_running = |error: std::io::Error| {
+        let path = data_dir.path().display();
+        let (code, message) = match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => (
+                "NotRunning",
+                format!("no server is running on {path}: start it with `stoa serve --data-dir {path}` ({error})"),
+            ),
+            ErrorKind::PermissionDenied => (
+                "NotReached",
+                format!("{path} belongs to another user: run the command as the one who runs the server"),
+            ),
+            _ => ("NotReached", format!("the server on {path} cannot be reached: {error}")),
+        };
+        AdminError { code: code.to_owned(), message }
     };
     let name = SocketName::in_folder(data_dir.path(), "admin.sock").map_err(not_running)?;
     let mut stream = UnixStream::connect(name.path()).map_err(not_running)?;

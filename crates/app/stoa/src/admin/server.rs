@@ -12,6 +12,7 @@ use stoa_blobs::{BlobKeeper, KeeperError, Progress};
 use stoa_iam::Iam;
 use stoa_insight::{Insight, Viewer};
 use stoa_kernel::ApiError;
+use stoa_kernel::ports::OrganizationFacts;
 use stoa_sagemaker_hub::{Catalog, Hubs, RulesCaller, SecretKey, TrustedKey};
 use stoa_types::{AccountId, Clock, IdSource, uuid_v4};
 use stoa_work::TaskGroup;
@@ -94,6 +95,11 @@ async fn serve(stream: UnixStream, parts: Arc<AdminParts>, token: CancellationTo
                 return;
             }
         }
+    }
+    if !line.ends_with('\n') {
+        let message = format!("a command of more than {} KiB", LONGEST / 1024);
+        let _ = write_line(&mut writing, &Line::Err(AdminError { code: "InvalidCommand".to_owned(), message })).await;
+        return;
     }
     let (progress, far) = watch::channel(Progress::default());
     let answer = match serde_json::from_str::<AdminCommand>(&line) {
@@ -241,6 +247,9 @@ async fn act(
         }
         AdminCommand::PutEulaDecision { account_id, input } => {
             let account = account(account_id.as_deref())?.unwrap_or_else(|| parts.management_account.clone());
+            if !parts.iam.has_account(&account).await? {
+                return Err(ApiError::validation(format!("there is no account {account} here")));
+            }
             json(parts.hubs.put_eula_decision(&account, "LocalAdministrator", parts.clock.now(), input).await?)
         }
         AdminCommand::ReportEulas { account_id, model } => {

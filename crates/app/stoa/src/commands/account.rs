@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use super::report::print_json;
 use crate::admin::{AdminCommand, call};
 use crate::cli::{DataDirArgs, Outcome};
 use crate::data_dir::DataDir;
@@ -40,6 +41,6 @@ pub fn run(command: &AccountCommand) -> Outcome {
         }
     };
     let answer = call(&DataDir::new(&data.data_dir)?, &command)?;
-    println!("{}", serde_json::to_string_pretty(&answer)?);
+    print_json(&answer)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `stoa audit query|tail`: reads the journal, also while the server runs.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use stoa_audit::{AuditQuery, AuditRecord, Phase};
 use stoa_audit_journal::JournalReader;
 use stoa_types::{Clock, Timestamp};
 
+use super::report::plain;
 use crate::cli::{DataDirArgs, Outcome};
 use crate::clock::SystemClock;
 use crate::data_dir::DataDir;
@@ -80,9 +81,10 @@ pub fn run(command: &AuditCommand) -> Outcome {
 
 fn reader(arguments: &QueryArgs) -> Result<JournalReader, Box<dyn std::error::Error>> {
     let folder = DataDir::new(&arguments.data.data_dir)?.audit();
-    if !folder.is_dir() {
-        return Err(format!("there is no audit journal at {}; is --data-dir right?", folder.display()).into());
-    }
+    std::fs::read_dir(&folder).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => format!("there is no audit journal at {}; is --data-dir right?", folder.display()),
+        _ => format!("{}: {error}", folder.display()),
+    })?;
     Ok(JournalReader::new(&folder))
 }
 
@@ -121,24 +123,38 @@ pub fn point_in_time(text: &str) -> Result<Timestamp, String> {
 fn tail(arguments: &QueryArgs, follow: bool) -> Result<(), Box<dyn std::error::Error>> {
     const SHOWN: usize = 20;
     let reader = reader(arguments)?;
-    let mut wanted = query(arguments)?;
-    wanted.limit = wanted.limit.or(Some(SHOWN));
-    let mut seen = BTreeSet::new();
+    let wanted = query(arguments)?;
+    let newest = AuditQuery { limit: wanted.limit.or(Some(SHOWN)), ..wanted.clone() };
+    if !follow {
+        return Ok(show(&reader.query(&newest)?, arguments.json)?);
+    }
+    let since = |at: Timestamp| AuditQuery { since: Some(at), limit: None, ..wanted.clone() };
+    // What came shortly before the newest ones is not shown later, as if it were new.
+    let mut last = reader.query(&since(recently()))?;
+    let first = reader.query(&newest)?;
+    show(&first, arguments.json)?;
+    last.extend(first);
     loop {
-        let fresh: Vec<AuditRecord> =
-            reader.query(&wanted)?.into_iter().filter(|record| seen.insert(record.event_id.clone())).collect();
-        show(&fresh, arguments.json)?;
-        if !follow {
-            return Ok(());
-        }
-        // From now on: what is new, with a margin for calls that took a while.
-        wanted.since = Some(SystemClock.now().plus_millis(-120_000));
-        wanted.limit = None;
         std::thread::sleep(Duration::from_millis(500));
+        let oldest = last.iter().filter(|record| record.phase == Phase::Begin).map(began).min();
+        let found = reader.query(&since(oldest.unwrap_or_else(recently).min(recently())))?;
+        let seen: BTreeSet<&str> = last.iter().map(|record| record.event_id.as_str()).collect();
+        let fresh: Vec<&AuditRecord> = found.iter().filter(|record| !seen.contains(record.event_id.as_str())).collect();
+        show(fresh, arguments.json)?;
+        last = found;
     }
 }
 
-fn show(records: &[AuditRecord], json: bool) -> std::io::Result<()> {
+/// Calls usually end within this.
+fn recently() -> Timestamp {
+    SystemClock.now().plus_millis(-120_000)
+}
+
+fn began(record: &AuditRecord) -> Timestamp {
+    Timestamp::parse_iso8601(&record.event_time).unwrap_or_else(|_| recently())
+}
+
+fn show<'r>(records: impl IntoIterator<Item = &'r AuditRecord>, json: bool) -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for record in records {
         let written = if json { writeln!(out, "{}", serde_json::to_string(record)?) } else { line(&mut out, record) };
@@ -156,15 +172,16 @@ fn show(records: &[AuditRecord], json: bool) -> std::io::Result<()> {
 
 fn line(out: &mut impl Write, record: &AuditRecord) -> std::io::Result<()> {
     let who = if record.user_identity.arn.is_empty() { &record.user_identity.kind } else { &record.user_identity.arn };
-    let who = who.rsplit(':').next().unwrap_or(who);
-    let source = record.event_source.split('.').next().unwrap_or_default();
+    let who = plain(who.rsplit(':').next().unwrap_or(who));
+    let source = plain(record.event_source.split('.').next().unwrap_or_default());
     let result = match (&record.error, record.phase) {
-        (Some(error), _) => format!("{}: {}", error.error_code, error.error_message),
+        (Some(error), _) => plain(&format!("{}: {}", error.error_code, error.error_message)),
         (None, Phase::Unknown) => "unknown: the server stopped before it answered".to_owned(),
-        (None, _) => "ok".to_owned(),
+        (None, Phase::Begin) => "still running".to_owned(),
+        (None, Phase::Complete) => "ok".to_owned(),
     };
     let result = if std::io::stdout().is_terminal() { result.chars().take(120).collect() } else { result };
-    writeln!(out, "{}  {who:32}  {source:12}  {:32}  {result}", record.event_time, record.event_name)
+    writeln!(out, "{}  {who:32}  {source:12}  {:32}  {result}", record.event_time, plain(&record.event_name))
 }
 
 #[cfg(test)]

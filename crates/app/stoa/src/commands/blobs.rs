@@ -15,6 +15,7 @@ use stoa_blobs::{BlobKeeper, Collected, Finding, KeeperParts, Progress, Trouble,
 use stoa_store_sqlite::{Settings, SqliteStore};
 
 use super::report::print;
+use super::trail::Trail;
 use crate::admin::{AdminCommand, call, call_with};
 use crate::cli::{DataDirArgs, Outcome};
 use crate::clock::{SystemClock, SystemIds};
@@ -118,8 +119,15 @@ fn offline(
         let store = Arc::new(SqliteStore::open(&data_dir.database(), clock.clone(), Settings::default())?);
         let blobs = crate::blob_store::open(&config, data_dir, &*store, &*clock, &ids).await?;
         let holder = data_dir.holder();
-        let keeper = BlobKeeper::new(KeeperParts { store, blobs, clock, grace: config.blobs_grace, holder });
-        Ok(keeper.verify(how, |far| ticker.tick(far)).await?)
+        let keeper =
+            BlobKeeper::new(KeeperParts { store, blobs, clock: clock.clone(), grace: config.blobs_grace, holder });
+        if how.fix_nothing {
+            return Ok(keeper.verify(how, |far| ticker.tick(far)).await?);
+        }
+        let trail = Trail::begin("VerifyBlobs", serde_json::to_value(how)?, (data_dir, &*clock, &ids)).await?;
+        let verified = keeper.verify(how, |far| ticker.tick(far)).await?;
+        trail.end(serde_json::to_value(&verified)?, &*clock, &ids).await?;
+        Ok(verified)
     })
 }
 

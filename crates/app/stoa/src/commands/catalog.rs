@@ -13,6 +13,7 @@ use stoa_sagemaker_hub::{BundleImported, CatalogEntry, HuggingFaceImport, Secret
 use stoa_types::IdSource;
 use zeroize::Zeroizing;
 
+use super::report::{print, print_json, table};
 use crate::admin::{AdminCommand, call};
 use crate::cli::{DataDirArgs, Outcome};
 use crate::clock::SystemIds;
@@ -126,22 +127,22 @@ pub fn run(command: &CatalogCommand) -> Outcome {
             let command =
                 AdminCommand::ExportCatalog { path: std::path::absolute(out)?, models: models.clone(), key_file };
             let answer = call(&DataDir::new(&data.data_dir)?, &command)?;
-            println!("{}", serde_json::to_string_pretty(&answer)?);
+            print_json(&answer)?;
         }
         CatalogCommand::Verify { file, trust } => {
             let trusted = trusted(trust)?;
             let runtime = tokio::runtime::Builder::new_current_thread().build()?;
             let report = runtime.block_on(verify_bundle(file, &trusted)).map_err(|error| error.message().to_owned())?;
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            print_json(&report)?;
             warn_of(report.signer.trusted);
         }
         CatalogCommand::Keygen { out } => keygen(out)?,
         CatalogCommand::List { json, data } => {
             let answer = call(&DataDir::new(&data.data_dir)?, &AdminCommand::ListCatalog {})?;
             if *json {
-                println!("{}", serde_json::to_string_pretty(&answer)?);
+                print_json(&answer)?;
             } else {
-                print_table(&serde_json::from_value::<Vec<CatalogEntry>>(answer)?);
+                print(&listed(&serde_json::from_value::<Vec<CatalogEntry>>(answer)?))?;
             }
         }
     }
@@ -151,17 +152,18 @@ pub fn run(command: &CatalogCommand) -> Outcome {
 fn import(path: &Path, trust: &[String], data: &DataDirArgs) -> Result<(), Box<dyn std::error::Error>> {
     let data_dir = DataDir::new(&data.data_dir)?;
     let path = std::path::absolute(path)?;
-    if !path.is_file() {
+    let found = std::fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    if !found.is_file() {
         if !trust.is_empty() {
             return Err("--trust is for bundles: a folder has no signature".into());
         }
         let answer = call(&data_dir, &AdminCommand::ImportCatalog { path })?;
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        print_json(&answer)?;
         return Ok(());
     }
     let trusted = trusted(trust)?.iter().map(ToString::to_string).collect();
     let answer = call(&data_dir, &AdminCommand::ImportBundle { path, trusted })?;
-    println!("{}", serde_json::to_string_pretty(&answer)?);
+    print_json(&answer)?;
     warn_of(serde_json::from_value::<BundleImported>(answer)?.signer.trusted);
     Ok(())
 }
@@ -184,7 +186,7 @@ fn import_hf(arguments: &ImportHfArgs) -> Result<(), Box<dyn std::error::Error>>
         ungated: arguments.ungated,
     };
     let answer = call(&DataDir::new(&arguments.data.data_dir)?, &AdminCommand::ImportHuggingFace(asked))?;
-    println!("{}", serde_json::to_string_pretty(&answer)?);
+    print_json(&answer)?;
     for warning in answer.get("warnings").and_then(|warnings| warnings.as_array()).into_iter().flatten() {
         eprintln!("warning: {}", warning.as_str().unwrap_or_default());
     }
@@ -226,21 +228,15 @@ fn keygen(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn print_table(entries: &[CatalogEntry]) {
-    let widest = entries.iter().map(|entry| entry.id.len()).max().unwrap_or(2).max(2);
-    println!("{:widest$}  {:8}  {:24}  {:10}  {:>10}  GATED, MARKS", "ID", "VERSION", "TASK", "FRAMEWORK", "BYTES");
-    for entry in entries {
-        let mut gated = if entry.gated { "yes" } else { "no" }.to_owned();
-        for (marked, what) in
-            [(entry.deprecated.is_some(), "deprecated"), (!entry.vulnerabilities.is_empty(), "vulnerable")]
-        {
-            if marked {
-                gated = format!("{gated}, {what}");
-            }
-        }
-        println!(
-            "{:widest$}  {:8}  {:24}  {:10}  {:>10}  {gated}",
-            entry.id, entry.version, entry.task, entry.framework, entry.size_bytes
-        );
-    }
+fn listed(entries: &[CatalogEntry]) -> String {
+    let row = |entry: &CatalogEntry| {
+        let marks = [(entry.deprecated.is_some(), "deprecated"), (!entry.vulnerabilities.is_empty(), "vulnerable")];
+        let shown = marks.iter().filter(|(marked, _)| *marked).map(|(_, what)| *what);
+        let gated = if entry.gated { "yes" } else { "no" };
+        let last = std::iter::once(gated).chain(shown).collect::<Vec<_>>().join(", ");
+        let size = entry.size_bytes.to_string();
+        vec![entry.id.clone(), entry.version.clone(), entry.task.clone(), entry.framework.clone(), size, last]
+    };
+    let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
+    table(&["ID", "VERSION", "TASK", "FRAMEWORK", "BYTES", "GATED, MARKS"], &rows)
 }

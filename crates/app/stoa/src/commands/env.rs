@@ -1,10 +1,12 @@
 //! `stoa env`: the exports that point AWS clients at the server, both ways.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use super::report::print;
 use crate::cli::{DataDirArgs, Outcome};
 use crate::data_dir::{DataDir, ServerFile};
 
@@ -28,13 +30,14 @@ pub fn run(arguments: &EnvArgs) -> Outcome {
     let data_dir = DataDir::new(&arguments.data.data_dir)?;
     let text = std::fs::read_to_string(data_dir.server_file()).map_err(|error| {
         let path = data_dir.path().display();
-        format!("no server has run on {path}: start it with `stoa serve --data-dir {path}` ({error})")
+        match error.kind() {
+            ErrorKind::NotFound => format!("no server has run on {path}: start it with `stoa serve --data-dir {path}`"),
+            _ => format!("{}: {error}", data_dir.server_file().display()),
+        }
     })?;
     let server: ServerFile = serde_json::from_str(&text)?;
     let opt_out = telemetry_opt_out(&data_dir)?;
-    for line in lines(arguments.way, &data_dir, &server, &opt_out) {
-        println!("{line}");
-    }
+    print(&(lines(arguments.way, &data_dir, &server, &opt_out).join("\n") + "\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

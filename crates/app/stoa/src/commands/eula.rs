@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use stoa_models_stoa::types::{EulaDecisionKind, PutEulaDecisionRequest, PutEulaDecisionResponse};
 use stoa_sagemaker_hub::Consents;
 
-use super::report::print;
+use super::report::{csv_cell, print};
 use crate::admin::{AdminCommand, call};
 use crate::cli::{DataDirArgs, Outcome};
 use crate::data_dir::DataDir;
@@ -139,14 +139,9 @@ fn rows(found: &Consents) -> Vec<[String; 7]> {
 }
 
 fn csv(rows: &[[String; 7]]) -> String {
-    let quoted = |field: &str| {
-        // A spreadsheet would take these for formulas.
-        let field = if field.starts_with(['=', '+', '-', '@']) { format!("'{field}") } else { field.to_owned() };
-        if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
-    };
-    let line = |fields: Vec<&str>| fields.into_iter().map(quoted).collect::<Vec<_>>().join(",") + "\n";
-    let mut text = line(COLUMNS.to_vec());
-    text.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
+    let line = |fields: [&str; 7]| fields.map(csv_cell).join(",") + "\n";
+    let mut text = line(COLUMNS);
+    text.extend(rows.iter().map(|row| line(row.each_ref().map(String::as_str))));
     text
 }
 

@@ -17,6 +17,7 @@ use stoa_models_stoa::types::CreateHuggingFaceTokenRequest;
 use stoa_sigv4::{Signer, payload_hash, sign_headers};
 use stoa_types::{Arn, Clock, Secret};
 
+use super::report::print;
 use crate::cli::{DataDirArgs, Outcome};
 use crate::clock::SystemClock;
 use crate::data_dir::{DataDir, ServerFile};
@@ -88,13 +89,18 @@ fn token(arguments: &TokenArgs) -> Outcome {
     let answer = runtime.block_on(call(&url, &region, &keys, serde_json::to_vec(&input)?))?;
     let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
     if !arguments.env {
-        println!("{}", text("Token"));
+        print(&format!("{}\n", text("Token")))?;
         return Ok(ExitCode::SUCCESS);
     }
     let hub: Arn = text("HubArn").parse()?;
     let name = hub.resource().strip_prefix("hub/").unwrap_or_default();
-    println!("export HF_ENDPOINT={}/hf/{}/{}/{name}", url.trim_end_matches('/'), hub.account(), hub.region());
-    println!("export HF_TOKEN={}", text("Token"));
+    let url = url.trim_end_matches('/');
+    print(&format!(
+        "export HF_ENDPOINT={url}/hf/{}/{}/{name}\nexport HF_TOKEN={}\n",
+        hub.account(),
+        hub.region(),
+        text("Token")
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -19,7 +19,7 @@ use crate::cli::{DataDirArgs, Outcome};
 use crate::data_dir::DataDir;
 
 /// Rules are longer than this only by mistake.
-const LONGEST_FILE: u64 = 64 * 1024;
+const LONGEST_FILE: u64 = 32 * 1024;
 
 #[derive(Subcommand)]
 pub enum RulesCommand {
@@ -171,12 +171,15 @@ fn told<T: Serialize>(json: bool, answer: &T, text: impl FnOnce(&T) -> String) -
 /// The rules from the command line, a file or the standard input.
 fn given(rules: Option<&String>, file: Option<&PathBuf>) -> Result<Option<String>, Box<dyn std::error::Error>> {
     let Some(path) = file else { return Ok(rules.cloned()) };
+    let named = |error| format!("{}: {error}", path.display());
+    let mut source: Box<dyn Read> = match path.as_os_str() == "-" {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(std::fs::File::open(path).map_err(named)?),
+    };
     let mut text = String::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().take(LONGEST_FILE).read_to_string(&mut text)?;
-    } else {
-        let named = |error| format!("{}: {error}", path.display());
-        std::fs::File::open(path).map_err(named)?.take(LONGEST_FILE).read_to_string(&mut text).map_err(named)?;
+    source.by_ref().take(LONGEST_FILE).read_to_string(&mut text).map_err(named)?;
+    if source.read(&mut [0]).map_err(named)? > 0 {
+        return Err(format!("{}: rules are not longer than {LONGEST_FILE} bytes", path.display()).into());
     }
     Ok(Some(text))
 }

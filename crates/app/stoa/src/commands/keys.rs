@@ -10,14 +10,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use stoa_audit::{AuditRecord, Journal, Phase, UserIdentity};
-use stoa_audit_journal::SegmentJournal;
+use serde_json::{Value, json};
 use stoa_seal::SealingKey;
 use stoa_store::{Document, Query, Store, Transaction};
 use stoa_store_sqlite::{Settings, SqliteStore};
-use stoa_types::{Clock, IdSource, uuid_v4};
+use stoa_types::{Clock, IdSource};
 use stoa_work::failpoint;
 
+use super::report::print;
+use super::trail::Trail;
 use crate::cli::{DataDirArgs, Outcome};
 use crate::clock::{SystemClock, SystemIds};
 use crate::data_dir::DataDir;
@@ -80,7 +81,7 @@ async fn rotate(data_dir: &DataDir) -> Result<(), Box<dyn Error>> {
         }
     }
     failpoint("keys.rotate.made")?;
-    let trail = Trail::begin(data_dir, &*clock, &ids).await?;
+    let trail = Trail::begin("RotateMasterKey", Value::Null, (data_dir, &*clock, &ids)).await?;
     master_key::check(&store, &keys, &*clock).await?;
     failpoint("keys.rotate.noted")?;
     let sealing = keys.sealing_key();
@@ -93,23 +94,24 @@ async fn rotate(data_dir: &DataDir) -> Result<(), Box<dyn Error>> {
     master_key::finish(&store, &keys, &*clock).await?;
     failpoint("keys.rotate.finished")?;
     keys.adopt_next(data_dir)?;
-    trail.end(count, &*clock, &ids).await?;
-    report(&keys, count);
-    Ok(())
+    let response = json!({ "secrets": count.changed, "documents": count.documents });
+    trail.end(response, &*clock, &ids).await?;
+    Ok(report(&keys, count)?)
 }
 
-fn report(keys: &MasterKeys, count: Count) {
-    println!("{} secrets in {} documents are sealed under the new master key", count.changed, count.documents);
-    if count.unreadable > 0 {
-        println!(
-            "{} texts look like sealed secrets but open under no known key; they are as they were",
-            count.unreadable
-        );
+fn report(keys: &MasterKeys, count: Count) -> std::io::Result<()> {
+    let Count { changed, documents, unreadable } = count;
+    let mut text = format!("{changed} secrets in {documents} documents are sealed under the new master key\n");
+    if unreadable > 0 {
+        text.push_str(&format!(
+            "{unreadable} texts look like sealed secrets but open under no known key; they are as they were\n"
+        ));
     }
-    match keys.keeper {
-        Keeper::DataFolder => println!("the new key is in master.key; back it up"),
-        Keeper::Operator(variable) => println!("set {variable} to the new key, and the one for the next key no more"),
-    }
+    text.push_str(&match keys.keeper {
+        Keeper::DataFolder => "the new key is in master.key; back it up\n".to_owned(),
+        Keeper::Operator(variable) => format!("set {variable} to the new key, and the one for the next key no more\n"),
+    });
+    print(&text)
 }
 
 async fn reseal_all(store: &SqliteStore, key: &SealingKey, ids: &dyn IdSource) -> Result<Count, Box<dyn Error>> {
@@ -138,52 +140,6 @@ async fn reseal_all(store: &SqliteStore, key: &SealingKey, ids: &dyn IdSource) -
         }
     }
     Ok(count)
-}
-
-/// The command in the audit journal: begun before anything changes, ended when all is done. A command that died leaves a
-/// begin without an end, which the journal reports as unknown.
-struct Trail {
-    journal: SegmentJournal,
-    record: AuditRecord,
-}
-
-impl Trail {
-    async fn begin(data_dir: &DataDir, clock: &dyn Clock, ids: &dyn IdSource) -> Result<Trail, Box<dyn Error>> {
-        let journal = SegmentJournal::open(&data_dir.audit(), stoa_audit_journal::Settings::default())?;
-        let record = AuditRecord {
-            event_version: "1.11".to_owned(),
-            user_identity: UserIdentity { kind: "LocalAdministrator".to_owned(), ..UserIdentity::default() },
-            event_time: clock.now().iso8601(),
-            event_source: "stoa.local".to_owned(),
-            event_name: "RotateMasterKey".to_owned(),
-            aws_region: String::new(),
-            source_ip_address: "local".to_owned(),
-            user_agent: "stoa".to_owned(),
-            error: None,
-            request_parameters: serde_json::Value::Null,
-            response_elements: serde_json::Value::Null,
-            additional_event_data: serde_json::Value::Null,
-            request_id: uuid_v4(ids),
-            event_id: uuid_v4(ids),
-            read_only: false,
-            event_type: "AwsApiCall".to_owned(),
-            management_event: true,
-            recipient_account_id: String::new(),
-            event_category: "Management".to_owned(),
-            vpc_endpoint_id: None,
-            phase: Phase::Begin,
-        };
-        journal.append(record.encode()?).await?;
-        Ok(Trail { journal, record })
-    }
-
-    async fn end(mut self, count: Count, clock: &dyn Clock, ids: &dyn IdSource) -> Result<(), Box<dyn Error>> {
-        self.record.phase = Phase::Complete;
-        self.record.event_time = clock.now().iso8601();
-        self.record.event_id = uuid_v4(ids);
-        self.record.response_elements = serde_json::json!({ "secrets": count.changed, "documents": count.documents });
-        Ok(self.journal.append(self.record.encode()?).await?)
-    }
 }
 
 /// A document's body with its secrets under the newest key; none when nothing changes.

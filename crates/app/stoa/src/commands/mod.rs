@@ -16,4 +16,5 @@ pub mod keys;
 pub mod model;
 pub mod policy;
 mod report;
+mod trail;
 pub mod who_can;

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 /// Prints; a reader that has seen enough (`| head`) is no error.
 pub fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -9,6 +11,23 @@ pub fn print(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// Prints an answer as JSON, for people and for `jq`.
+pub fn print_json(answer: &impl Serialize) -> io::Result<()> {
+    print(&(serde_json::to_string_pretty(answer)? + "\n"))
+}
+
+/// A text that others wrote, on one line and without what a terminal would obey.
+pub fn plain(text: &str) -> String {
+    text.chars().fold(String::new(), |mut plain, letter| {
+        if letter.is_control() {
+            plain.extend(letter.escape_default())
+        } else {
+            plain.push(letter)
+        }
+        plain
+    })
 }
 
 /// Rows in columns as wide as their widest cell, the last one as it comes.
@@ -36,9 +55,10 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A cell of a CSV file (RFC 4180).
+/// A cell of a CSV file (RFC 4180), which no spreadsheet takes for a formula.
 pub fn csv_cell(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    let text = if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 /// `policy P, statement S`, as every report names a statement; one without a Sid by its position, from 0.
@@ -54,10 +74,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_others_wrote_stays_on_its_line() {
+        assert_eq!(plain("tür\n2026  root\u{1b}[31m"), "tür\\n2026  root\\u{1b}[31m");
+    }
+
+    #[test]
     fn tables_and_cells() {
         let rows = vec![vec!["a".to_owned(), "long cell".to_owned()], vec!["abc".to_owned(), String::new()]];
         assert_eq!(table(&["X", "Y"], &rows), "X    Y\na    long cell\nabc\n");
         assert_eq!(csv_cell("plain"), "plain");
+        assert_eq!(csv_cell("=1+1"), "'=1+1");
         assert_eq!(csv_cell("a,\"b\""), "\"a,\"\"b\"\"\"");
     }
 }
