@@ -268,3 +268,23 @@ def test_each_object_that_a_container_gets_is_decided_then_and_at_the_start(acco
     reason = described["FailureReason"]
     assert reason.startswith('Failed to download model data for container "container_1" from URL: ')
     assert "the role passed to CreateModel has permissions to download the object" in reason and "m/z/last" in reason
+
+
+def test_tokens_and_urls_end_with_the_master_key(own_server, tmp_path):
+    server = own_server.start()
+    account = server.new_account("keeper")
+    Site(account)
+    made = token(server, tmp_path, account)
+    [url] = urls(account)
+    file = f"{endpoint(account)}/own/resolve/main/weights.bin"
+    assert get(url).content == hf_get(file, made).content == b"weights"
+    before = server.url
+    server.stop()
+    server.command("keys", "rotate-master")
+    server.start()
+    assert hf_get(file.replace(before, server.url), made).status_code == 401
+    # Under the name that it was signed for: it is the key behind the signature that is gone.
+    host = {"Host": before.removeprefix("http://")}
+    answer = requests.get(url.replace(before, server.url), headers=host, timeout=30, proxies=NO_PROXIES)
+    assert answer.status_code == 400 and "InvalidToken" in answer.text
+    assert get(urls(account)[0]).content == by_hf(server, tmp_path, account).content == b"weights"

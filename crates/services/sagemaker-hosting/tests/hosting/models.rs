@@ -206,7 +206,8 @@ async fn each_object_of_a_prefix_is_decided_then_and_at_the_start() {
     let vouched = source("s3://b/m/", None, Some(HUB_CONTENT));
     world.creating("vouched", vouched).await;
     world.settle().await;
-    assert_eq!(*world.runtime.starts.lock(), 1, "{}", world.reason("vouched").await);
+    let reason = world.reason("vouched").await;
+    assert_eq!(*world.runtime.starts.lock(), 1, "{reason}");
 }
 
 #[tokio::test]
