@@ -136,6 +136,7 @@ impl Hubs {
             Err(error) if is_gone(&error) && !grant.rights => return Ok(()),
             hub => hub?,
         };
+        // The hub was decided when the grant was made; its settings say whether it is decided again.
         let rights = grant.rights || hub.settings()?.revoke_urls;
         if rights {
             asking.decide(&targets(&hub.name, grant)).await?;
