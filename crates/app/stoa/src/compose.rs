@@ -15,7 +15,7 @@ use stoa_gateway::{CertificateAuthority, Gateway, GatewayConfig};
 use stoa_hf::{HfParts, HfService};
 use stoa_iam::{Iam, IamInsight};
 use stoa_insight::{Insight, InsightParts, linting};
-use stoa_kernel::ports::{Authority, ObjectSource, ReadObject};
+use stoa_kernel::ports::{Authority, ObjectAccess, ObjectSource, ReadObject};
 use stoa_kernel::{Platform, Registry, VpcEndpoint};
 use stoa_kms::{KeyReconciler, Kms, KmsParts};
 use stoa_oidc_keys::OidcKeys;
@@ -121,10 +121,13 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let sources: Arc<dyn ObjectSource> =
         Arc::new(CombinedSource::new(vec![derived, Arc::clone(&objects) as Arc<dyn ObjectSource>]));
     hubs.set_objects(Arc::clone(&sources));
+    hubs.set_object_access(Arc::clone(&objects) as _);
+    iam.set_licences(Arc::clone(&hubs) as _);
     let admission = admission(&base, &hubs);
     let runtime = runtime(data_dir)?;
     let reads = Reads {
         objects: Arc::clone(&sources),
+        access: Arc::clone(&objects) as _,
         bytes: Arc::clone(&objects) as _,
         platform: Arc::clone(&platform),
         opened: Arc::new(OpenedFolder::open(data_dir.opened())?),
@@ -339,6 +342,7 @@ fn runtime(data_dir: &DataDir) -> Result<Arc<dyn Runtime>, Box<dyn Error>> {
 /// What model data is read through.
 struct Reads {
     objects: Arc<dyn ObjectSource>,
+    access: Arc<dyn ObjectAccess>,
     bytes: Arc<dyn ReadObject>,
     platform: Arc<Platform>,
     opened: Arc<OpenedFolder>,
@@ -358,6 +362,7 @@ fn hosting(
         tokens: base.tokens.clone(),
         blobs: Arc::clone(&base.blobs),
         objects: reads.objects,
+        access: reads.access,
         bytes: reads.bytes,
         platform: reads.platform,
         opened: reads.opened,

@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 use stoa_audit::Phase;
-use stoa_kernel::{AdditionalData, FederatedCaller, Principal, PrincipalIdentity};
+use stoa_kernel::{AdditionalData, FederatedCaller, Principal, PrincipalIdentity, SessionRecord};
 use stoa_schema::{AuditKind, OperationSpec, ServiceSpec};
 use stoa_types::{AccountId, Timestamp};
 
@@ -102,36 +102,9 @@ struct Identity<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    session_context: Option<SessionContext<'a>>,
+    session_context: Option<SessionRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity_provider: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SessionContext<'a> {
-    session_issuer: SessionIssuer<'a>,
-    attributes: SessionAttributes<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SessionIssuer<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    principal_id: &'a str,
-    arn: &'a str,
-    account_id: &'a str,
-    user_name: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SessionAttributes<'a> {
-    creation_date: String,
-    mfa_authenticated: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_identity: Option<&'a str>,
 }
 
 /// The journal's line for this call in this phase.
@@ -216,25 +189,7 @@ fn identity<'a>(caller: Caller<'a>) -> Identity<'a> {
         account_id: principal.account.as_str(),
         access_key_id: &principal.access_key_id,
         user_name,
-        session_context: session_context(principal),
+        session_context: principal.session_record(),
         identity_provider: None,
     }
-}
-
-fn session_context(principal: &Principal) -> Option<SessionContext<'_>> {
-    let session = principal.session.as_ref()?;
-    let attributes = SessionAttributes {
-        creation_date: session.issued_at.iso8601(),
-        mfa_authenticated: if session.mfa_authenticated_at.is_some() { "true" } else { "false" },
-        source_identity: session.source_identity.as_deref(),
-    };
-    let (kind, arn, name) = match &principal.identity {
-        PrincipalIdentity::AssumedRole { role_arn, role_name, .. } => ("Role", &**role_arn, &**role_name),
-        PrincipalIdentity::User { name } => ("IAMUser", &*principal.arn, &**name),
-        _ => (principal.type_name(), &*principal.arn, ""),
-    };
-    let issuer = principal.principal_id.split(':').next().unwrap_or_default();
-    let session_issuer =
-        SessionIssuer { kind, principal_id: issuer, arn, account_id: principal.account.as_str(), user_name: name };
-    Some(SessionContext { session_issuer, attributes })
 }

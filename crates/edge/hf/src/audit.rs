@@ -54,7 +54,7 @@ pub(crate) fn line(
         read_only: spec.is_some_and(|spec| !spec.access.mutates()),
         event_type: "AwsApiCall".to_owned(),
         management_event: true,
-        recipient_account_id: cx.principal.account.to_string(),
+        recipient_account_id: cx.other_owner().unwrap_or_else(|| cx.principal.account.clone()).to_string(),
         event_category: "Management".to_owned(),
         vpc_endpoint_id: cx.connection.vpc_endpoint.as_ref().map(|endpoint| endpoint.id.clone()),
         phase,
@@ -93,29 +93,7 @@ fn identity(principal: &Principal) -> UserIdentity {
         account_id: principal.account.to_string(),
         access_key_id: principal.access_key_id.clone(),
         user_name,
-        session_context: session(principal),
+        session_context: principal.session_record().and_then(|session| serde_json::to_value(session).ok()),
         identity_provider: None,
     }
-}
-
-fn session(principal: &Principal) -> Option<Json> {
-    let session = principal.session.as_ref()?;
-    let (kind, arn, name) = match &principal.identity {
-        PrincipalIdentity::AssumedRole { role_arn, role_name, .. } => ("Role", role_arn.as_str(), role_name.as_str()),
-        PrincipalIdentity::User { name } => ("IAMUser", principal.arn.as_str(), name.as_str()),
-        _ => (principal.type_name(), principal.arn.as_str(), ""),
-    };
-    Some(json!({
-        "sessionIssuer": {
-            "type": kind,
-            "principalId": principal.principal_id.split(':').next().unwrap_or_default(),
-            "arn": arn,
-            "accountId": principal.account.as_str(),
-            "userName": name,
-        },
-        "attributes": {
-            "creationDate": session.issued_at.iso8601(),
-            "mfaAuthenticated": session.mfa_authenticated_at.is_some().to_string(),
-        },
-    }))
 }

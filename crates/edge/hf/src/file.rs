@@ -1,4 +1,5 @@
-//! A file's headers and bytes: ETag (its SHA-256), commit, length, and a part of it where a range is asked for.
+//! A file's headers and bytes: ETag (its SHA-256; of a sealed file, what cannot be taken for one), commit, length, and a
+//! part of it where a range is asked for.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
@@ -27,7 +28,7 @@ pub(crate) async fn response(
     file: &RepositoryFile,
     commit: &str,
 ) -> Result<Response<Body>, ApiError> {
-    let etag = format!("\"{}\"", file.sha256);
+    let etag = etag(file);
     let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == etag.as_bytes());
     let part = part(headers, file.size);
     let (status, start, length) = match part {
@@ -63,6 +64,14 @@ pub(crate) async fn response(
         _ => {}
     }
     Ok(response)
+}
+
+/// Clients take an ETag of 64 hex digits for the SHA-256 of the bytes. Of sealed ones only the blob's is known.
+fn etag(file: &RepositoryFile) -> String {
+    match file.sealed {
+        None => format!("\"{}\"", file.sha256),
+        Some(_) => format!("\"sealed-{}\"", file.sha256),
+    }
 }
 
 async fn bytes(

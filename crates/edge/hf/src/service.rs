@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use serde_json::json;
 use stoa_audit::Journal;
 
-use stoa_kernel::ports::{Bearer, BearerTokens, HubContentName, HubRepositories, ReadObject, Revision};
+use stoa_kernel::ports::{Bearer, BearerTokens, HubContentName, HubRepositories, LicenceText, ReadObject, Revision};
 use stoa_kernel::{ApiError, Connection, Cx, Platform, Principal, Registry};
 use stoa_schema::Value;
 use stoa_types::{Partition, Region, Timestamp};
@@ -216,7 +216,8 @@ impl HfService {
             false => self.repositories.revision(&self.cx(known), &known.hub_arn, &content, revision).await,
         };
         let version = found.as_ref().ok().and_then(|found| found.as_ref()).map(|found| found.version.clone());
-        let input = self.input(known, operation, repository, &content, version);
+        let licence = found.as_ref().ok().and_then(|found| found.as_ref()?.licence.clone());
+        let input = self.input(known, operation, &content, version, licence.as_ref());
         self.operations.run(&cx, operation, input, &known.request).await?;
         if missing {
             return Err(Refusal::RepoNotFound(format!("no model of the hub is called {repository}")));
@@ -242,9 +243,9 @@ impl HfService {
         &self,
         known: &Known<'_>,
         operation: &str,
-        repository: &str,
         content: &HubContentName,
         version: Option<String>,
+        licence: Option<&LicenceText>,
     ) -> Value {
         let mut members = vec![
             ("HubName", Value::String(known.hub_arn.clone())),
@@ -255,8 +256,8 @@ impl HfService {
             members.push(("HubContentVersion", Value::String(version)));
         }
         if operation == "CreateHubContentPresignedUrls" {
-            let accepted = &known.bearer.accepted_eulas;
-            if accepted.iter().any(|name| *name == content.name || name == repository) {
+            // The very text that the token's owner accepted: not another one that came under this name since.
+            if licence.is_some_and(|licence| known.bearer.accepted.contains(licence)) {
                 members.push(("AccessConfig", Value::Struct(vec![("AcceptEula", Value::Bool(true))])));
             }
             // The operation decides about all files; its URLs are not needed.
@@ -299,7 +300,7 @@ impl HfService {
             return Err(Refusal::EntryNotFound(format!("{repository} has no file {path}"), found.commit));
         };
         let cx = self.cx(known);
-        let checked = self.repositories.check_file(&cx, &known.hub_arn, &content, &found.version, path).await;
+        let checked = self.repositories.check_file(&cx, &known.hub_arn, &content, &found.version, file).await;
         if let Err(error) = checked {
             return Err(self.also_recorded(known, operation, error.into()).await);
         }
@@ -311,7 +312,7 @@ impl HfService {
         let operation = "ListHubContentVersions";
         let content = self.content(known, repository).await?;
         let cx = self.cx(known);
-        let mut input = self.input(known, operation, repository, &content, None);
+        let mut input = self.input(known, operation, &content, None, None);
         input.set_member("MaxResults", Value::Int(PAGE));
         let answer = self.operations.run(&cx, operation, input, &known.request).await?;
         let mut tags = Vec::new();

@@ -10,12 +10,10 @@ use s3s::{S3Error, S3ErrorCode, S3Result};
 use stoa_audit::Phase;
 use stoa_kernel::{ApiError, PrincipalIdentity};
 
-use stoa_types::AccountId;
-
 use crate::audit;
 use crate::call::{Call, call_of};
 use crate::operations::{Asked, Operation, targets, unserved_subresource, version_id};
-use crate::service::{Inner, SharedInner};
+use crate::service::SharedInner;
 
 const LARGEST_DOCUMENT: u64 = 20 << 20;
 
@@ -122,7 +120,7 @@ impl Access {
             call.cx.decide(&targets(&operation, &asked)?).await?
         };
         if let (Some(bucket), Some(owner)) = (path.get_bucket_name(), call.owner.get()) {
-            self.0.restrict_public(call, bucket, owner).await?;
+            self.0.backend.may_enter(&call.cx.principal, bucket, owner).await?;
         }
         self.expected_owner(call, context)?;
         customer_keys(&operation, context.headers())?;
@@ -147,22 +145,5 @@ impl Access {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl Inner {
-    /// `RestrictPublicBuckets`: while a bucket's policy is public, other accounts stay out.
-    pub(crate) async fn restrict_public(&self, call: &Call, bucket: &str, owner: &AccountId) -> Result<(), ApiError> {
-        let principal = &call.cx.principal;
-        if matches!(principal.identity, PrincipalIdentity::Service { .. }) || *owner == principal.account {
-            return Ok(());
-        }
-        let settings = self.backend.bucket_settings(bucket).await?;
-        if settings.public && settings.public_access_block.is_some_and(|block| block.restrict_public_buckets) {
-            let text = "Access Denied: the bucket's policy is public, and its public access block setting \
-                        RestrictPublicBuckets keeps other accounts out";
-            return Err(ApiError::access_denied(text));
-        }
-        Ok(())
     }
 }

@@ -95,33 +95,7 @@ fn identity(principal: &Principal, claimed_key: &str) -> UserIdentity {
         account_id: principal.account.to_string(),
         access_key_id: principal.access_key_id.clone(),
         user_name,
-        session_context: session(principal),
+        session_context: principal.session_record().and_then(|session| serde_json::to_value(session).ok()),
         identity_provider: None,
     }
-}
-
-fn session(principal: &Principal) -> Option<Json> {
-    let session = principal.session.as_ref()?;
-    let (kind, arn, name) = match &principal.identity {
-        PrincipalIdentity::AssumedRole { role_arn, role_name, .. } => ("Role", role_arn.as_str(), role_name.as_str()),
-        PrincipalIdentity::User { name } => ("IAMUser", principal.arn.as_str(), name.as_str()),
-        _ => (principal.type_name(), principal.arn.as_str(), ""),
-    };
-    let mut attributes = json!({
-        "creationDate": session.issued_at.iso8601(),
-        "mfaAuthenticated": session.mfa_authenticated_at.is_some().to_string(),
-    });
-    if let (Some(identity), Json::Object(members)) = (&session.source_identity, &mut attributes) {
-        members.insert("sourceIdentity".to_owned(), Json::String(identity.clone()));
-    }
-    Some(json!({
-        "sessionIssuer": {
-            "type": kind,
-            "principalId": principal.principal_id.split(':').next().unwrap_or_default(),
-            "arn": arn,
-            "accountId": principal.account.as_str(),
-            "userName": name,
-        },
-        "attributes": attributes,
-    }))
 }

@@ -15,7 +15,7 @@ use s3s::StdError;
 use s3s::service::S3ServiceBuilder;
 use stoa_audit::{Journal, Phase};
 use stoa_blob::BlobStore;
-use stoa_kernel::ports::{BucketConfiguration, Buckets, ObjectVersions, Objects, ReadObject, Uploads};
+use stoa_kernel::ports::{BucketConfiguration, Buckets, ObjectAccess, ObjectVersions, Objects, ReadObject, Uploads};
 use stoa_kernel::{ApiError, Connection, Platform};
 use stoa_sigv4::KeyCache;
 use stoa_types::{Region, Timestamp};
@@ -35,10 +35,10 @@ use crate::payload::{self, Pieces};
 
 /// What the S3 service is to the edge.
 pub(crate) trait Backend:
-    Buckets + Objects + ObjectVersions + Uploads + BucketConfiguration + ReadObject
+    Buckets + Objects + ObjectVersions + Uploads + BucketConfiguration + ReadObject + ObjectAccess
 {
 }
-impl<T: Buckets + Objects + ObjectVersions + Uploads + BucketConfiguration + ReadObject> Backend for T {}
+impl<T: Buckets + Objects + ObjectVersions + Uploads + BucketConfiguration + ReadObject + ObjectAccess> Backend for T {}
 
 /// What an operator sets.
 #[derive(Debug, Clone)]
@@ -119,7 +119,9 @@ impl std::fmt::Debug for S3Service {
 
 impl S3Service {
     /// The service over these parts.
-    pub fn new<B: Buckets + Objects + ObjectVersions + Uploads + BucketConfiguration + ReadObject + 'static>(
+    pub fn new<
+        B: Buckets + Objects + ObjectVersions + Uploads + BucketConfiguration + ReadObject + ObjectAccess + 'static,
+    >(
         settings: S3Settings,
         platform: Arc<Platform>,
         journal: Arc<dyn Journal>,

@@ -19,7 +19,7 @@ impl Cx {
         for target in targets {
             let decision = self.decide_as(&self.principal, target).await?;
             if decision.effect != Effect::Allow {
-                return Err(self.refused(target, &decision));
+                return Err(self.refused(&self.principal, target, &decision));
             }
         }
         Ok(Permit(()))
@@ -41,7 +41,13 @@ impl Cx {
     pub async fn authorize_via(&self, services: &[&str], target: &Target) -> Result<(), ApiError> {
         let keys = self.forwarded_keys(services);
         let decision = self.decide_with(&self.principal, target, &keys, true).await?;
-        if decision.effect == Effect::Allow { Ok(()) } else { Err(self.refused(target, &decision)) }
+        if decision.effect == Effect::Allow { Ok(()) } else { Err(self.refused(&self.principal, target, &decision)) }
+    }
+
+    /// Decides one more target for the caller, or for a principal that a service acts as; the refusal names that one.
+    pub async fn authorize_as(&self, principal: &Principal, target: &Target) -> Result<(), ApiError> {
+        let decision = self.decide_as(principal, target).await?;
+        if decision.effect == Effect::Allow { Ok(()) } else { Err(self.refused(principal, target, &decision)) }
     }
 
     /// The decision for an AWS service that acts by itself for a resource of somebody (a trail that delivers to a
@@ -73,7 +79,7 @@ impl Cx {
             let verdict = self.decide_with(principal, target, &keys, true).await?;
             if verdict.effect != Effect::Allow {
                 let message = format!("Not authorized to perform {}", target.action);
-                let refused = self.refused(target, &verdict);
+                let refused = self.refused(principal, target, &verdict);
                 let denied = ApiError::access_denied(message);
                 return Err(match refused.refusal() {
                     Some(refusal) => denied.with_refusal(refusal.clone()),
@@ -221,11 +227,11 @@ impl Cx {
         Ok(keys)
     }
 
-    fn refused(&self, target: &Target, verdict: &Verdict) -> ApiError {
+    fn refused(&self, principal: &Principal, target: &Target, verdict: &Verdict) -> ApiError {
         let reason = verdict.reason.as_deref().unwrap_or("because no policy allows it");
         let mut message = format!(
             "User: {} is not authorized to perform: {} on resource: {}",
-            self.principal.arn, target.action, target.resource
+            principal.arn, target.action, target.resource
         );
         // As AWS: the reason would tell whether a role is there and whom it trusts.
         if !matches!(&*target.action, "sts:AssumeRole" | "sts:TagSession" | "sts:SetSourceIdentity") {

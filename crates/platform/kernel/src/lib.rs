@@ -12,6 +12,7 @@ mod keys;
 pub mod ports;
 mod principal;
 mod record;
+mod session_record;
 mod target;
 
 pub use bind::bind_targets;
@@ -23,4 +24,5 @@ pub use handler::{
 };
 pub use principal::{FederatedCaller, Principal, PrincipalIdentity, SessionContext};
 pub use record::{AdditionalData, DecidedTarget, Trace};
+pub use session_record::SessionRecord;
 pub use target::{Target, default_target};

@@ -142,6 +142,14 @@ impl Cx {
         own.all(|one| one.effect == Effect::Allow).then_some(owner)
     }
 
+    /// Takes over what was decided in another context on this call's behalf, as decisions about that one's principal.
+    pub fn note_decided_in(&self, other: &Cx) {
+        for mut target in other.decisions() {
+            target.other.get_or_insert_with(|| (other.principal.arn.clone(), other.global_keys.clone()));
+            self.trace.decided(target);
+        }
+    }
+
     /// How much has been collected: a later record needs to be written only when this has grown.
     pub fn traced(&self) -> usize {
         let collected = self.trace.collected.lock();

@@ -2,11 +2,12 @@
 //!
 //! A token seals the caller's access key id, the session token that belongs to it, an end, and what it is limited to. It
 //! holds no secret key and no rights: each use looks the credential up again, so that a key made inactive, an expired
-//! session or a removed role ends the token too. Nothing is stored; a crash loses nothing.
+//! session or a removed role ends the token too. An EULA that it says was accepted is a model's text by its digest: another
+//! text, or another model under the same name, is not accepted. Nothing is stored; a crash loses nothing.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use stoa_kernel::ports::{Authority, Bearer, BearerTokens};
+use stoa_kernel::ports::{Authority, Bearer, BearerTokens, LicenceText};
 use stoa_kernel::{ApiError, Authorized, Cx, Handles, PrincipalIdentity};
 use stoa_models_stoa::operations as op;
 use stoa_models_stoa::types::{CreateHuggingFaceTokenRequest, CreateHuggingFaceTokenResponse};
@@ -30,8 +31,9 @@ struct Claims {
     expires: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hub_arn: Option<String>,
+    /// Names alone, as earlier tokens had them (`accepted_eulas`), are no consent: a name may stand for another text now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    accepted_eulas: Vec<String>,
+    accepted: Vec<LicenceText>,
 }
 
 impl Handles<op::CreateHuggingFaceToken> for Iam {
@@ -42,6 +44,7 @@ impl Handles<op::CreateHuggingFaceToken> for Iam {
     ) -> Result<CreateHuggingFaceTokenResponse, ApiError> {
         let input = input.into_inner();
         let hub_arn = input.hub_name.as_deref().map(|name| hub_arn(cx, name)).transpose()?;
+        let accepted = self.licences_named(cx, hub_arn.as_deref(), input.accepted_eulas.unwrap_or_default()).await?;
         let seconds = input.duration_seconds.unwrap_or(DEFAULT_SECONDS);
         let asked = cx.now.plus_millis(seconds * 1000);
         let session_end = cx.principal.session.as_ref().map(|session| session.expires_at);
@@ -50,7 +53,7 @@ impl Handles<op::CreateHuggingFaceToken> for Iam {
             session_token: self.session_token_of(cx)?,
             expires: session_end.map_or(asked, |end| end.min(asked)),
             hub_arn,
-            accepted_eulas: input.accepted_eulas.unwrap_or_default(),
+            accepted,
         };
         let text = serde_json::to_vec(&claims).map_err(ApiError::internal)?;
         let sealed = self.key.seal(Purpose::HuggingFace, OWNER, &text, &*self.ids).map_err(ApiError::internal)?;
@@ -63,6 +66,28 @@ impl Handles<op::CreateHuggingFaceToken> for Iam {
 }
 
 impl Iam {
+    /// The licences that these names stand for now, in the hub that the token is for or in the public one.
+    async fn licences_named(
+        &self,
+        cx: &Cx,
+        hub: Option<&str>,
+        names: Vec<String>,
+    ) -> Result<Vec<LicenceText>, ApiError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let licences = self.licences().ok_or_else(|| ApiError::internal("no licences were given"))?;
+        let public = hub_arn(cx, PUBLIC_HUB)?;
+        let mut accepted = Vec::with_capacity(names.len());
+        for name in names {
+            let licence = licences.licence(cx, hub.unwrap_or(&public), &name).await?;
+            if !accepted.contains(&licence) {
+                accepted.push(licence);
+            }
+        }
+        Ok(accepted)
+    }
+
     /// The session token that this very call was signed with.
     fn session_token_of(&self, cx: &Cx) -> Result<Option<String>, ApiError> {
         if cx.principal.session.is_none() {
@@ -108,11 +133,6 @@ impl BearerTokens for Iam {
         if matches!(credential.principal.identity, PrincipalIdentity::Service { .. } | PrincipalIdentity::Anonymous) {
             return Ok(None);
         }
-        Ok(Some(Bearer {
-            credential,
-            expires_at: claims.expires,
-            hub_arn: claims.hub_arn,
-            accepted_eulas: claims.accepted_eulas,
-        }))
+        Ok(Some(Bearer { credential, expires_at: claims.expires, hub_arn: claims.hub_arn, accepted: claims.accepted }))
     }
 }

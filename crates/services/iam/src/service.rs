@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use stoa_kernel::ports::{DeleteAccountData, IssuerKeys, ResourcePolicies};
+use stoa_kernel::ports::{DeleteAccountData, IssuerKeys, Licences, ResourcePolicies};
 use stoa_kernel::{ApiError, Cx, VpcEndpoint};
 use stoa_store::{Key, PageTokens, Store, StoreError, Transaction};
 use stoa_types::{AccountId, Clock, IdSource};
@@ -38,6 +38,7 @@ pub struct Iam {
     pub(crate) vpc_endpoints: ArcSwap<HashMap<String, Arc<VpcEndpoint>>>,
     pub(crate) account_data: ArcSwap<Vec<Arc<dyn DeleteAccountData>>>,
     issuer_keys: ArcSwap<Option<Arc<dyn IssuerKeys>>>,
+    licences: ArcSwap<Option<Arc<dyn Licences>>>,
 }
 
 impl fmt::Debug for Iam {
@@ -69,6 +70,7 @@ impl Iam {
             vpc_endpoints: ArcSwap::default(),
             account_data: ArcSwap::default(),
             issuer_keys: ArcSwap::default(),
+            licences: ArcSwap::default(),
         })
     }
 
@@ -81,6 +83,15 @@ impl Iam {
     /// Where the keys of issuers come from.
     pub(crate) fn issuer_keys(&self) -> Option<Arc<dyn IssuerKeys>> {
         (**self.issuer_keys.load()).clone()
+    }
+
+    /// Sets who knows the licences of gated models. Called once by `app`, before the first request.
+    pub fn set_licences(&self, source: Arc<dyn Licences>) {
+        self.licences.store(Arc::new(Some(source)));
+    }
+
+    pub(crate) fn licences(&self) -> Option<Arc<dyn Licences>> {
+        (**self.licences.load()).clone()
     }
 
     /// Sets who knows the policies of resources, besides this service itself. Called once by `app`, before the first request.

@@ -227,10 +227,26 @@ impl S3Objects {
             Some(key) => {
                 let ciphertext = STANDARD.decode(&sealed.key).map_err(ApiError::internal)?;
                 let call = call(Some(key), &sealed.context);
-                encryption.data_keys.decrypt_data_key(cx, &call, &ciphertext).await.map_err(kms_failed)?
+                let reader = self.reader_of(cx).await?;
+                let opening = reader.as_ref().unwrap_or(cx);
+                let opened = encryption.data_keys.decrypt_data_key(opening, &call, &ciphertext).await;
+                if let Some(reader) = &reader {
+                    cx.note_decided_in(reader);
+                }
+                opened.map_err(kms_failed)?
             }
         };
         DataKey::of(&opened).ok_or_else(|| ApiError::internal("a data key has another size"))
+    }
+
+    /// In whose name the caller of a URL with a grant opens what is sealed.
+    async fn reader_of(&self, cx: &Cx) -> Result<Option<Cx>, ApiError> {
+        for source in &self.derived {
+            if let Some(reader) = source.reader(cx).await? {
+                return Ok(Some(reader));
+            }
+        }
+        Ok(None)
     }
 
     /// A data key that is there, for more bytes under it.

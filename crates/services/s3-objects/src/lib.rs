@@ -4,6 +4,7 @@
 //! that names them. A crash in between leaves a blob without a name, never a name without its bytes. Blobs of encrypted
 //! objects hold sealed bytes; whoever reads objects does it through [`stoa_kernel::ports::ReadObject`].
 
+mod access;
 mod account_data;
 mod body;
 mod buckets;

@@ -111,4 +111,13 @@ impl ObjectSource for CombinedSource {
             None => Ok(()),
         }
     }
+
+    async fn reader(&self, cx: &Cx) -> Result<Option<Cx>, ApiError> {
+        for source in &self.0 {
+            if let Some(reader) = source.reader(cx).await? {
+                return Ok(Some(reader));
+            }
+        }
+        Ok(None)
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use stoa_blob::BlobStore;
-use stoa_kernel::ports::{Authority, HubAccess, ObjectSource, ReadObject, ResolveImage};
+use stoa_kernel::ports::{Authority, HubAccess, ObjectAccess, ObjectSource, ReadObject, ResolveImage};
 use stoa_kernel::{ApiError, Cx, Platform};
 use stoa_runtime::Runtime;
 use stoa_sagemaker_common::store_error;
@@ -30,6 +30,8 @@ pub struct HostingParts {
     pub blobs: Arc<dyn BlobStore>,
     /// Buckets, derived ones included.
     pub objects: Arc<dyn ObjectSource>,
+    /// Who may read what is in them.
+    pub access: Arc<dyn ObjectAccess>,
     /// The bytes of objects.
     pub bytes: Arc<dyn ReadObject>,
     /// What a context of the reconciler's own is made of.

@@ -74,18 +74,20 @@ impl HubAccess for Hubs {
         }
     }
 
-    async fn check_files(&self, request: &ModelAccessRequest) -> Result<(), ApiError> {
-        if let Some(place) = CacheUri::parse(&request.s3_uri) {
+    async fn check_files(&self, request: &ModelAccessRequest) -> Result<bool, ApiError> {
+        let place = CacheUri::parse(&request.s3_uri);
+        let vouched = place.is_some();
+        if let Some(place) = place {
             let index = self.parts.catalog.index().await?;
             if let Some(model) = model_at(&index, &place) {
                 self.public_files_intact(model).await?;
             }
         }
-        let Some(arn) = content_arn(request)? else { return Ok(()) };
+        let Some(arn) = content_arn(request)? else { return Ok(vouched) };
         let hub = match self.any_hub(&arn.hub.arn()).await {
             Ok(hub) => hub,
             // What was deployed stays deployed when its hub goes away, as it does when its content does.
-            Err(error) if error.status() < 500 => return Ok(()),
+            Err(error) if error.status() < 500 => return Ok(vouched),
             Err(error) => return Err(error),
         };
         let mut versions = self.versions(&hub, arn.kind, &arn.name).await?;
@@ -99,7 +101,7 @@ impl HubAccess for Hubs {
                 self.must_be_servable(&hub, view).await?;
             }
         }
-        Ok(())
+        Ok(vouched)
     }
 }
 

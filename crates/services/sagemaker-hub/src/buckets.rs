@@ -55,16 +55,22 @@ impl ObjectSource for Hubs {
         Ok(found.filter_map(|(key, derived)| entry(&index, &bucket.region, key, derived)).collect())
     }
 
-    /// A URL with a grant is decided again, whatever bucket it reads.
+    /// A URL with a grant is judged again, whatever bucket it reads; one without opens JumpStart buckets alone.
     ///
     /// A plain S3 request carries no consent, so gated content opens only through URLs that were made after one, or to
     /// whom it was accepted before. What a URL or a JumpStart bucket gives out is held to its digest.
     async fn check_read(&self, cx: &Cx, bucket: &str, key: &str) -> Result<(), ApiError> {
-        self.check_grant(cx).await?;
+        let granted = self.check_grant(cx, bucket, key).await?;
         let presigned =
             matches!(&cx.principal.identity, PrincipalIdentity::Service { name } if name == PRESIGNING_PRINCIPAL);
         let Some(cache) = CacheBucket::parse(bucket) else {
-            return if presigned { self.object_intact(bucket, key).await } else { Ok(()) };
+            return match presigned {
+                true if granted => self.object_intact(bucket, key).await,
+                true => {
+                    Err(ApiError::new("AccessDenied", 403, "Access Denied: this URL has no grant for what it names"))
+                }
+                false => Ok(()),
+            };
         };
         if !cache.gated || presigned {
             return self.object_intact(bucket, key).await;
@@ -93,6 +99,10 @@ impl ObjectSource for Hubs {
                  (AccessConfig.AcceptEula) or deploy with ModelAccessConfig.AcceptEula"
             ),
         ))
+    }
+
+    async fn reader(&self, cx: &Cx) -> Result<Option<Cx>, ApiError> {
+        self.asked_by(cx).await
     }
 }
 

@@ -82,17 +82,7 @@ impl S3Place {
         (!bucket.is_empty()).then(|| S3Place { bucket: bucket.to_owned(), key: key.to_owned() })
     }
 
-    /// The keys of up to `limit` files at the place after this one. Markers of folders are no files.
-    pub async fn keys(
-        &self,
-        objects: &dyn ObjectSource,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<String>, ApiError> {
-        Ok(self.entries(objects, after, limit).await?.into_iter().map(|entry| entry.key).collect())
-    }
-
-    /// The files themselves.
+    /// Up to `limit` files at the place after this one. Markers of folders are no files.
     pub async fn entries(
         &self,
         objects: &dyn ObjectSource,

@@ -8,12 +8,13 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use stoa_kernel::ports::{HubContentName, HubRepositories, ObjectEntry, RepositoryCard, RepositoryFile, Revision};
 use stoa_kernel::{ApiError, Cx};
-use stoa_models_sagemaker::types::HubContentType;
+use stoa_models_sagemaker::types::{HubContentStatus, HubContentType};
 use stoa_sagemaker_common::store_error;
 
 use crate::catalog::{Manifest, PublicModel, commit_of, is_plain};
-use crate::content::{ContentView, ViewSource};
+use crate::content::{ContentView, ViewSource, unavailable};
 use crate::document;
+use crate::eula;
 use crate::hub;
 use crate::location::S3Place;
 use crate::names::HubName;
@@ -96,21 +97,71 @@ impl HubRepositories for Hubs {
         hub_arn: &str,
         content: &HubContentName,
         version: &str,
-        path: &str,
+        file: &RepositoryFile,
     ) -> Result<(), ApiError> {
+        let gone = || ApiError::resource_not_found(format!("{} {version} is not in the hub any more", content.name));
         let views = self.views(hub_arn, content).await?;
-        let Some(view) = views.iter().find(|view| view.version.to_string() == version) else { return Ok(()) };
-        self.must_be_servable(&self.any_hub(hub_arn).await?, view).await?;
-        let ViewSource::Imported = view.source else { return Ok(()) };
-        let Some(place) = self.artifact_uri(view).await?.as_deref().and_then(S3Place::parse) else { return Ok(()) };
-        let objects = self.objects()?;
-        let key = place.key_of(path);
-        match objects.object(&place.bucket, &key).await? {
-            Some(_) => self.may_read(cx, objects, &place.bucket, &key).await,
-            // The card, which the caller was shown already.
-            None => Ok(()),
+        let view = views.iter().find(|view| view.version.to_string() == version).ok_or_else(gone)?;
+        if view.status != HubContentStatus::Available {
+            return Err(unavailable(view));
+        }
+        let hub = self.any_hub(hub_arn).await?;
+        match &view.source {
+            ViewSource::Public(model) => self.check_public_file(&hub, model, file).await,
+            ViewSource::Imported => self.check_imported_file(cx, &hub, view, file).await,
         }
     }
+}
+
+impl Hubs {
+    async fn check_public_file(&self, hub: &Hub, model: &PublicModel, file: &RepositoryFile) -> Result<(), ApiError> {
+        self.admits_public(&hub.admission()?, model).await?;
+        let stored = model.body.files.iter().find(|stored| stored.path == file.path);
+        match stored {
+            Some(stored) if stored.digest.as_str() == file.sha256 => {
+                self.must_be_intact(&format!("{} of {}", file.path, model.body.manifest.id), &file.sha256).await
+            }
+            None if is_card(file, &model.body.card) => Ok(()),
+            _ => Err(another(file)),
+        }
+    }
+
+    /// The object behind the file is still the one that was listed, is as stated, and the caller may read it.
+    async fn check_imported_file(
+        &self,
+        cx: &Cx,
+        hub: &Hub,
+        view: &ContentView,
+        file: &RepositoryFile,
+    ) -> Result<(), ApiError> {
+        let place = self.artifact_uri(view).await?.as_deref().and_then(S3Place::parse);
+        if let Some(place) = place {
+            let key = place.key_of(&file.path);
+            let entry = self.objects()?.object(&place.bucket, &key).await?;
+            let entry = entry.filter(|entry| place.relative(&entry.key) == file.path);
+            if let Some(entry) = entry {
+                self.may_read(cx, &place.bucket, &key).await?;
+                if entry.digest != file.sha256 {
+                    return Err(another(file));
+                }
+                if entry.inline.is_none() {
+                    self.must_be_intact(&format!("{} of {}", file.path, view.name), &file.sha256).await?;
+                }
+                return self.file_must_be_servable(hub, view, &key, &file.sha256).await;
+            }
+        }
+        // The card, which the caller was shown already.
+        let card = self.text(view).await?.markdown.unwrap_or_default();
+        if is_card(file, &card) { Ok(()) } else { Err(another(file)) }
+    }
+}
+
+fn is_card(file: &RepositoryFile, card: &str) -> bool {
+    file.path == README && file.inline.as_deref() == Some(card.as_bytes())
+}
+
+fn another(file: &RepositoryFile) -> ApiError {
+    ApiError::validation(format!("{} is not what it was when its revision was looked up: ask anew", file.path))
 }
 
 impl Hubs {
@@ -140,14 +191,15 @@ impl Hubs {
                 (commit_of(&view.name, &view.version.to_string(), digests), files)
             }
         };
-        Ok(Revision { version: view.version.to_string(), commit, created: view.created, files, card: card(view) })
+        let (version, licence) = (view.version.to_string(), eula::licence_of(view));
+        Ok(Revision { version, commit, created: view.created, files, card: card(view), licence })
     }
 
     async fn files_at_place(&self, cx: &Cx, view: &ContentView) -> Result<Vec<RepositoryFile>, ApiError> {
         let mut files = Vec::new();
         if let Some(place) = self.artifact_uri(view).await?.as_deref().and_then(S3Place::parse) {
             let objects = self.objects()?;
-            self.may_list(cx, objects, &place).await?;
+            self.may_list(cx, &place).await?;
             for entry in place.entries(objects, None, MOST_FILES).await? {
                 let path = place.relative(&entry.key).to_owned();
                 // What cannot be a path on the client's disk is no file of the repository.

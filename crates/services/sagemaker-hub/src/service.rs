@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use stoa_kernel::ports::{ObjectSource, PresignObject, Signatures};
+use stoa_kernel::ports::{ObjectAccess, ObjectSource, PresignObject, Signatures};
 use stoa_kernel::{ApiError, Cx};
 use stoa_sagemaker_common::store_error;
 use stoa_store::{Document, Key, PageTokens, Store, StoreError, Transaction};
@@ -35,6 +35,7 @@ pub struct Hubs {
     pub(crate) parts: HubsParts,
     /// Every bucket there is. Those of S3 stand on this service's, so they come later.
     objects: OnceLock<Arc<dyn ObjectSource>>,
+    access: OnceLock<Arc<dyn ObjectAccess>>,
     signatures: OnceLock<Arc<dyn Signatures>>,
     /// Wakes whoever judges what is being imported.
     pub(crate) nudge: Nudge,
@@ -65,6 +66,7 @@ impl Hubs {
         Hubs {
             parts,
             objects: OnceLock::new(),
+            access: OnceLock::new(),
             signatures: OnceLock::new(),
             nudge: Nudge::new(),
             verified: VerifiedBlobs::default(),
@@ -75,6 +77,11 @@ impl Hubs {
     pub fn set_objects(&self, objects: Arc<dyn ObjectSource>) {
         // A second call would be a mistake of the composition; the first stays.
         let _ = self.objects.set(objects);
+    }
+
+    /// Gives the service the answer to who may read what is in those buckets. Once, before it is called.
+    pub fn set_object_access(&self, access: Arc<dyn ObjectAccess>) {
+        let _ = self.access.set(access);
     }
 
     /// Gives the service the keys that manifests are signed with. Once, before it is called.
@@ -88,6 +95,10 @@ impl Hubs {
 
     pub(crate) fn objects(&self) -> Result<&dyn ObjectSource, ApiError> {
         self.objects.get().map(|objects| &**objects).ok_or_else(|| ApiError::internal("no buckets were given"))
+    }
+
+    pub(crate) fn access(&self) -> Result<&dyn ObjectAccess, ApiError> {
+        self.access.get().map(|access| &**access).ok_or_else(|| ApiError::internal("nobody knows who may read"))
     }
 
     /// The hub that a name or an ARN in a request means.

@@ -41,8 +41,8 @@ pub struct TokenArgs {
     /// The one hub that the token is for: a name of the caller's account, or an ARN. Every hub otherwise.
     #[arg(long)]
     hub: Option<String>,
-    /// A gated model whose EULA its user has read and accepts: the hub content's name or the repository's. Again for
-    /// more.
+    /// A gated model whose EULA, as it is now, its user has read and accepts: the content's name in that hub (the public
+    /// one without --hub), or the repository's. Again for more.
     #[arg(long = "accept-eula")]
     accepted_eulas: Vec<String>,
     /// How long it is to last, at most as long as the session: 12 hours otherwise.

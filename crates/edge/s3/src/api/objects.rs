@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use s3s::S3Response;
 use s3s::dto::*;
-use stoa_kernel::ports::{BodyStream, Deletion, ObjectRecord, ObjectTags, WriteCondition, WriteObject};
+use stoa_kernel::ports::{BodyStream, Deletion, ObjectRead, ObjectRecord, ObjectTags, WriteCondition, WriteObject};
 use stoa_kernel::{ApiError, Permit, Target};
 
 use super::convert::{
@@ -64,12 +64,9 @@ pub(super) async fn source(
 ) -> Result<ObjectRecord, ApiError> {
     let (bucket, key, version) = copy_source(source)?;
     let owner = api.0.backend.bucket(bucket).await?.ok_or_else(no_such_bucket)?.owner;
-    let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-    let target = on_version(Target::new(action, object_arn(&call.cx, bucket, key)), version);
-    let tags = api.0.backend.object_tags((bucket, key), version).await?.unwrap_or_default();
-    let target = existing_tag_keys(target, &tags);
-    call.cx.authorize(&call.keyed(target, Some(&owner))).await?;
-    api.0.restrict_public(call, bucket, &owner).await?;
+    let keys = call.keyed(Target::new("s3:GetObject", ""), Some(&owner)).keys;
+    let read = ObjectRead { bucket, key, version, keys };
+    api.0.backend.may_get(&call.cx, &call.cx.principal, &read).await?;
     if expected_owner.is_some_and(|expected| expected != owner.as_str()) {
         return Err(ApiError::access_denied("Access Denied: the source bucket is not owned by the expected account"));
     }

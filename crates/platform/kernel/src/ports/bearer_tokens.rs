@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use stoa_types::Timestamp;
 
-use super::Credential;
+use super::{Credential, LicenceText};
 use crate::ApiError;
 
 /// What a token stands for. It is no more than the credential that it was made with: when that one ends, so does it.
@@ -17,8 +17,8 @@ pub struct Bearer {
     pub expires_at: Timestamp,
     /// The ARN of the one hub that it is for; none: every hub.
     pub hub_arn: Option<String>,
-    /// The models whose EULA its owner accepted when it was made.
-    pub accepted_eulas: Vec<String>,
+    /// The licences that its owner accepted when it was made: these texts and no later ones.
+    pub accepted: Vec<LicenceText>,
 }
 
 /// Opens bearer tokens.

@@ -32,6 +32,7 @@ pub trait HubAccess: Send + Sync {
     /// True when the hub vouches for the data, so that no right on the bucket is needed.
     async fn check(&self, cx: &Cx, request: &ModelAccessRequest) -> Result<bool, ApiError>;
     /// What stands in the way of a deployment that was allowed when its model was created: bytes that are no longer
-    /// those that were approved, a content that left the hub. Asked again whenever containers are given the files.
-    async fn check_files(&self, request: &ModelAccessRequest) -> Result<(), ApiError>;
+    /// those that were approved, a content that left the hub. Asked again whenever containers are given the files. True
+    /// when a hub vouches for the data, as [`HubAccess::check`] has it.
+    async fn check_files(&self, request: &ModelAccessRequest) -> Result<bool, ApiError>;
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use stoa_types::Timestamp;
 
-use super::{HubContentName, Sealed};
+use super::{HubContentName, LicenceText, Sealed};
 use crate::{ApiError, Cx};
 
 /// A file of a repository.
@@ -61,6 +61,8 @@ pub struct Revision {
     pub files: Vec<RepositoryFile>,
     /// What it says of itself.
     pub card: RepositoryCard,
+    /// The licence whose acceptance its bytes want, where it is gated.
+    pub licence: Option<LicenceText>,
 }
 
 /// Models as repositories.
@@ -83,13 +85,14 @@ pub trait HubRepositories: Send + Sync {
         hub_arn: &str,
         contents: &[HubContentName],
     ) -> Result<Vec<(HubContentName, RepositoryCard)>, ApiError>;
-    /// Whether the caller may read these bytes: for files in a bucket, that bucket's rules beside the hub's.
+    /// Refuses a file of a revision that may not be served: the version is gone or kept out, the bytes are no longer
+    /// those that the revision has, or (of files in a bucket) the caller may not read them.
     async fn check_file(
         &self,
         cx: &Cx,
         hub_arn: &str,
         content: &HubContentName,
         version: &str,
-        path: &str,
+        file: &RepositoryFile,
     ) -> Result<(), ApiError>;
 }

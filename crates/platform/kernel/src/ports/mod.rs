@@ -11,6 +11,8 @@ mod hub_access;
 mod hub_contents;
 mod hub_repositories;
 mod issuer_keys;
+mod licences;
+mod object_access;
 mod object_versions;
 mod objects;
 mod organization;
@@ -40,6 +42,8 @@ pub use hub_access::{HubAccess, ModelAccessRequest};
 pub use hub_contents::{HubContentName, HubContents};
 pub use hub_repositories::{HubRepositories, RepositoryCard, RepositoryFile, Revision};
 pub use issuer_keys::{IssuerKeys, IssuerKeysError};
+pub use licences::{LicenceText, Licences};
+pub use object_access::{ObjectAccess, ObjectRead};
 pub use object_versions::{
     Deletion, FoundVersion, ListVersions, MarkerRecord, ObjectVersions, VersionEntry, VersionListing, Versioning,
 };

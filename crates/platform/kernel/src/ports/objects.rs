@@ -60,4 +60,9 @@ pub trait ObjectSource: Send + Sync {
     ) -> Result<Vec<ObjectEntry>, ApiError>;
     /// Further rules of the bucket beyond IAM for reading a key (gated content wants an accepted EULA).
     async fn check_read(&self, cx: &Cx, bucket: &str, key: &str) -> Result<(), ApiError>;
+    /// In whose name a call reads that came by a URL with a grant ([`GRANT_KEY`](super::GRANT_KEY)): sealed bytes are
+    /// opened by that one's right to their key. None for every other call.
+    async fn reader(&self, _cx: &Cx) -> Result<Option<Cx>, ApiError> {
+        Ok(None)
+    }
 }

@@ -6,7 +6,7 @@ use crate::{ApiError, Cx};
 
 /// The service principal in whose name these URLs are signed. The rules of derived buckets
 /// ([`ObjectSource::check_read`](super::ObjectSource::check_read)) let it read gated content: a URL is only made after
-/// the caller's consent was checked.
+/// the caller's consent was checked. What is under a KMS key it opens only by a grant, in the name of who asked for it.
 pub const PRESIGNING_PRINCIPAL: &str = "sagemaker.amazonaws.com";
 
 /// The session key of a principal that came by a URL with a grant; its value is the grant's name.

@@ -1,7 +1,10 @@
 //! Bearer tokens for Hugging Face's clients: whose they are, what ends them, and what is no token.
 
-use stoa_kernel::Cx;
-use stoa_kernel::ports::BearerTokens;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stoa_kernel::ports::{BearerTokens, LicenceText, Licences};
+use stoa_kernel::{ApiError, Cx};
 use stoa_models_iam::operations as iam_op;
 use stoa_models_iam::types::{StatusType, UpdateAccessKeyRequest};
 use stoa_models_stoa::operations::CreateHuggingFaceToken;
@@ -11,6 +14,23 @@ use stoa_models_sts::types::GetSessionTokenRequest;
 
 use crate::support::{ALLOW_ALL, World, world};
 use crate::users::{new_key, new_user, put_policy};
+
+/// A hub whose models all have one licence, which names hub and model.
+struct Texts;
+
+#[async_trait]
+impl Licences for Texts {
+    async fn licence(&self, _: &Cx, hub_arn: &str, name: &str) -> Result<LicenceText, ApiError> {
+        if name == "free" {
+            return Err(ApiError::validation("free is not gated"));
+        }
+        Ok(text(hub_arn, name))
+    }
+}
+
+fn text(hub_arn: &str, name: &str) -> LicenceText {
+    LicenceText { model: name.to_owned(), digest: format!("text of {name} in {hub_arn}") }
+}
 
 async fn made(world: &World, cx: &Cx, input: CreateHuggingFaceTokenRequest) -> CreateHuggingFaceTokenResponse {
     world.call::<CreateHuggingFaceToken>(cx, input).await.unwrap()
@@ -28,9 +48,10 @@ async fn user(world: &World) -> (Cx, String) {
 async fn a_token_is_the_credential_it_was_made_with() {
     let world = world().await;
     let (anna, key) = user(&world).await;
+    world.iam.set_licences(Arc::new(Texts));
     let input = CreateHuggingFaceTokenRequest {
         hub_name: Some("h".to_owned()),
-        accepted_eulas: Some(vec!["a-b-c".to_owned()]),
+        accepted_eulas: Some(vec!["a-b-c".to_owned(), "a-b-c".to_owned()]),
         duration_seconds: Some(900),
     };
     let token = made(&world, &anna, input).await;
@@ -38,7 +59,14 @@ async fn a_token_is_the_credential_it_was_made_with() {
     assert_eq!(*bearer.credential.principal, *anna.principal);
     assert_eq!(bearer.expires_at, anna.now.plus_millis(900_000));
     let hub = format!("arn:aws:sagemaker:{}:{}:hub/h", anna.region, world.management);
-    assert_eq!((bearer.hub_arn.as_deref(), bearer.accepted_eulas), (Some(hub.as_str()), vec!["a-b-c".to_owned()]));
+    assert_eq!((bearer.hub_arn.as_deref(), bearer.accepted), (Some(hub.as_str()), vec![text(&hub, "a-b-c")]));
+    let free = CreateHuggingFaceTokenRequest { accepted_eulas: Some(vec!["free".to_owned()]), ..Default::default() };
+    assert!(world.call::<CreateHuggingFaceToken>(&anna, free).await.is_err());
+    let everywhere =
+        CreateHuggingFaceTokenRequest { accepted_eulas: Some(vec!["a-b-c".to_owned()]), ..Default::default() };
+    let bearer = world.iam.bearer(&made(&world, &anna, everywhere).await.token).await.unwrap().unwrap();
+    let public = format!("arn:aws:sagemaker:{}:aws:hub/SageMakerPublicHub", anna.region);
+    assert_eq!(bearer.accepted, [text(&public, "a-b-c")]);
     // An inactive key opens nothing, and everything again when it is active.
     let status = async |status| {
         let input = UpdateAccessKeyRequest { user_name: Some("anna".to_owned()), access_key_id: key.clone(), status };

@@ -12,7 +12,7 @@ use stoa_blob::Digest;
 use stoa_kernel::ports::Sealed;
 
 /// More than any model has.
-const MOST_FILES: usize = 100_000;
+pub(super) const MOST_FILES: usize = 100_000;
 
 /// A file of a model: its path below `/opt/ml/model` and its blob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 
 mod archive;
 mod files;
+mod rights;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -23,9 +24,12 @@ use archive::UnpackError;
 use files::{Files, ModelBytes};
 
 pub(crate) use files::ModelFile;
+pub(crate) use rights::Reader;
 pub use shelf::OpenedFolder;
 pub(crate) use shelf::{OpenedFile, Shelf};
 
+/// Objects that are read at once of a prefix.
+const PAGE: usize = 1000;
 /// AWS's name of a model's only container.
 const CONTAINER: &str = "container_1";
 
@@ -99,7 +103,7 @@ pub(crate) fn cannot_access(cx: &Cx, source: &Source, role: Option<&str>, why: &
 }
 
 /// AWS's failure reason for data that is not there when an endpoint is made, with why at its end.
-fn no_download(uri: &str, why: &str) -> ApiError {
+pub(crate) fn no_download(uri: &str, why: &str) -> ApiError {
     ApiError::validation(format!(
         "Failed to download model data for container \"{CONTAINER}\" from URL: \"{uri}\". Please ensure that there is an \
          object located at the URL and that the role passed to CreateModel has permissions to download the object. \
@@ -115,30 +119,32 @@ fn no_extract(uri: &str, why: &str) -> ApiError {
     ))
 }
 
-/// The key of some object of the source, none when nothing is there.
-pub(crate) async fn first_object(objects: &dyn ObjectSource, source: &Source) -> Result<Option<String>, ApiError> {
+/// Whether there is any object of the source.
+pub(crate) async fn is_there(objects: &dyn ObjectSource, source: &Source) -> Result<bool, ApiError> {
     if objects.bucket_owner(&source.bucket).await?.is_none() {
-        return Ok(None);
+        return Ok(false);
     }
     if source.prefix {
-        let found = objects.objects(&source.bucket, &source.key, None, 1).await?;
-        return Ok(found.into_iter().next().map(|entry| entry.key));
+        return Ok(!objects.objects(&source.bucket, &source.key, None, 1).await?.is_empty());
     }
-    Ok(objects.object(&source.bucket, &source.key).await?.map(|entry| entry.key))
+    Ok(objects.object(&source.bucket, &source.key).await?.is_some())
 }
 
-/// The files of the source, in order of path. An error that is the caller's is the endpoint's failure reason.
+/// The files of the source, in order of path. An error that is the caller's is the endpoint's failure reason. Each object
+/// is decided for the reader before it is taken; without one, somebody vouches for the data.
 pub(crate) async fn files(
     objects: &dyn ObjectSource,
+    reader: Option<&Reader<'_>>,
     shelf: &Shelf,
     source: &Source,
 ) -> Result<Vec<ModelFile>, ApiError> {
     let uri = &source.access.s3_uri;
     if source.prefix {
-        return prefix_files(objects, shelf, source).await;
+        return prefix_files(objects, reader, shelf, source).await;
     }
     let entry = objects.object(&source.bucket, &source.key).await?;
     let entry = entry.ok_or_else(|| no_download(uri, "no object is there"))?;
+    may_take(reader, source, &entry).await?;
     if source.archive {
         return unpack(shelf, &entry, uri).await;
     }
@@ -147,19 +153,31 @@ pub(crate) async fn files(
     Ok(vec![ModelFile { path: name, digest, sealed }])
 }
 
-async fn prefix_files(objects: &dyn ObjectSource, shelf: &Shelf, source: &Source) -> Result<Vec<ModelFile>, ApiError> {
-    const PAGE: usize = 1000;
+async fn may_take(reader: Option<&Reader<'_>>, source: &Source, entry: &ObjectEntry) -> Result<(), ApiError> {
+    let Some(reader) = reader else { return Ok(()) };
+    let decided = reader.check(source, entry).await;
+    decided.map_err(|error| not_opened(&source.access.s3_uri, error))
+}
+
+/// The markers that consoles make for folders.
+fn is_marker(source: &Source, entry: &ObjectEntry) -> bool {
+    entry.key.len() <= source.key.len() || entry.key.ends_with('/')
+}
+
+async fn prefix_files(
+    objects: &dyn ObjectSource,
+    reader: Option<&Reader<'_>>,
+    shelf: &Shelf,
+    source: &Source,
+) -> Result<Vec<ModelFile>, ApiError> {
     let uri = &source.access.s3_uri;
     let mut files = Files::default();
     let mut after: Option<String> = None;
     loop {
         let page = objects.objects(&source.bucket, &source.key, after.as_deref(), PAGE).await?;
-        for entry in &page {
+        for entry in page.iter().filter(|entry| !is_marker(source, entry)) {
+            may_take(reader, source, entry).await?;
             let path = entry.key.get(source.key.len()..).unwrap_or_default();
-            // The markers that consoles make for folders.
-            if path.is_empty() || path.ends_with('/') {
-                continue;
-            }
             let bytes = shelf.bytes_of(entry).await?;
             files.add(Path::new(path), bytes).map_err(|why| no_download(uri, &why))?;
         }
@@ -175,7 +193,7 @@ async fn prefix_files(objects: &dyn ObjectSource, shelf: &Shelf, source: &Source
     Ok(files)
 }
 
-/// An error of opening sealed data, as the failure reason where it is the caller's.
+/// An error of reading or opening data, as the failure reason where it is the caller's.
 pub(crate) fn not_opened(uri: &str, error: ApiError) -> ApiError {
     if error.sender() { no_download(uri, error.message()) } else { error }
 }

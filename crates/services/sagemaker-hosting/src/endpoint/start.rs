@@ -125,11 +125,12 @@ impl EndpointReconciler {
 
     async fn model_files(&self, place: &Place<'_>) -> Result<(LocalFiles, Vec<OpenedFile>), ApiError> {
         // Also where the files are known already: bytes that were altered since are given to no container.
-        if let Some(source) = data::source_of(&place.variant.container)? {
-            self.parts.hubs.check_files(&source.access).await?;
-        }
+        let vouched = match data::source_of(&place.variant.container)? {
+            Some(source) => self.parts.hubs.check_files(&source.access).await?,
+            None => false,
+        };
         let shelf = self.shelf(place).await?;
-        let files = self.files_of(place, &shelf).await?;
+        let files = self.files_of(place, &shelf, vouched).await?;
         let (mut local, mut all) = (Vec::with_capacity(files.len()), Vec::new());
         for file in files.iter() {
             if let Some(sealed) = &file.sealed {
@@ -148,7 +149,7 @@ impl EndpointReconciler {
     }
 
     /// The files as the deployment has them; of one on its way they are found once and remembered.
-    async fn files_of(&self, place: &Place<'_>, shelf: &Shelf) -> Result<Arc<Vec<ModelFile>>, ApiError> {
+    async fn files_of(&self, place: &Place<'_>, shelf: &Shelf, vouched: bool) -> Result<Arc<Vec<ModelFile>>, ApiError> {
         if let Some(files) = &place.variant.files {
             return Ok(Arc::new(files.clone()));
         }
@@ -158,7 +159,15 @@ impl EndpointReconciler {
             return Ok(files);
         }
         let files = match data::source_of(&place.variant.container)? {
-            Some(source) => data::files(&*self.parts.objects, shelf, &source).await?,
+            Some(source) => {
+                let role = shelf.role.as_deref().filter(|_| !vouched);
+                if role.is_none() && !vouched {
+                    let why = "the execution role does not exist or does not trust sagemaker.amazonaws.com";
+                    return Err(data::no_download(&source.access.s3_uri, why));
+                }
+                let reader = role.map(|cx| data::Reader { access: &*self.parts.access, cx, role: &cx.principal });
+                data::files(&*self.parts.objects, reader.as_ref(), shelf, &source).await?
+            }
             None => Vec::new(),
         };
         let files = Arc::new(files);

@@ -5,7 +5,6 @@ use stoa_kernel::ports::ModelAccessRequest;
 use stoa_kernel::{ApiError, Authorized, Cx, Handles, Target, Targets};
 use stoa_models_sagemaker::operations::CreateModel;
 use stoa_models_sagemaker::types::{ContainerDefinition, ContainerMode, CreateModelInput, CreateModelOutput};
-use stoa_policy::Effect;
 use stoa_sagemaker_common::{already_existing, new_tags, store_error, tagging_targets};
 use stoa_schema::{Value, pick};
 use stoa_store::{Document, Transaction};
@@ -177,23 +176,17 @@ impl Hosting {
     async fn check_data(&self, cx: &Cx, container: &ContainerDefinition, role: Option<&str>) -> Result<(), ApiError> {
         let Some(source) = data::source_of(container)? else { return Ok(()) };
         let vouched = self.parts.hubs.check(cx, &source.access).await?;
-        let found = data::first_object(&*self.parts.objects, &source).await?;
-        let Some(key) = found else {
+        if !data::is_there(&*self.parts.objects, &source).await? {
             return Err(data::cannot_access(cx, &source, role, "no object is there"));
-        };
+        }
         if vouched {
             return Ok(());
         }
-        self.check_role_reads(cx, &source, &key, role).await
+        self.check_role_reads(cx, &source, role).await
     }
 
-    async fn check_role_reads(
-        &self,
-        cx: &Cx,
-        source: &data::Source,
-        key: &str,
-        role: Option<&str>,
-    ) -> Result<(), ApiError> {
+    /// The execution role may read every object that a container would be given.
+    async fn check_role_reads(&self, cx: &Cx, source: &data::Source, role: Option<&str>) -> Result<(), ApiError> {
         let Some(role_arn) = role else {
             return Err(ApiError::validation(format!(
                 "ExecutionRoleArn is required to read model data at {}: pass a role that SageMaker may assume",
@@ -205,17 +198,10 @@ impl Hosting {
             let why = "the role does not exist or does not trust sagemaker.amazonaws.com";
             return Err(data::cannot_access(cx, source, role, why));
         };
-        let mut target = Target::new("s3:GetObject", format!("arn:{}:s3:::{}/{key}", cx.partition, source.bucket));
-        if let Some(owner) = self.parts.objects.bucket_owner(&source.bucket).await? {
-            let keyed = target.with_key("aws:ResourceAccount", owner.as_str());
-            target = keyed.with_key("s3:ResourceAccount", owner.as_str());
-        }
-        let verdict = cx.decide_as(&principal, &target).await?;
-        if verdict.effect == Effect::Allow {
-            return Ok(());
-        }
-        let reason = verdict.reason.unwrap_or_default();
-        let why = format!("{} is not authorized to perform s3:GetObject {reason}", principal.arn);
-        Err(data::cannot_access(cx, source, role, why.trim_end()))
+        let reader = data::Reader { access: &*self.parts.access, cx, role: &principal };
+        reader.check_all(&*self.parts.objects, source).await.map_err(|error| match error.sender() {
+            true => data::cannot_access(cx, source, role, error.message()),
+            false => error,
+        })
     }
 }

@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use stoa_blob::{BlobStore, Digest, put_bytes};
 use stoa_frames::{self as frames, DataKey, HEADER, Opener, Sealer, seal};
 use stoa_kernel::ports::{
-    Authority, BodyStream, Credential, HubAccess, ImageCommand, ModelAccessRequest, ObjectEntry, ObjectSource,
-    ReadObject, ResolveImage, SealAlgorithm, Sealed, StoredBytes, Verdict,
+    Authority, BodyStream, Credential, HubAccess, ImageCommand, ModelAccessRequest, ObjectAccess, ObjectEntry,
+    ObjectRead, ObjectSource, ReadObject, ResolveImage, SealAlgorithm, Sealed, StoredBytes, Verdict,
 };
 use stoa_kernel::{ApiError, Cx, Principal, PrincipalIdentity, Target};
 use stoa_policy::{Context, Effect, Slot, Values};
@@ -30,7 +30,7 @@ pub struct Asked {
     pub owner: Option<String>,
 }
 
-/// Allows all but what is denied, by action; trusts every role but those that say otherwise in their name.
+/// Allows all but what is denied, by action, or by action and resource; trusts every role but those that say otherwise in their name.
 #[derive(Default)]
 pub struct FakeAuthority {
     pub denied: Mutex<BTreeSet<String>>,
@@ -53,9 +53,10 @@ impl Authority for FakeAuthority {
             Some(Values::One(owner)) => Some(owner.to_owned()),
             _ => None,
         };
-        let (principal, resource) = (principal.arn.clone(), resource.to_owned());
-        self.asked.lock().push(Asked { principal, action: action.to_owned(), resource, owner });
-        let denied = self.denied.lock().contains(action);
+        let (principal, of) = (principal.arn.clone(), resource.to_owned());
+        self.asked.lock().push(Asked { principal, action: action.to_owned(), resource: of, owner });
+        let denied =
+            self.denied.lock().contains(action) || self.denied.lock().contains(&format!("{action} {resource}"));
         Ok(Verdict {
             effect: if denied { Effect::ImplicitDeny } else { Effect::Allow },
             slot: Slot::Identity,
@@ -107,8 +108,8 @@ impl HubAccess for FakeHubs {
         }
         Ok(request.hub_content_arn.is_some())
     }
-    async fn check_files(&self, _: &ModelAccessRequest) -> Result<(), ApiError> {
-        Ok(())
+    async fn check_files(&self, request: &ModelAccessRequest) -> Result<bool, ApiError> {
+        Ok(request.hub_content_arn.is_some())
     }
 }
 
@@ -233,6 +234,24 @@ impl ObjectSource for FakeObjects {
         Ok(objects.into_iter().flatten().filter(wanted).take(limit).cloned().collect())
     }
     async fn check_read(&self, _: &Cx, _: &str, _: &str) -> Result<(), ApiError> {
+        Ok(())
+    }
+}
+
+/// S3's own answer is tested with S3; here each question is one decision.
+#[async_trait]
+impl ObjectAccess for FakeObjects {
+    async fn may_get(&self, cx: &Cx, principal: &Principal, read: &ObjectRead<'_>) -> Result<(), ApiError> {
+        let target = Target::new("s3:GetObject", format!("arn:aws:s3:::{}/{}", read.bucket, read.key));
+        cx.authorize_as(principal, &target).await
+    }
+    async fn may_read(&self, cx: &Cx, read: &ObjectRead<'_>) -> Result<(), ApiError> {
+        self.may_get(cx, &cx.principal, read).await
+    }
+    async fn may_list(&self, _: &Cx, _: &Principal, _: &str, _: &str) -> Result<(), ApiError> {
+        Err(ApiError::internal("hosting lists nothing in anybody's name"))
+    }
+    async fn may_enter(&self, _: &Principal, _: &str, _: &AccountId) -> Result<(), ApiError> {
         Ok(())
     }
 }

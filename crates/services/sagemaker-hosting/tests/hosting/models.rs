@@ -156,13 +156,13 @@ async fn the_execution_role_must_be_able_to_read_the_data() {
     let asked = world.authority.asked.lock().last().unwrap().clone();
     assert_eq!((&*asked.action, &*asked.resource), ("s3:GetObject", "arn:aws:s3:::theirs/model.tar.gz"));
     assert!(asked.principal.ends_with("assumed-role/Execution/SageMaker"), "{}", asked.principal);
-    assert_eq!(asked.owner.as_deref(), Some(OTHER_ACCOUNT), "whose bucket it is must be told: it is not in the ARN");
     world.authority.denied.lock().insert("s3:GetObject".to_owned());
     let refused = refusal(world.model("m", data()).await);
     for part in [
         "ValidationException: Could not access model data at s3://theirs/model.tar.gz.",
         ROLE,
-        "is not authorized to perform s3:GetObject because no identity-based policy allows it",
+        "assumed-role/Execution/SageMaker is not authorized to perform: s3:GetObject on resource",
+        "because no identity-based policy allows it",
     ] {
         assert!(refused.contains(part), "{refused}");
     }
@@ -178,6 +178,36 @@ async fn the_execution_role_must_be_able_to_read_the_data() {
     for uri in ["http://theirs/model", "s3://", "s3:///model", "theirs"] {
         assert_refused(world.model("m", with_data(uri)).await, "is not a valid S3 URI");
     }
+}
+
+#[tokio::test]
+async fn each_object_of_a_prefix_is_decided_then_and_at_the_start() {
+    const LAST: &str = "s3:GetObject arn:aws:s3:::b/m/z/last";
+    let world = world();
+    for (key, content) in [("m/", ""), ("m/a", "w"), ("m/z/", ""), ("m/z/last", "w"), ("other", "x")] {
+        world.durable.objects.put(ACCOUNT, "b", key, content).await;
+    }
+    let deny = |what: &[&str]| *world.authority.denied.lock() = what.iter().map(|what| (*what).to_owned()).collect();
+    deny(&[LAST]);
+    assert_refused(world.model("m", with_data("s3://b/m/")).await, "s3:GetObject on resource: arn:aws:s3:::b/m/z/last");
+    // Markers of folders and what is elsewhere are not given to anybody.
+    deny(&["s3:GetObject arn:aws:s3:::b/m/", "s3:GetObject arn:aws:s3:::b/m/z/", "s3:GetObject arn:aws:s3:::b/other"]);
+    world.creating("e", with_data("s3://b/m/")).await;
+    // The right goes between the model and its first container.
+    deny(&[LAST]);
+    world.settle().await;
+    assert_eq!(world.status("e").await, "Failed");
+    let reason = world.reason("e").await;
+    let words = "Failed to download model data for container \"container_1\" from URL: \"s3://b/m/\". Please ensure";
+    assert!(reason.starts_with(words) && reason.contains("m/z/last"), "{reason}");
+    assert_eq!(*world.runtime.starts.lock(), 0);
+    // What a hub vouches for needs no right of the role, then or now.
+    deny(&["s3:GetObject"]);
+    let vouched = source("s3://b/m/", None, Some(HUB_CONTENT));
+    world.creating("vouched", vouched).await;
+    world.settle().await;
+    let reason = world.reason("vouched").await;
+    assert_eq!(*world.runtime.starts.lock(), 1, "{reason}");
 }
 
 #[tokio::test]

@@ -114,6 +114,7 @@ pub fn open(durable: Durable) -> World {
         tokens: PageTokens::new([7; 32]),
         blobs: Arc::clone(&durable.objects.blobs),
         objects: durable.objects.clone(),
+        access: durable.objects.clone(),
         bytes: durable.objects.clone(),
         platform: Arc::clone(&platform),
         opened: Arc::new(opened),

@@ -1,17 +1,28 @@
-//! Grants: who asked for download URLs of what, so that by a hub's setting `revoke_urls` each download is decided again.
+//! Grants: who asked for download URLs of what, so that each download is judged again.
+//!
+//! The files of imported content lie where their owner can write, so their URLs always have a grant: they open the very
+//! bytes that they were made for, as long as the hub still lets the content out (it is `Available`, its statement and
+//! signature hold), and open what is under a KMS key in the name of whoever asked. URLs of public models, whose bytes
+//! never change, have one by the hub's setting `revoke_urls`. With that setting (when the URL was made, or now) the rights
+//! count too: the content must be there, and whoever asked must still be allowed to ask, have consent to the licence, and
+//! may read the object. Without it a URL outlives these, as AWS's do.
 //!
 //! A grant is a document with the life of the URLs that name it; the next grant of the account takes expired ones away.
 //! A URL whose grant is gone opens nothing. A crash leaves grants behind, which expire like any other.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use stoa_kernel::ports::GRANT_KEY;
 use stoa_kernel::{ApiError, Cx, Principal, Target};
-use stoa_models_sagemaker::types::HubContentType;
+use stoa_models_sagemaker::types::{HubContentStatus, HubContentType};
 use stoa_sagemaker_common::{Version, store_error};
 use stoa_store::{Document, Expect, Key, Order, Query, SortBy, Transaction};
 use stoa_types::{AccountId, Region, Timestamp};
 
-use super::ContentView;
+use super::{ContentView, ViewSource};
+use crate::catalog::PublicModel;
+use crate::eula::{self, Consent};
 use crate::names::HubName;
 use crate::service::Hubs;
 use crate::targets::hub_and_content;
@@ -31,10 +42,26 @@ pub(crate) struct Grant {
     name: String,
     version: Version,
     expires: Timestamp,
+    /// Whether the rights count. Grants of before there were others have all been of that kind.
+    #[serde(default = "yes")]
+    rights: bool,
+    /// Imported content: the blob behind each key that a URL was made for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    files: BTreeMap<String, String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Grant {
-    pub fn of(cx: &Cx, view: &ContentView, expires_seconds: u32) -> Grant {
+    pub fn of(
+        cx: &Cx,
+        view: &ContentView,
+        expires_seconds: u32,
+        rights: bool,
+        files: BTreeMap<String, String>,
+    ) -> Grant {
         Grant {
             caller: (*cx.principal).clone(),
             region: cx.region.clone(),
@@ -43,7 +70,14 @@ impl Grant {
             name: view.name.clone(),
             version: view.version,
             expires: cx.now.plus_millis(i64::from(expires_seconds) * 1000),
+            rights,
+            files,
         }
+    }
+
+    /// Whether a URL without it would open the same.
+    pub fn is_needed(&self) -> bool {
+        self.rights || !self.files.is_empty()
     }
 }
 
@@ -70,25 +104,90 @@ impl Hubs {
         Ok(id)
     }
 
-    /// Whether what a download URL was granted on still holds: the content is there, and whoever asked for the URL may
-    /// still ask for it. A principal without a grant has no URL of this kind.
-    pub(crate) async fn check_grant(&self, cx: &Cx) -> Result<(), ApiError> {
+    /// The grant that a download stands on; none for a principal that came by no URL of this kind.
+    async fn grant_of(&self, cx: &Cx) -> Result<Option<Grant>, ApiError> {
         let session = cx.principal.session.as_ref();
         let id = session.and_then(|session| session.keys.get(GRANT_KEY)).and_then(|names| names.first());
-        let Some(id) = id else { return Ok(()) };
+        let Some(id) = id else { return Ok(None) };
         let over = || ApiError::new("AccessDenied", 403, "Access Denied: this URL was revoked or has expired");
         let found = self.parts.store.get(&key(id)).await.map_err(store_error)?.ok_or_else(over)?;
         let grant: Grant = found.decode().map_err(store_error)?;
-        if grant.expires <= cx.now {
-            return Err(over());
-        }
-        let asking = as_caller(cx, &grant);
-        let hub = HubName::parse_arn(&grant.hub).ok_or_else(over)?;
-        asking.decide(&targets(&hub, &grant)).await.map_err(|error| revoked(&error))?;
-        let hub = self.find_hub(&asking, hub).await.map_err(|error| revoked(&error))?;
-        self.content(&hub, grant.kind, &grant.name, Some(grant.version)).await.map_err(|error| revoked(&error))?;
-        Ok(())
+        if grant.expires <= cx.now { Err(over()) } else { Ok(Some(grant)) }
     }
+
+    /// In whose name a download reads.
+    pub(crate) async fn asked_by(&self, cx: &Cx) -> Result<Option<Cx>, ApiError> {
+        Ok(self.grant_of(cx).await?.map(|grant| as_caller(cx, &grant)))
+    }
+
+    /// Refuses a download whose grant no longer holds; false where it stands on none.
+    pub(crate) async fn check_grant(&self, cx: &Cx, bucket: &str, key: &str) -> Result<bool, ApiError> {
+        let Some(grant) = self.grant_of(cx).await? else { return Ok(false) };
+        let asking = as_caller(cx, &grant);
+        let held = self.holds(&asking, &grant, bucket, key).await;
+        cx.note_decided_in(&asking);
+        held.map(|()| true).map_err(|error| revoked(&error))
+    }
+
+    async fn holds(&self, asking: &Cx, grant: &Grant, bucket: &str, key: &str) -> Result<(), ApiError> {
+        self.same_bytes(grant, bucket, key).await?;
+        let hub = HubName::parse_arn(&grant.hub).ok_or_else(|| ApiError::internal("a grant names no hub"))?;
+        let hub = match self.find_hub(asking, hub).await {
+            Err(error) if is_gone(&error) && !grant.rights => return Ok(()),
+            hub => hub?,
+        };
+        // The hub was decided when the grant was made; its settings say whether it is decided again.
+        let rights = grant.rights || hub.settings()?.revoke_urls;
+        if rights {
+            asking.decide(&targets(&hub.name, grant)).await?;
+        }
+        let view = match self.content(&hub, grant.kind, &grant.name, Some(grant.version)).await {
+            Err(error) if is_gone(&error) && !rights => return Ok(()),
+            view => view?,
+        };
+        match &view.source {
+            ViewSource::Public(model) if rights => {
+                self.admits_public(&hub.admission()?, model).await?;
+                self.still_consented(asking, model).await
+            }
+            ViewSource::Public(_) => Ok(()),
+            ViewSource::Imported => {
+                if view.status != HubContentStatus::Available {
+                    return Err(super::unavailable(&view));
+                }
+                let digest = grant.files.get(key).map_or("", String::as_str);
+                self.file_must_be_servable(&hub, &view, key, digest).await?;
+                if rights { self.may_read(asking, bucket, key).await } else { Ok(()) }
+            }
+        }
+    }
+
+    /// The object is the blob that it was. One that is gone is S3's to tell.
+    async fn same_bytes(&self, grant: &Grant, bucket: &str, key: &str) -> Result<(), ApiError> {
+        if grant.files.is_empty() {
+            return Ok(());
+        }
+        let wanted = grant.files.get(key);
+        match self.objects()?.object(bucket, key).await? {
+            Some(entry) if wanted != Some(&entry.digest) => Err(ApiError::validation(format!(
+                "{key} is not what it was when the URL was made: it was written over, ask for a URL anew"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn still_consented(&self, asking: &Cx, model: &PublicModel) -> Result<(), ApiError> {
+        let id = &model.body.manifest.id;
+        match self.consent_of_before(asking, model).await? {
+            Consent::Given => Ok(()),
+            Consent::Forbidden => Err(ApiError::access_denied(eula::forbidden(id, asking.principal.account.as_str()))),
+            missing => Err(ApiError::access_denied(format!("the EULA of {id} was not accepted{}", missing.note()))),
+        }
+    }
+}
+
+fn is_gone(error: &ApiError) -> bool {
+    error.code() == "ResourceNotFound"
 }
 
 fn targets(hub: &HubName, grant: &Grant) -> Vec<Target> {

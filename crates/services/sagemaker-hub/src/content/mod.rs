@@ -23,6 +23,7 @@ use crate::service::key_in;
 
 pub(crate) use describe::dependencies;
 pub(crate) use list::may_describe;
+pub(crate) use presign::unavailable;
 pub(crate) use view::{ContentView, ViewSource, Walk};
 
 /// What lists show of an imported version. Parent: `hub/Type`; name: the content's.

@@ -2,14 +2,15 @@
 //!
 //! The caller's right was decided and, for a gated model, the consent is checked here; the URL is then signed in the
 //! name of the service, which may read what the caller was granted. An imported model names a place of its importer's
-//! choice, for which nobody vouches: there the caller must be allowed to list and read it (`s3:ListBucket`,
-//! `s3:GetObject`), and its bucket's own rules hold.
+//! choice, for which nobody vouches: there the caller must be allowed to list and read it, as S3 itself would decide
+//! (`ObjectAccess`: tags, the public access block and KMS keys included), and its URLs always carry a grant, so that they
+//! open these bytes and no later ones ([`super::grant`]).
 //!
 //! INVARIANT: a LocalPath is `/` and plain components, so joined to a folder it stays below it. A file whose name
 //! would need anything else is refused by name.
 
-use stoa_kernel::ports::ObjectSource;
-use stoa_kernel::{ApiError, Authorized, Cx, Handles, Target};
+use stoa_kernel::ports::ObjectRead;
+use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::operations::CreateHubContentPresignedUrls;
 use stoa_models_sagemaker::types::{
     AuthorizedUrl, CreateHubContentPresignedUrlsRequest, CreateHubContentPresignedUrlsResponse, HubContentStatus,
@@ -36,6 +37,8 @@ struct Presigned {
     bucket: String,
     key: String,
     path: String,
+    /// Imported content: the blob that it is now.
+    digest: Option<String>,
 }
 
 impl Handles<CreateHubContentPresignedUrls> for Hubs {
@@ -71,8 +74,11 @@ impl Handles<CreateHubContentPresignedUrls> for Hubs {
             ViewSource::Imported => self.imported_files(cx, &view, &access, &paging).await?,
         };
         self.must_be_servable(&hub, &view).await?;
-        let grant = match hub.settings()?.revoke_urls && !files.is_empty() {
-            true => Some(self.grant(cx, &Grant::of(cx, &view, EXPIRES_SECONDS)).await?),
+        let rights = hub.settings()?.revoke_urls;
+        let granted = files.iter().filter_map(|file| Some((file.key.clone(), file.digest.clone()?))).collect();
+        let grant = Grant::of(cx, &view, EXPIRES_SECONDS, rights, granted);
+        let grant = match grant.is_needed() && !files.is_empty() {
+            true => Some(self.grant(cx, &grant).await?),
             false => None,
         };
         let mut authorized_url_configs = Vec::with_capacity(files.len());
@@ -99,6 +105,7 @@ fn public_files(cx: &Cx, model: &PublicModel, paging: &Paging<'_>) -> Result<Fil
         bucket: location::bucket_name(&cx.region, manifest.gated),
         key: format!("{}{}", location::artifact_prefix(manifest), file.path),
         path: file.path.clone(),
+        digest: None,
     };
     Ok((page.into_iter().map(file).collect(), next_token))
 }
@@ -116,20 +123,20 @@ impl Hubs {
         check_place(view, &uri, access)?;
         let place = S3Place::parse(&uri).ok_or_else(|| no_artifact(view))?;
         let objects = self.objects()?;
-        self.may_list(cx, objects, &place).await?;
+        self.may_list(cx, &place).await?;
         let after = paging.last_text()?;
-        let mut keys = place.keys(objects, after.as_deref(), paging.limit() + 1).await?;
-        let more = keys.len() > paging.limit();
-        keys.truncate(paging.limit());
-        let next_token = keys.last().filter(|_| more).map(|key| paging.token_of_text(key)).transpose()?;
-        if keys.is_empty() && after.is_none() {
+        let mut found = place.entries(objects, after.as_deref(), paging.limit() + 1).await?;
+        let more = found.len() > paging.limit();
+        found.truncate(paging.limit());
+        let next_token = found.last().filter(|_| more).map(|entry| paging.token_of_text(&entry.key)).transpose()?;
+        if found.is_empty() && after.is_none() {
             return Err(ApiError::validation(format!("no file of {} {} is at {uri}", view.kind, view.name)));
         }
-        let mut files = Vec::with_capacity(keys.len());
-        for key in keys {
-            self.may_read(cx, objects, &place.bucket, &key).await?;
-            let path = place.relative(&key).to_owned();
-            files.push(Presigned { bucket: place.bucket.clone(), key, path });
+        let mut files = Vec::with_capacity(found.len());
+        for entry in found {
+            self.may_read(cx, &place.bucket, &entry.key).await?;
+            let (path, digest) = (place.relative(&entry.key).to_owned(), Some(entry.digest));
+            files.push(Presigned { bucket: place.bucket.clone(), key: entry.key, path, digest });
         }
         Ok((files, next_token))
     }
@@ -163,36 +170,30 @@ impl Hubs {
         Ok(document.get("HostingArtifactUri").and_then(serde_json::Value::as_str).map(str::to_owned))
     }
 
-    pub(crate) async fn may_list(&self, cx: &Cx, objects: &dyn ObjectSource, place: &S3Place) -> Result<(), ApiError> {
-        let arn = format!("arn:{}:s3:::{}", cx.partition, place.bucket);
-        let target = Target::new("s3:ListBucket", arn).with_key("s3:prefix", place.key.as_str());
-        cx.authorize(&owned(target, objects, &place.bucket).await?).await
+    /// Whether the caller may list a place that a document names.
+    pub(crate) async fn may_list(&self, cx: &Cx, place: &S3Place) -> Result<(), ApiError> {
+        let listed = self.access()?.may_list(cx, &cx.principal, &place.bucket, &place.key).await;
+        listed.map_err(|error| no_bucket(&place.bucket, error))
     }
 
-    pub(crate) async fn may_read(
-        &self,
-        cx: &Cx,
-        objects: &dyn ObjectSource,
-        bucket: &str,
-        key: &str,
-    ) -> Result<(), ApiError> {
-        let target = Target::new("s3:GetObject", format!("arn:{}:s3:::{bucket}/{key}", cx.partition));
-        cx.authorize(&owned(target, objects, bucket).await?).await?;
-        objects.check_read(cx, bucket, key).await
+    /// Whether the caller may read a file there.
+    pub(crate) async fn may_read(&self, cx: &Cx, bucket: &str, key: &str) -> Result<(), ApiError> {
+        let read = self.access()?.may_read(cx, &ObjectRead::newest(bucket, key)).await;
+        read.map_err(|error| no_bucket(bucket, error))
     }
 }
 
-/// The keys that say whose bucket it is.
-async fn owned(target: Target, objects: &dyn ObjectSource, bucket: &str) -> Result<Target, ApiError> {
-    let Some(owner) = objects.bucket_owner(bucket).await? else {
-        return Err(ApiError::validation(format!("the bucket {bucket} that the model's files are in does not exist")));
-    };
-    let target = target.with_key("aws:ResourceAccount", owner.as_str());
-    Ok(target.with_key("s3:ResourceAccount", owner.as_str()))
+fn no_bucket(bucket: &str, error: ApiError) -> ApiError {
+    match error.code() {
+        "NoSuchBucket" => {
+            ApiError::validation(format!("the bucket {bucket} that the model's files are in does not exist"))
+        }
+        _ => error,
+    }
 }
 
 /// A content that is being imported, or was refused.
-fn unavailable(view: &ContentView) -> ApiError {
+pub(crate) fn unavailable(view: &ContentView) -> ApiError {
     ApiError::validation(format!(
         "{} {} {} is not available, its status is {}: DescribeHubContent says why",
         view.kind, view.name, view.version, view.status

@@ -112,7 +112,7 @@ impl Hubs {
 }
 
 /// The digest of the licence's text.
-pub(super) fn digest(model: &PublicModel) -> Option<&str> {
+pub(crate) fn digest(model: &PublicModel) -> Option<&str> {
     model.body.eula.as_ref().map(|file| file.digest.as_str())
 }
 

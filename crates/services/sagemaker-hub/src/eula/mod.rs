@@ -7,6 +7,7 @@
 //! between leaves a consent that was given and not used.
 
 mod consent;
+mod licences_port;
 mod operations;
 
 use std::collections::BTreeSet;
@@ -16,7 +17,8 @@ use stoa_models_stoa::types::EulaDecisionKind;
 use stoa_store::Key;
 use stoa_types::{AccountId, Timestamp};
 
-pub(crate) use consent::{Consent, DEPLOY, PRESIGN, forbidden};
+pub(crate) use consent::{Consent, DEPLOY, PRESIGN, digest, forbidden};
+pub(crate) use licences_port::licence_of;
 pub use operations::Consents;
 
 /// Owner: the account; name: the model.

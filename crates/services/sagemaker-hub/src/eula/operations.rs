@@ -38,7 +38,11 @@ impl Hubs {
         let model = &input.model_name;
         let accepted = match input.decision {
             EulaDecisionKind::Accepted => Some(self.text_to_accept(model, input.eula_digest.as_deref()).await?),
-            EulaDecisionKind::Forbidden | EulaDecisionKind::Undecided => None,
+            EulaDecisionKind::Forbidden => {
+                self.texts_of(model).await?;
+                None
+            }
+            EulaDecisionKind::Undecided => None,
         };
         let key = decision_key(account, model);
         for _ in 0..ATTEMPTS {
@@ -55,9 +59,12 @@ impl Hubs {
                     DecisionKind::Forbidden
                 }
                 EulaDecisionKind::Undecided => {
+                    // A decision can be taken back also when its model has left the catalog.
                     if existing.is_some() {
                         let gone = Transaction::new().delete(key.clone(), Expect::Any);
                         self.parts.store.commit(gone).await.map_err(store_error)?;
+                    } else {
+                        self.texts_of(model).await?;
                     }
                     return Ok(answer(input, None));
                 }
@@ -81,6 +88,19 @@ impl Hubs {
 
     /// The digest that an acceptance is to: the one named, which must be a version's, or the latest version's.
     async fn text_to_accept(&self, model: &str, named: Option<&str>) -> Result<String, ApiError> {
+        let mut texts = self.texts_of(model).await?.into_iter();
+        let found = match named {
+            Some(named) => texts.find(|text| text == named),
+            None => texts.next(),
+        };
+        let named = named.unwrap_or_default();
+        let none = || ApiError::validation(format!("no version of {model} has a licence with the digest {named}"));
+        found.ok_or_else(none)
+    }
+
+    /// The licences of a model's versions, the latest first. There must be such a model, and it must be gated: of any
+    /// other a decision would say what is not so.
+    async fn texts_of(&self, model: &str) -> Result<Vec<String>, ApiError> {
         let index = self.parts.catalog.index().await?;
         let versions = index.versions(model).ok_or_else(|| {
             ApiError::new(
@@ -89,17 +109,12 @@ impl Hubs {
                 format!("Model {model} does not exist in SageMakerPublicHub; ListHubContents names those that do"),
             )
         })?;
-        let mut texts = versions.values().rev().filter_map(|version| digest(version));
-        let found = match named {
-            Some(named) => texts.find(|text| *text == named),
-            None => texts.next(),
-        };
-        found.map(str::to_owned).ok_or_else(|| {
-            ApiError::validation(match named {
-                Some(named) => format!("no version of {model} has a licence with the digest {named}"),
-                None => format!("{model} is not gated, so there is no licence to accept"),
-            })
-        })
+        let texts: Vec<String> =
+            versions.values().rev().filter_map(|version| digest(version)).map(str::to_owned).collect();
+        if texts.is_empty() {
+            return Err(ApiError::validation(format!("{model} is not gated, so there is no licence to decide about")));
+        }
+        Ok(texts)
     }
 
     /// Acceptances and decisions of an account, or of all.

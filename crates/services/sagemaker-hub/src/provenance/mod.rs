@@ -134,7 +134,7 @@ impl Hubs {
         let objects = self.objects()?;
         let refused = || ApiError::validation(format!("HostingArtifactUri {uri}: s3://bucket/prefix/ is expected"));
         let place = S3Place::parse(uri).ok_or_else(refused)?;
-        self.may_list(cx, objects, &place).await?;
+        self.may_list(cx, &place).await?;
         let entries = place.entries(objects, None, MOST_FILES + 1).await?;
         if entries.is_empty() {
             return Err(ApiError::validation(format!("HostingArtifactUri {uri}: no file is there")));
@@ -146,7 +146,7 @@ impl Hubs {
         }
         let mut files = Vec::with_capacity(entries.len());
         for entry in entries {
-            self.may_read(cx, objects, &place.bucket, &entry.key).await?;
+            self.may_read(cx, &place.bucket, &entry.key).await?;
             let path = place.relative(&entry.key).to_owned();
             if entry.sealed.is_some() {
                 // What cannot be looked into cannot be judged, and its digest is that of the sealed bytes.

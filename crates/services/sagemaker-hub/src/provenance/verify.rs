@@ -24,23 +24,54 @@ impl Hubs {
 
     /// Refuses a version that may not be served: one that the hub's policy keeps out, or that is not what it was.
     pub(crate) async fn must_be_servable(&self, hub: &Hub, view: &ContentView) -> Result<(), ApiError> {
-        let policy = hub.admission()?;
         match &view.source {
             ViewSource::Public(model) => {
-                self.admits_public(&policy, model).await?;
+                self.admits_public(&hub.admission()?, model).await?;
                 self.public_files_intact(model).await
             }
-            ViewSource::Imported => {
-                let signed = policy.signing_key.is_some();
-                let Some(provenance) = self.provenance(view).await? else {
-                    return if signed { Err(unsigned(view)) } else { Ok(()) };
-                };
-                if (signed || provenance.signature.is_some()) && !self.is_signed(view, &provenance).await? {
-                    return Err(unsigned(view));
-                }
-                self.is_as_stated(view, &provenance).await
-            }
+            ViewSource::Imported => match self.statement(hub, view).await? {
+                Some(statement) => self.files_as_stated(view, &statement).await,
+                None => Ok(()),
+            },
         }
+    }
+
+    /// The same for one file of an imported version: what was stated of it is this blob, and that is intact.
+    pub(crate) async fn file_must_be_servable(
+        &self,
+        hub: &Hub,
+        view: &ContentView,
+        key: &str,
+        digest: &str,
+    ) -> Result<(), ApiError> {
+        let Some(statement) = self.statement(hub, view).await? else { return Ok(()) };
+        let (Some(source), false) = (&statement.source, statement.files.is_empty()) else { return Ok(()) };
+        let place = S3Place::parse(source).ok_or_else(|| altered(view, "its place is none"))?;
+        let path = place.relative(key);
+        match statement.files.iter().find(|file| file.path == path && place.key_of(path) == key) {
+            Some(file) if file.sha256 == digest => {
+                self.must_be_intact(&format!("{path} of {} {}", view.kind, view.name), digest).await
+            }
+            Some(_) => Err(altered(view, &format!("the file {path} is another"))),
+            None => Err(altered(view, &format!("the file {path} is none of it"))),
+        }
+    }
+
+    /// What is vouched for an imported version, with its signature and document proved; none where nothing is.
+    async fn statement(&self, hub: &Hub, view: &ContentView) -> Result<Option<Statement>, ApiError> {
+        let signed = hub.admission()?.signing_key.is_some();
+        let Some(provenance) = self.provenance(view).await? else {
+            return if signed { Err(unsigned(view)) } else { Ok(None) };
+        };
+        if (signed || provenance.signature.is_some()) && !self.is_signed(view, &provenance).await? {
+            return Err(unsigned(view));
+        }
+        let statement: Statement = serde_json::from_str(&provenance.statement).map_err(ApiError::internal)?;
+        let document = self.text(view).await?.document;
+        if statement.content != view.arn() || statement.document != hex::encode(Sha256::digest(&document)) {
+            return Err(altered(view, "its document is another"));
+        }
+        Ok(Some(statement))
     }
 
     /// The files of a public model are what its digests say.
@@ -63,12 +94,7 @@ impl Hubs {
         self.signatures()?.is_genuine(&signature, provenance.statement.as_bytes()).await
     }
 
-    async fn is_as_stated(&self, view: &ContentView, provenance: &Provenance) -> Result<(), ApiError> {
-        let statement: Statement = serde_json::from_str(&provenance.statement).map_err(ApiError::internal)?;
-        let document = self.text(view).await?.document;
-        if statement.content != view.arn() || statement.document != hex::encode(Sha256::digest(&document)) {
-            return Err(altered(view, "its document is another"));
-        }
+    async fn files_as_stated(&self, view: &ContentView, statement: &Statement) -> Result<(), ApiError> {
         let (Some(source), false) = (&statement.source, statement.files.is_empty()) else { return Ok(()) };
         let objects = self.objects()?;
         let place = S3Place::parse(source).ok_or_else(|| altered(view, "its place is none"))?;

@@ -1,24 +1,19 @@
 //! CreateHubContentPresignedUrls.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use parking_lot::Mutex;
-use stoa_kernel::ports::{GRANT_KEY, ObjectEntry, ObjectSource, PRESIGNING_PRINCIPAL};
-use stoa_kernel::{ApiError, Cx, Principal, SessionContext};
-use stoa_models_sagemaker::operations::{CreateHubContentPresignedUrls, DeleteHubContentReference, ImportHubContent};
+use stoa_kernel::ApiError;
+use stoa_kernel::ports::ObjectSource;
+use stoa_models_sagemaker::operations::{CreateHubContentPresignedUrls, DeleteHubContentReference};
 use stoa_models_sagemaker::types::{
     CreateHubContentPresignedUrlsRequest, CreateHubContentPresignedUrlsResponse, DeleteHubContentReferenceRequest,
-    HubContentType, ImportHubContentRequest, PresignedUrlAccessConfig,
+    HubContentType, PresignedUrlAccessConfig,
 };
 use stoa_models_stoa::operations::PutHubSettings;
 use stoa_models_stoa::types::{HubSettings, PutHubSettingsRequest};
-use stoa_types::{AccountId, Timestamp};
 
+use crate::own::{download, import, own_world};
 use crate::support::*;
 
-fn request(hub: &str, kind: HubContentType, name: &str) -> CreateHubContentPresignedUrlsRequest {
+pub fn request(hub: &str, kind: HubContentType, name: &str) -> CreateHubContentPresignedUrlsRequest {
     CreateHubContentPresignedUrlsRequest {
         hub_name: hub.to_owned(),
         hub_content_type: kind,
@@ -114,83 +109,6 @@ async fn gated_models_want_consent_and_the_expected_place() {
     );
 }
 
-/// Buckets as S3 has them, without S3.
-#[derive(Default)]
-struct OwnBuckets(Mutex<BTreeMap<String, BTreeSet<String>>>);
-
-impl OwnBuckets {
-    fn put(&self, bucket: &str, keys: impl IntoIterator<Item = String>) {
-        self.0.lock().entry(bucket.to_owned()).or_default().extend(keys);
-    }
-}
-
-fn entry(key: &str) -> ObjectEntry {
-    ObjectEntry {
-        key: key.to_owned(),
-        digest: "0".repeat(64),
-        size: 1,
-        etag: "e".to_owned(),
-        content_type: None,
-        last_modified: Timestamp::default(),
-        inline: None,
-        sealed: None,
-    }
-}
-
-#[async_trait]
-impl ObjectSource for OwnBuckets {
-    async fn bucket_owner(&self, bucket: &str) -> Result<Option<AccountId>, ApiError> {
-        Ok(self.0.lock().contains_key(bucket).then(|| ACCOUNT.parse().unwrap()))
-    }
-    async fn object(&self, bucket: &str, key: &str) -> Result<Option<ObjectEntry>, ApiError> {
-        Ok(self.0.lock().get(bucket).filter(|keys| keys.contains(key)).map(|_| entry(key)))
-    }
-    async fn objects(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<ObjectEntry>, ApiError> {
-        let buckets = self.0.lock();
-        let keys = buckets.get(bucket).into_iter().flatten().filter(|key| key.starts_with(prefix));
-        Ok(keys
-            .filter(|key| after.is_none_or(|after| key.as_str() > after))
-            .take(limit)
-            .map(|key| entry(key))
-            .collect())
-    }
-    async fn check_read(&self, _: &Cx, _: &str, key: &str) -> Result<(), ApiError> {
-        if key.contains("gated") { Err(ApiError::access_denied("gated")) } else { Ok(()) }
-    }
-}
-
-async fn import(world: &World, name: &str, place: &str) {
-    let input = ImportHubContentRequest {
-        hub_content_name: name.to_owned(),
-        hub_content_version: None,
-        hub_content_type: HubContentType::Model,
-        document_schema_version: "2.3.0".to_owned(),
-        hub_name: "h".to_owned(),
-        hub_content_display_name: None,
-        hub_content_description: None,
-        hub_content_markdown: None,
-        hub_content_document: own_document(place).to_string(),
-        support_status: None,
-        hub_content_search_keywords: None,
-        tags: None,
-    };
-    world.call::<ImportHubContent>(&world.admin(), input).await.unwrap();
-}
-
-async fn own_world() -> (World, Arc<OwnBuckets>) {
-    let world = world().await;
-    let buckets = Arc::new(OwnBuckets::default());
-    world.hubs.set_objects(buckets.clone());
-    world.hub(&world.admin(), "h").await;
-    (world, buckets)
-}
-
 fn paths(page: &CreateHubContentPresignedUrlsResponse) -> Vec<&str> {
     page.authorized_url_configs.iter().map(|entry| entry.local_path.as_deref().unwrap()).collect()
 }
@@ -284,24 +202,6 @@ async fn thousands_of_files_are_paged_without_loss() {
     }
     world.catalog.import_dir(&folder).await.unwrap();
     assert_eq!(all_pages(&world, request(PUBLIC_HUB, HubContentType::Model, "acme-tabular-shards")).await, wanted);
-}
-
-/// The download's context: the service with the grant of a URL.
-fn download(world: &World, url: &str) -> Cx {
-    let mut principal = Principal::service(PRESIGNING_PRINCIPAL, AccountId::aws());
-    let grant = url.split("&grant=").nth(1).unwrap().to_owned();
-    principal.session = Some(SessionContext {
-        issued_at: Timestamp::default(),
-        expires_at: Timestamp::default(),
-        tags: BTreeMap::new(),
-        transitive_tag_keys: Vec::new(),
-        policies: Vec::new(),
-        source_identity: None,
-        mfa_authenticated_at: None,
-        federated_provider: None,
-        keys: BTreeMap::from([(GRANT_KEY.to_owned(), vec![grant])]),
-    });
-    world.cx(principal, REGION)
 }
 
 #[tokio::test]
