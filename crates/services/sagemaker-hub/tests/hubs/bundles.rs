@@ -426,11 +426,13 @@ async fn a_blob_of_no_file_is_refused() {
 async fn two_exports_to_one_file_leave_one_bundle() {
     let (world, _) = exported(None).await;
     let out = world.folder.path().join("one.stoa");
-    let export = || world.catalog.export_bundle(&out, &[], None);
-    let (first, second, third) = tokio::join!(export(), export(), export());
-    let done: Vec<_> = [first, second, third].into_iter().filter_map(Result::ok).collect();
-    assert_eq!(done.len(), 1);
-    assert_eq!(verify_bundle(&out, &[]).await.unwrap().models.len(), 2);
+    let (one, other, all) = ([format!("{ID}@1.0.0")], [format!("{ID}@1.1.0")], []);
+    let export = |models| world.catalog.export_bundle(&out, models, None);
+    let (first, second, third) = tokio::join!(export(&all), export(&one), export(&other));
+    let (done, refused): (Vec<_>, Vec<_>) = [first, second, third].into_iter().partition(Result::is_ok);
+    assert_eq!((done.len(), refused.len()), (1, 2));
+    assert!(refused.iter().all(|result| result.as_ref().unwrap_err().message().contains("is there already")));
+    assert_eq!(verify_bundle(&out, &[]).await.unwrap().models, done[0].as_ref().unwrap().models);
     assert!(!world.folder.path().join("one.stoa.partial").exists());
 }
 
