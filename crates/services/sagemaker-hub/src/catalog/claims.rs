@@ -6,24 +6,30 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{CatalogIndex, Manifest};
+use stoa_kernel::ApiError;
+
+use super::{Catalog, CatalogIndex, Manifest};
 
 /// The claims of the public hub, and those of the models that an import is about to add.
 pub(super) struct Claims {
-    index: Arc<CatalogIndex>,
+    /// None where no model to be imported claims anything.
+    index: Option<Arc<CatalogIndex>>,
     added: BTreeMap<String, String>,
 }
 
 impl Claims {
-    pub fn of(index: Arc<CatalogIndex>) -> Claims {
-        Claims { index, added: BTreeMap::new() }
+    /// What there is to ask for these models.
+    pub async fn before(catalog: &Catalog, mut new: impl Iterator<Item = &Manifest>) -> Result<Claims, ApiError> {
+        let index =
+            if new.any(|manifest| repository(manifest).is_some()) { Some(catalog.index().await?) } else { None };
+        Ok(Claims { index, added: BTreeMap::new() })
     }
 
     /// Notes what a new model claims; says why it may not.
     pub fn add(&mut self, manifest: &Manifest) -> Result<(), String> {
-        let origin = manifest.huggingface.as_ref();
-        let Some(repository) = origin.and_then(|origin| origin.repository.as_ref()) else { return Ok(()) };
-        let owner = match self.index.repositories.get(repository.as_str()) {
+        let Some(repository) = repository(manifest) else { return Ok(()) };
+        let known = self.index.as_ref().and_then(|index| index.repositories.get(repository.as_str()));
+        let owner = match known {
             Some(id) => id.to_string(),
             None => self.added.entry(repository.clone()).or_insert_with(|| manifest.id.clone()).clone(),
         };
@@ -35,4 +41,8 @@ impl Claims {
              {owner}, or with another repository or none"
         ))
     }
+}
+
+fn repository(manifest: &Manifest) -> Option<&String> {
+    manifest.huggingface.as_ref()?.repository.as_ref()
 }

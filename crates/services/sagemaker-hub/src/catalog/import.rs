@@ -78,7 +78,7 @@ impl Catalog {
         let mut conflicts = Vec::new();
         // The pins are kept until the names are committed.
         let (bodies, _pins) = self.store_all(folders).await?;
-        let mut claims = Claims::of(self.index().await?);
+        let mut claims = Claims::before(self, bodies.iter().map(|(_, body)| &body.manifest)).await?;
         for (origin, body) in bodies {
             let key = model_key(&body.manifest);
             let named = ModelVersion { id: body.manifest.id.clone(), version: body.manifest.version.to_string() };

@@ -102,7 +102,7 @@ impl Catalog {
     /// the bundle.
     async fn known(&self, bundle: &Bundle) -> Result<BTreeMap<usize, Known>, ApiError> {
         let (mut known, mut conflicts) = (BTreeMap::new(), Vec::new());
-        let mut claims = Claims::of(self.index().await?);
+        let mut claims = Claims::before(self, bundle.models.iter().map(|model| &model.body.manifest)).await?;
         for (number, model) in bundle.models.iter().enumerate() {
             let manifest = &model.body.manifest;
             let problem = match self.store.get(&model_key(manifest)).await.map_err(store_error)? {
