@@ -210,6 +210,12 @@ fn trusted(named: &[String]) -> Result<Vec<TrustedKey>, String> {
     named.iter().map(read).collect()
 }
 
+/// Makes a file that is not there.
+fn create(path: &Path, mode: u32) -> Result<File, String> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    file.map_err(|error| format!("{}: {error}", path.display()))
+}
+
 fn keygen(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut random = Zeroizing::new([0; 32]);
     SystemIds.fill(&mut *random);
@@ -237,12 +243,6 @@ fn keygen(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("{public}");
     Ok(())
-}
-
-/// Makes a file that is not there.
-fn create(path: &Path, mode: u32) -> Result<File, String> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    file.map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn print_table(entries: &[CatalogEntry]) {
