@@ -69,6 +69,20 @@ def test_a_signed_bundle_moves_a_catalog(request, server, tmp_path):
         assert other.stop() == 0
 
 
+def test_keygen_makes_both_files_or_none(tmp_path, server):
+    key, public = tmp_path / "key.pem", tmp_path / "key.pem.pub"
+    public.write_text("of another key")
+    refusal = offline(server, "catalog", "keygen", "--out", key, check=False)
+    assert refusal.returncode != 0 and str(public) in refusal.stderr
+    assert not key.exists() and public.read_text() == "of another key"
+    public.unlink()
+    offline(server, "catalog", "keygen", "--out", key)
+    assert oct(key.stat().st_mode)[-3:] == "600" and public.exists()
+    before = key.read_text(), public.read_text()
+    assert offline(server, "catalog", "keygen", "--out", key, check=False).returncode != 0
+    assert (key.read_text(), public.read_text()) == before
+
+
 def test_a_damaged_bundle_names_the_file_and_shows_nothing(request, server, tmp_path):
     bundle = tmp_path / "models.stoa"
     server.command("catalog", "export", "--out", bundle, "--model", TINY)
@@ -113,8 +127,11 @@ def test_an_import_that_is_killed_goes_on(request, server, tmp_path):
         importing.wait()
         other.start()
         there = listed(other)
-        # Every model that shows is whole, and none that was there is gone.
+        # Every model that shows has all its files, and none that was there is gone.
         assert all(len(files) == 40 for files in there.values()) and len(there) >= seen
+        # Each file is the blob that it is said to be, byte for byte.
+        verified = json.loads(other.command("blobs", "verify", "--fix-nothing", "--json").stdout)
+        assert verified["blobs"] >= 40 * len(there) and verified["findings"] == [], verified
         seen = len(there)
         if seen == len(wanted):
             break

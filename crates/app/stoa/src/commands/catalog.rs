@@ -2,7 +2,7 @@
 //!
 //! Verifying needs no server and no data folder: it is for the machine where a bundle is taken over.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -212,6 +212,12 @@ fn trusted(named: &[String]) -> Result<Vec<TrustedKey>, String> {
     named.iter().map(read).collect()
 }
 
+/// Makes a file that is not there.
+fn create(path: &Path, mode: u32) -> Result<File, String> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    file.map_err(|error| format!("{}: {error}", path.display()))
+}
+
 fn keygen(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut random = Zeroizing::new([0; 32]);
     SystemIds.fill(&mut *random);
@@ -219,10 +225,23 @@ fn keygen(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let public = SecretKey::parse(&secret).map_err(|error| error.message().to_owned())?.public();
     let mut public_file = out.as_os_str().to_owned();
     public_file.push(".pub");
-    for (path, mode, text) in [(out, 0o600, secret.as_str()), (Path::new(&public_file), 0o644, public.pem().as_str())] {
-        let named = |error: std::io::Error| format!("{}: {error}", path.display());
-        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-        file.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all())).map_err(named)?;
+    let public_file = PathBuf::from(public_file);
+    // Both are made before either is written: a secret key is of no use without its public one.
+    let secret_made = create(out, 0o600)?;
+    let public_made = match create(&public_file, 0o644) {
+        Ok(made) => made,
+        Err(error) => {
+            let _ = std::fs::remove_file(out);
+            return Err(error.into());
+        }
+    };
+    let files = [(out, secret_made, secret.to_string()), (&public_file, public_made, public.pem())];
+    for (path, mut file, text) in files {
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        if let Err(error) = written {
+            let _ = (std::fs::remove_file(out), std::fs::remove_file(&public_file));
+            return Err(format!("{}: {error}", path.display()).into());
+        }
     }
     println!("{public}");
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! Links are refused wherever they stand, and names are plain, so that nothing outside the folder is ever read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use super::Manifest;
 use super::model::{FileSource, ModelFolder};
-use crate::document;
 
 /// HubContentMarkdown's limit.
 pub(crate) const LONGEST_CARD: usize = 170_391;
@@ -50,15 +49,13 @@ pub(crate) fn read_all(root: &Path) -> Result<Vec<ModelFolder>, Problems> {
         problems.push(format!("{}: no manifest.json is in this folder or the two levels below it", root.display()));
     }
     let mut folders: Vec<ModelFolder> = Vec::new();
+    let mut origins = BTreeMap::new();
     for path in candidates {
         match read(&path) {
             Ok(folder) => {
-                let same = |other: &&ModelFolder| {
-                    other.manifest.id == folder.manifest.id && other.manifest.version == folder.manifest.version
-                };
-                if let Some(other) = folders.iter().find(same) {
-                    let (id, version) = (&folder.manifest.id, folder.manifest.version);
-                    problems.push(format!("{}: {id} {version} is also in {}", folder.origin, other.origin));
+                let (id, version) = (folder.manifest.id.clone(), folder.manifest.version);
+                if let Some(other) = origins.insert((id.clone(), version), folder.origin.clone()) {
+                    problems.push(format!("{}: {id} {version} is also in {other}", folder.origin));
                 }
                 folders.push(folder);
             }
@@ -153,14 +150,7 @@ pub(crate) fn parse_manifest(text: &str) -> Result<Manifest, Problems> {
     }
     let keys = members.keys().cloned().collect::<BTreeSet<_>>();
     let manifest: Manifest = serde_json::from_value(value).map_err(|error| vec![named(&error.to_string(), &keys)])?;
-    let mut problems = manifest.problems();
-    if problems.is_empty() {
-        let longest = document::longest(&manifest);
-        if longest > LONGEST_DOCUMENT {
-            problems
-                .push(format!("the hub document made of it has {longest} characters, {LONGEST_DOCUMENT} are allowed"));
-        }
-    }
+    let problems = manifest.problems();
     if problems.is_empty() { Ok(manifest) } else { Err(problems) }
 }
 

@@ -18,6 +18,7 @@ use stoa_store::{Document, Transaction};
 use tokio::io::AsyncReadExt;
 
 use super::Catalog;
+use super::claims::Claims;
 use super::folder;
 use super::model::{FileSource, ModelBody, ModelFile, ModelFolder, model_key};
 
@@ -45,12 +46,15 @@ pub struct ModelVersion {
     pub version: String,
 }
 
-/// What to do about a version that is there already with other content.
+/// Where models come from, which says what becomes of a version that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnConflict {
-    Refuse,
-    /// Keeps what is stored and says so in the log (a newer binary with a changed sample).
-    Keep,
+pub(crate) enum Source {
+    /// Its author's word: other marks are taken over, other content is refused.
+    Folder,
+    /// Knows nothing of marks and leaves them as they are; other content is refused.
+    Repository,
+    /// Leaves all as it is, and says so in the log where a newer binary has a changed sample.
+    Sample,
 }
 
 impl Catalog {
@@ -59,14 +63,14 @@ impl Catalog {
         let path = folder.to_owned();
         let read = tokio::task::spawn_blocking(move || folder::read_all(&path)).await.map_err(ApiError::internal)?;
         let folders = read.map_err(|problems| refused(folder, &problems))?;
-        self.import(folders, OnConflict::Refuse, Transaction::new()).await
+        self.import(folders, Source::Folder, Transaction::new()).await
     }
 
     /// Stores the files, then adds the new versions to the transaction and commits it.
     pub(crate) async fn import(
         &self,
         folders: Vec<ModelFolder>,
-        on_conflict: OnConflict,
+        source: Source,
         mut transaction: Transaction,
     ) -> Result<Imported, ApiError> {
         let _one_at_a_time = self.importing.lock().await;
@@ -74,10 +78,15 @@ impl Catalog {
         let mut conflicts = Vec::new();
         // The pins are kept until the names are committed.
         let (bodies, _pins) = self.store_all(folders).await?;
+        let mut claims = Claims::before(self, bodies.iter().map(|(_, body)| &body.manifest)).await?;
         for (origin, body) in bodies {
             let key = model_key(&body.manifest);
             let named = ModelVersion { id: body.manifest.id.clone(), version: body.manifest.version.to_string() };
             let Some(existing) = self.store.get(&key).await.map_err(store_error)? else {
+                if let Err(why) = claims.add(&body.manifest) {
+                    conflicts.push(format!("{origin}: {} {}: {why}", named.id, named.version));
+                    continue;
+                }
                 let document = Document::new(key, &named.id, self.clock.now(), &body).map_err(store_error)?;
                 let document = document.with_blobs(body.digests());
                 transaction = transaction.create(document.with_parent(&named.id).with_status("Available"));
@@ -85,18 +94,19 @@ impl Catalog {
                 continue;
             };
             let stored: ModelBody = existing.decode().map_err(store_error)?;
-            match (stored == body, on_conflict) {
+            match (stored == body, source) {
                 (true, _) => done.unchanged.push(named),
-                (false, _) if stored.is_marked_as(&body) => {
+                (false, Source::Folder) if stored.is_marked_as(&body) => {
                     let changed = existing.with_body(self.clock.now(), &body).map_err(store_error)?;
                     transaction = transaction.update(changed);
                     done.marked.push(named);
                 }
-                (false, OnConflict::Keep) => {
+                (false, _) if stored.is_marked_as(&body) => done.unchanged.push(named),
+                (false, Source::Sample) => {
                     tracing::warn!(id = named.id, version = named.version, "a changed sample keeps its stored version");
                     done.unchanged.push(named);
                 }
-                (false, OnConflict::Refuse) => conflicts.push(format!(
+                (false, Source::Folder | Source::Repository) => conflicts.push(format!(
                     "{origin}: {} {} is there already with other content; what was approved stays what it was, so \
                      give the new content a new version",
                     named.id, named.version
@@ -158,10 +168,7 @@ impl Catalog {
         };
         let hasher = Arc::clone(&md5);
         let hashed = bytes.inspect_ok(move |chunk: &Bytes| hasher.lock().update(chunk)).boxed();
-        let written = self.blobs.put(hashed).await.map_err(|error| match error {
-            BlobError::Source(error) => ApiError::validation(format!("{path}: {error}")),
-            BlobError::NotFound(_) | BlobError::Backend(_) | BlobError::Full(_) => ApiError::internal(error),
-        })?;
+        let written = self.blobs.put(hashed).await.map_err(|error| not_stored(&path, error))?;
         let md5 = hex::encode(md5.lock().clone().finalize());
         Ok((ModelFile { path, digest: written.digest, size: written.size, md5 }, written.pin))
     }
@@ -174,6 +181,18 @@ fn file_stream(file: tokio::fs::File) -> ByteStream {
         Ok((read > 0).then(|| (Bytes::from(chunk), file)))
     })
     .boxed()
+}
+
+/// Why the bytes of this file, or blob, were not stored.
+pub(crate) fn not_stored(what: &str, error: BlobError) -> ApiError {
+    match error {
+        BlobError::Source(error) => ApiError::validation(format!("{what}: {error}")),
+        BlobError::Full(_) => {
+            let text = "the disk that the blobs are on is full: make room, then run the import again";
+            ApiError::validation(text).with_cause(error)
+        }
+        BlobError::NotFound(_) | BlobError::Backend(_) => ApiError::internal(error),
+    }
 }
 
 pub(crate) fn refused(folder: &Path, problems: &[String]) -> ApiError {

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_sagemaker_common::{Version, instance_type};
 
+use super::{LONGEST_DOCUMENT, is_plain};
+use crate::document;
+
 /// Content types that the SDK's predictors know.
 pub(crate) const SDK_CONTENT_TYPES: &[&str] = &[
     "application/json",
@@ -21,7 +24,9 @@ pub(crate) const SDK_CONTENT_TYPES: &[&str] = &[
 /// The one accept type that the SDK's predictors know.
 pub(crate) const SDK_ACCEPT_TYPE: &str = "application/json";
 /// HubContentSearchKeywords: fifty, less the three that are made from task, framework and provider.
-const MOST_KEYWORDS: usize = 47;
+pub(super) const MOST_KEYWORDS: usize = 47;
+/// HubSearchKeyword's limit.
+pub(super) const LONGEST_KEYWORD: usize = 255;
 
 /// A model version as its author describes it. `catalog/README.md` documents each key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -174,7 +179,16 @@ impl Manifest {
         Manifest { deprecated, vulnerabilities, ..self.clone() }
     }
 
-    /// Everything that is wrong, each with the key's name.
+    /// This with the marks of another reading beside its own: none is taken back, and a reason stays as it is worded.
+    pub(crate) fn with_marks_of(&self, other: &Manifest) -> Manifest {
+        let mut marked = self.clone();
+        marked.deprecated = marked.deprecated.or_else(|| other.deprecated.clone());
+        let new = other.vulnerabilities.iter().filter(|name| !self.vulnerabilities.contains(name));
+        marked.vulnerabilities.extend(new.cloned());
+        marked
+    }
+
+    /// Everything that is wrong, each with the key's name; the same for a folder, a bundle and a repository.
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         self.identity_problems(&mut problems);
@@ -187,7 +201,17 @@ impl Manifest {
         for (alias, payload) in &self.example_payloads {
             payload.problems(alias, &mut problems);
         }
+        if problems.is_empty() {
+            problems.extend(self.length_problem());
+        }
         problems
+    }
+
+    /// Whether the hub document made of it is longer than one may be.
+    pub(crate) fn length_problem(&self) -> Option<String> {
+        let longest = document::longest(self);
+        (longest > LONGEST_DOCUMENT)
+            .then(|| format!("the hub document made of it has {longest} characters, {LONGEST_DOCUMENT} are allowed"))
     }
 
     fn identity_problems(&self, problems: &mut Vec<String>) {
@@ -202,8 +226,8 @@ impl Manifest {
         match (&self.eula, self.gated) {
             (None, true) => problems.push("eula: a gated model needs the name of its licence file".to_owned()),
             (Some(_), false) => problems.push("eula: only a gated model has one; set gated to true".to_owned()),
-            (Some(name), true) if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') => {
-                problems.push(format!("eula `{name}`: a file name beside the manifest is expected"));
+            (Some(name), true) if !is_plain(name) || name.starts_with('.') => {
+                problems.push(format!("eula `{}`: a file name beside the manifest is expected", name.escape_default()));
             }
             _ => {}
         }
@@ -230,8 +254,8 @@ impl Manifest {
             problems.push(format!("keywords: at most {MOST_KEYWORDS} are allowed"));
         }
         for keyword in &self.keywords {
-            if keyword.is_empty() || keyword.chars().count() > 255 {
-                problems.push(format!("keywords `{keyword}`: 1 to 255 characters are expected"));
+            if keyword.is_empty() || keyword.chars().count() > LONGEST_KEYWORD {
+                problems.push(format!("keywords `{keyword}`: 1 to {LONGEST_KEYWORD} characters are expected"));
             }
         }
         for name in self.environment.keys() {

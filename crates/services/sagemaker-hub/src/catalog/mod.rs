@@ -1,6 +1,7 @@
 //! The catalog: models of the public hub, imported from folders, kept as documents and blobs.
 
 mod bundle;
+mod claims;
 mod folder;
 mod huggingface;
 mod import;
@@ -37,6 +38,7 @@ pub struct Catalog {
     blobs: Arc<dyn BlobStore>,
     clock: Arc<dyn Clock>,
     importing: tokio::sync::Mutex<()>,
+    exporting: tokio::sync::Mutex<()>,
     cached: RwLock<Option<(u64, Arc<CatalogIndex>)>>,
     /// Held while the index is brought up to date.
     refreshing: tokio::sync::Mutex<()>,
@@ -85,6 +87,7 @@ impl Catalog {
             blobs,
             clock,
             importing: tokio::sync::Mutex::new(()),
+            exporting: tokio::sync::Mutex::new(()),
             cached: RwLock::new(None),
             refreshing: tokio::sync::Mutex::new(()),
             announced: Mutex::new(Vec::new()),

@@ -15,7 +15,7 @@ use stoa_types::AccountId;
 
 use super::Catalog;
 use super::folder::parse_manifest;
-use super::import::{Imported, OnConflict};
+use super::import::{Imported, Source};
 use super::model::{FileSource, ModelFolder, NOTE_KIND};
 
 #[derive(RustEmbed)]
@@ -35,7 +35,7 @@ impl Catalog {
         }
         let folders = folders()?;
         let note = Document::new(key, "sample", self.clock.now(), &digest).map_err(store_error)?;
-        self.import(folders, OnConflict::Keep, Transaction::new().put(note)).await
+        self.import(folders, Source::Sample, Transaction::new().put(note)).await
     }
 }
 

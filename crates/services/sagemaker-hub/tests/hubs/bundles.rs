@@ -1,11 +1,14 @@
 //! Bundles: out of one catalog and into another, and everything that a file somebody brings may try.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
+use md5::Md5;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 use stoa_sagemaker_hub::{SecretKey, TrustedKey, verify_bundle};
 
+use crate::faults::{blob_file, faulty};
 use crate::support::*;
 
 const ID: &str = "acme-tabular-flowers";
@@ -302,6 +305,7 @@ async fn documents_are_judged_as_those_of_folders_are() {
         (|body| body["files"][0]["size"] = json!(7), &["its blob has"]),
         (|body| body["files"][0]["digest"] = json!("0".repeat(64)), &["not in the bundle"]),
         (|body| body["files"][0]["md5"] = json!("x"), &["no MD5"]),
+        (|body| body["manifest"]["description"] = json!(""), &["description"]),
         (|body| body["manifest"]["id"] = json!("acme-other-model"), &["its document is of acme-other-model"]),
         (|body| body["manifest"]["image"] = json!("a b"), &["image"]),
         (|body| body["card"] = json!(" "), &["card"]),
@@ -331,4 +335,285 @@ async fn documents_are_judged_as_those_of_folders_are() {
         edit_manifest(edit);
         is_refused(&target, &out, words).await;
     }
+}
+
+/// Marks a version that is there, as its folder's author does.
+async fn mark(world: &World, version: &str, key: &str, value: Json) {
+    let folder = world.model_folder(ID, version);
+    change(&folder, |manifest| manifest[key] = value);
+    assert_eq!(world.catalog.import_dir(&folder).await.unwrap().marked.len(), 1);
+}
+
+#[tokio::test]
+async fn a_bundle_brings_marks_and_takes_none_away() {
+    let signing = key(1);
+    let (source, old) = exported(Some(&signing)).await;
+    let trusted = [signing.public()];
+    let target = empty_world();
+    target.catalog.import_bundle(&old, &trusted).await.unwrap();
+    mark(&target, "1.0.0", "vulnerabilities", json!(["CVE-2026-0001"])).await;
+    mark(&target, "1.1.0", "deprecated", json!("Use 1.2.0.")).await;
+    let marked = target.catalog.list().await.unwrap();
+    // The bundle of before the marks, played once more.
+    let again = target.catalog.import_bundle(&old, &trusted).await.unwrap();
+    assert_eq!((again.unchanged.len(), again.marked.len()), (2, 0));
+    assert_eq!(target.catalog.list().await.unwrap(), marked);
+    // What the other site found comes beside what is known here.
+    mark(&source, "1.0.0", "vulnerabilities", json!(["CVE-2026-0002", "CVE-2026-0001"])).await;
+    mark(&source, "1.1.0", "deprecated", json!("Use another.")).await;
+    let new = source.folder.path().join("new.stoa");
+    source.catalog.export_bundle(&new, &[], Some(&signing)).await.unwrap();
+    let done = target.catalog.import_bundle(&new, &trusted).await.unwrap();
+    assert_eq!((done.imported.len(), done.unchanged.len(), done.marked.len()), (0, 1, 1));
+    let listed = target.catalog.list().await.unwrap();
+    assert_eq!(listed[0].vulnerabilities, ["CVE-2026-0001", "CVE-2026-0002"]);
+    assert_eq!(listed[1].deprecated.as_deref(), Some("Use 1.2.0."), "what this site says stays");
+    let fresh = empty_world();
+    fresh.catalog.import_bundle(&new, &trusted).await.unwrap();
+    assert_eq!(fresh.catalog.list().await.unwrap(), source.catalog.list().await.unwrap());
+}
+
+#[tokio::test]
+async fn marks_beyond_what_a_hub_document_holds_refuse_the_bundle() {
+    let many = |from: u32| json!((from..from + 1000).map(|number| format!("{number:0>200}")).collect::<Vec<_>>());
+    let (source, _) = exported(None).await;
+    let target = empty_world();
+    target.import(ID, "1.0.0").await;
+    mark(&source, "1.0.0", "vulnerabilities", many(0)).await;
+    mark(&target, "1.0.0", "vulnerabilities", many(5000)).await;
+    let out = source.folder.path().join("new.stoa");
+    source.catalog.export_bundle(&out, &[], None).await.unwrap();
+    let refusal = target.catalog.import_bundle(&out, &[]).await;
+    refused(refusal, "ValidationException", &["1.0.0", "hub document", "327680 are allowed", "nothing of the bundle"]);
+    assert_eq!(target.catalog.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_document_stands_on_blobs_before_it_only() {
+    let (_source, out) = exported(None).await;
+    let mut all = entries(&out);
+    let mut manifest = manifest_of(&all);
+    // What both versions have moves to the later one, and is damaged there.
+    let shared = hex::encode(Sha256::digest(b"[]"));
+    let at = all.iter().position(|(_, name, _)| *name == format!("blobs/{shared}")).unwrap();
+    let mut entry = all.remove(at);
+    entry.2 = b"{}".to_vec();
+    let last = all.len() - 1;
+    all.insert(last, entry);
+    let blobs = manifest["models"][0]["blobs"].as_array_mut().unwrap();
+    let listed = blobs.iter().position(|blob| blob["sha256"] == json!(shared)).unwrap();
+    let moved = blobs.remove(listed);
+    manifest["models"][1]["blobs"].as_array_mut().unwrap().push(moved);
+    all[0].2 = manifest.to_string().into_bytes();
+    write(&out, &all);
+    is_refused(&empty_world(), &out, &["1.0.0: sub/labels.json", &shared, "not in the bundle before it"]).await;
+}
+
+#[tokio::test]
+async fn a_blob_of_no_file_is_refused() {
+    let (_source, out) = exported(None).await;
+    let mut all = entries(&out);
+    let mut manifest = manifest_of(&all);
+    let more = hex::encode(Sha256::digest(b"more"));
+    manifest["models"][0]["blobs"].as_array_mut().unwrap().insert(0, json!({ "sha256": more, "size": 4 }));
+    all[0].2 = manifest.to_string().into_bytes();
+    all.insert(1, (b'0', format!("blobs/{more}"), b"more".to_vec()));
+    write(&out, &all);
+    is_refused(&empty_world(), &out, &[&more, "is of none of its files"]).await;
+}
+
+#[tokio::test]
+async fn two_exports_to_one_file_leave_one_bundle() {
+    let (world, _) = exported(None).await;
+    let out = world.folder.path().join("one.stoa");
+    let (one, other, all) = ([format!("{ID}@1.0.0")], [format!("{ID}@1.1.0")], []);
+    let export = |models| world.catalog.export_bundle(&out, models, None);
+    let (first, second, third) = tokio::join!(export(&all), export(&one), export(&other));
+    let (done, refused): (Vec<_>, Vec<_>) = [first, second, third].into_iter().partition(Result::is_ok);
+    assert_eq!((done.len(), refused.len()), (1, 2));
+    assert!(refused.iter().all(|result| result.as_ref().unwrap_err().message().contains("is there already")));
+    assert_eq!(verify_bundle(&out, &[]).await.unwrap().models, done[0].as_ref().unwrap().models);
+    assert!(!world.folder.path().join("one.stoa.partial").exists());
+}
+
+#[tokio::test]
+async fn an_export_writes_over_nothing_that_came_meanwhile() {
+    let (world, _) = exported(None).await;
+    let (blobs, catalog) = faulty(&world);
+    let out = world.folder.path().join("one.stoa");
+    let other = out.clone();
+    *blobs.at_read.lock() = Some(Box::new(move || std::fs::write(other, "somebody else's").unwrap()));
+    refused(catalog.export_bundle(&out, &[], None).await, "ValidationException", &["one.stoa is there already"]);
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "somebody else's");
+    assert!(!world.folder.path().join("one.stoa.partial").exists());
+    // What an export that broke off left is written anew, and a link there leads nowhere.
+    let victim = world.folder.path().join("victim");
+    std::fs::write(&victim, "whole").unwrap();
+    std::os::unix::fs::symlink(&victim, world.folder.path().join("two.stoa.partial")).unwrap();
+    catalog.export_bundle(&world.folder.path().join("two.stoa"), &[], None).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "whole");
+}
+
+#[tokio::test]
+async fn an_export_names_the_blob_that_is_damaged_or_gone() {
+    let (world, _) = exported(None).await;
+    let digest = hex::encode(Sha256::digest(b"weights of 1.1.0"));
+    let file = blob_file(&world, &digest);
+    let out = world.folder.path().join("two.stoa");
+    let words = [digest.as_str(), "stoa blobs verify"];
+    for bytes in [Some("weights of 1.1.1"), Some("short"), None] {
+        match bytes {
+            Some(bytes) => std::fs::write(&file, bytes).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        refused(world.catalog.export_bundle(&out, &[], None).await, "ValidationException", &words);
+        assert!(!out.exists() && !world.folder.path().join("two.stoa.partial").exists());
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_no_error_of_the_server() {
+    let (_source, out) = exported(None).await;
+    let target = empty_world();
+    let (blobs, catalog) = faulty(&target);
+    blobs.full.store(true, Ordering::Relaxed);
+    let refusal = catalog.import_bundle(&out, &[]).await;
+    refused(refusal, "ValidationException", &["the disk that the blobs are on is full", "run the import again"]);
+    blobs.full.store(false, Ordering::Relaxed);
+    assert_eq!(catalog.import_bundle(&out, &[]).await.unwrap().imported.len(), 2);
+}
+
+#[tokio::test]
+async fn etags_are_of_the_bytes() {
+    let target = empty_world();
+    let (_source, out) = exported(None).await;
+    let whole = std::fs::read(&out).unwrap();
+    forged(&out, |body| {
+        if body["manifest"]["version"] == json!("1.1.0") {
+            body["files"][0]["md5"] = json!("0".repeat(32));
+        }
+    });
+    let words = ["model.onnx of acme-tabular-flowers 1.1.0", "MD5"];
+    refused(verify_bundle(&out, &[]).await, "ValidationException", &words);
+    refused(target.catalog.import_bundle(&out, &[]).await, "ValidationException", &words);
+    assert_eq!(target.catalog.list().await.unwrap().len(), 1, "the model before it is whole");
+    // Two documents that say different things of one file are not read any further.
+    std::fs::write(&out, &whole).unwrap();
+    forged(&out, |body| {
+        if body["manifest"]["version"] == json!("1.1.0") {
+            body["files"][1]["md5"] = json!("0".repeat(32));
+        }
+    });
+    is_refused(&empty_world(), &out, &["1.1.0: sub/labels.json", "another MD5"]).await;
+    // Blobs that are there already are no excuse.
+    std::fs::write(&out, &whole).unwrap();
+    let target = empty_world();
+    let blobs = stoa_blob_fs::FsBlobs::open(target.folder.path()).unwrap();
+    for bytes in ["weights of 1.0.0", "weights of 1.1.0", "[]"] {
+        stoa_blob::put_bytes(&blobs, bytes).await.unwrap();
+    }
+    forged(&out, |body| body["files"][0]["md5"] = json!(hex::encode(Md5::digest(b"other"))));
+    is_refused(&target, &out, &["model.onnx of acme-tabular-flowers 1.0.0", "MD5"]).await;
+}
+
+#[tokio::test]
+async fn a_bundle_cannot_make_public_what_it_does_not_hold() {
+    let target = empty_world();
+    let blobs = stoa_blob_fs::FsBlobs::open(target.folder.path()).unwrap();
+    let secret = b"secret weights 1";
+    let digest = stoa_blob::put_bytes(&blobs, secret.as_slice()).await.unwrap().digest;
+    // Who knows the digest, size and MD5 of a private object names it, and brings other bytes.
+    let (_source, out) = exported(None).await;
+    let md5 = hex::encode(Md5::digest(secret));
+    forged(&out, |body| {
+        if body["manifest"]["version"] == json!("1.0.0") {
+            body["files"][0]["digest"] = json!(digest.as_str());
+            body["files"][0]["md5"] = json!(md5);
+        }
+    });
+    let mut all = entries(&out);
+    let mut manifest = manifest_of(&all);
+    let real = hex::encode(Sha256::digest(b"weights of 1.0.0"));
+    let at = all.iter().position(|(_, name, _)| *name == format!("blobs/{real}")).unwrap();
+    all[at].1 = format!("blobs/{}", digest.as_str());
+    let blobs = manifest["models"][0]["blobs"].as_array_mut().unwrap();
+    blobs.iter_mut().find(|blob| blob["sha256"] == json!(real)).unwrap()["sha256"] = json!(digest.as_str());
+    all[0].2 = manifest.to_string().into_bytes();
+    write(&out, &all);
+    is_refused(&target, &out, &[digest.as_str(), "altered or damaged"]).await;
+}
+
+#[tokio::test]
+async fn licences_are_texts_of_a_plain_name() {
+    let world = world().await;
+    let out = world.folder.path().join("gated.stoa");
+    world.catalog.export_bundle(&out, &[GATED.to_owned()], None).await.unwrap();
+    let whole = std::fs::read(&out).unwrap();
+    let cases: Vec<Case> = vec![
+        (|body| body["eula"]["path"] = json!("../x"), &["licence", "../x"]),
+        (|body| body["eula"]["path"] = json!("other.txt"), &["licence", "other.txt"]),
+        (|body| body["eula"] = body["files"][0].clone(), &["licence"]),
+    ];
+    for (edit, words) in cases {
+        std::fs::write(&out, &whole).unwrap();
+        forged(&out, edit);
+        is_refused(&empty_world(), &out, words).await;
+    }
+    let with = |text: &[u8]| {
+        std::fs::write(&out, &whole).unwrap();
+        let (sha, md5) = (hex::encode(Sha256::digest(text)), hex::encode(Md5::digest(text)));
+        let mut old = String::new();
+        let mut all = entries(&out);
+        for (_, name, bytes) in &mut all {
+            if name.starts_with("models/") {
+                let body: Json = serde_json::from_slice(bytes).unwrap();
+                old = body["eula"]["digest"].as_str().unwrap().to_owned();
+            }
+        }
+        let mut manifest = manifest_of(&all);
+        let entry = all.iter_mut().find(|(_, name, _)| *name == format!("blobs/{old}")).unwrap();
+        *entry = (b'0', format!("blobs/{sha}"), text.to_vec());
+        for blob in manifest["models"][0]["blobs"].as_array_mut().unwrap() {
+            if blob["sha256"] == json!(old) {
+                *blob = json!({ "sha256": sha, "size": text.len() });
+            }
+        }
+        all[0].2 = manifest.to_string().into_bytes();
+        write(&out, &all);
+        forged(&out, |body| {
+            let path = body["eula"]["path"].clone();
+            body["eula"] = json!({ "path": path, "digest": sha, "size": text.len(), "md5": md5 });
+        });
+    };
+    for (text, word) in [
+        (b" \n".to_vec(), "is empty"),
+        (vec![0xff, 0xfe, b'x'], "is no text"),
+        (vec![b'x'; (1 << 20) + 1], "at most 1048576 bytes"),
+    ] {
+        with(&text);
+        is_refused(&empty_world(), &out, &["licence", word]).await;
+    }
+    with(b"Other terms.");
+    assert_eq!(empty_world().catalog.import_bundle(&out, &[]).await.unwrap().imported.len(), 1);
+}
+
+#[tokio::test]
+async fn a_bundle_takes_no_repository_from_another_model() {
+    let source = empty_world();
+    let claim = |world: &World, id: &str| {
+        let folder = world.model_folder(id, "1.0.0");
+        change(&folder, |manifest| manifest["huggingface"] = json!({ "repository": "org/flowers" }));
+        folder
+    };
+    source.catalog.import_dir(&claim(&source, "acme-tabular-aaa")).await.unwrap();
+    let out = source.folder.path().join("out.stoa");
+    source.catalog.export_bundle(&out, &[], None).await.unwrap();
+    let target = empty_world();
+    target.catalog.import_dir(&claim(&target, ID)).await.unwrap();
+    let refusal = target.catalog.import_bundle(&out, &[]).await;
+    let words = ["acme-tabular-aaa 1.0.0", "org/flowers", &format!("is {ID}'s"), "nothing of the bundle"];
+    refused(refusal, "ValidationException", &words);
+    assert_eq!(target.catalog.list().await.unwrap().len(), 1);
+    // Where it is there already, it stays.
+    assert_eq!(source.catalog.import_bundle(&out, &[]).await.unwrap().unchanged.len(), 1);
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stoa_kernel::ports::ObjectSource;
-use stoa_types::Clock;
+use stoa_store::{Document, Key, Transaction};
+use stoa_types::{AccountId, Clock};
 
+use crate::faults::faulty;
 use crate::support::*;
 
 const ID: &str = "acme-tabular-flowers";
@@ -200,4 +202,75 @@ async fn the_sample_is_loaded_once() {
     let restarted = open(Arc::clone(&world.store), world.clock.clone(), tempfile::tempdir().unwrap());
     restarted.catalog.import_sample().await.unwrap();
     assert_eq!(restarted.catalog.list().await.unwrap(), listed);
+}
+
+/// As if the binary had another set of samples: the next load of them looks at each.
+async fn forget_samples(world: &World) {
+    let key = Key { kind: "sagemaker:catalog-note", account: AccountId::aws(), region: None, id: "sample".to_owned() };
+    let note = Document::new(key, "sample", world.clock.now(), &"another set").unwrap();
+    world.store.commit(Transaction::new().put(note)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_start_leaves_the_marks_of_samples_alone() {
+    let world = world().await;
+    let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../catalog/sample").join(IRIS);
+    let folder = world.folder.path().join("iris");
+    copy(&sample.join("1.0.0"), &folder);
+    change(&folder, |manifest| manifest["vulnerabilities"] = json!(["CVE-2026-0001"]));
+    assert_eq!(world.catalog.import_dir(&folder).await.unwrap().marked.len(), 1);
+    let marked = world.catalog.list().await.unwrap();
+    forget_samples(&world).await;
+    let again = world.catalog.import_sample().await.unwrap();
+    assert_eq!((again.imported.len(), again.marked.len(), again.unchanged.len()), (0, 0, marked.len()));
+    assert_eq!(world.catalog.list().await.unwrap(), marked);
+    let iris = marked.iter().find(|entry| entry.id == IRIS && entry.version == "1.0.0").unwrap();
+    assert_eq!(iris.vulnerabilities, ["CVE-2026-0001"]);
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repository_belongs_to_one_model() {
+    let world = empty_world();
+    let claim = |id: &str, version: &str| {
+        let folder = world.model_folder(id, version);
+        change(&folder, |manifest| manifest["huggingface"] = json!({ "repository": "org/flowers" }));
+        folder
+    };
+    // Two in one folder, and none of them is taken.
+    claim(ID, "1.0.0");
+    claim("acme-tabular-aaa", "1.0.0");
+    let both = world.catalog.import_dir(&world.folder.path().join("models")).await;
+    refused(both, "ValidationException", &["org/flowers", ID, "acme-tabular-aaa"]);
+    assert!(world.catalog.list().await.unwrap().is_empty());
+    for version in ["1.0.0", "1.1.0"] {
+        world.catalog.import_dir(&claim(ID, version)).await.unwrap();
+    }
+    // Also where its id is the first in order.
+    let other = world.catalog.import_dir(&claim("acme-tabular-aaa", "1.0.0")).await;
+    refused(other, "ValidationException", &["acme-tabular-aaa 1.0.0", "org/flowers", &format!("is {ID}'s")]);
+    assert_eq!(world.catalog.import_dir(&claim(ID, "1.0.0")).await.unwrap().unchanged.len(), 1);
+    assert_eq!(world.catalog.list().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_as_such() {
+    let world = empty_world();
+    let (blobs, catalog) = faulty(&world);
+    let folder = world.model_folder(ID, "1.0.0");
+    blobs.full.store(true, std::sync::atomic::Ordering::Relaxed);
+    refused(catalog.import_dir(&folder).await, "ValidationException", &["is full", "run the import again"]);
+    blobs.full.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(catalog.import_dir(&folder).await.unwrap().imported.len(), 1);
 }

@@ -256,3 +256,90 @@ async fn weights_that_are_none_are_refused_by_name() {
     std::fs::write(folder.join("config.json"), "{").unwrap();
     import_refused(&world, asked(&folder), &["config.json", "2 problems"]).await;
 }
+
+#[tokio::test]
+async fn what_is_refused_of_folders_is_refused_of_repositories() {
+    let world = empty_world();
+    let folder = repository(&world);
+    // Each quotation mark is two characters of JSON.
+    let tags: Vec<String> = (0..1000).map(|number| format!("'{number}{}'", "\"".repeat(180))).collect();
+    std::fs::write(folder.join("README.md"), README.replace("- tiny", &format!("- {}", tags.join("\n- ")))).unwrap();
+    import_refused(&world, asked(&folder), &["hub document", "327680 are allowed", "1 problem:"]).await;
+}
+
+#[tokio::test]
+async fn a_repository_belongs_to_the_model_that_came_first() {
+    let world = empty_world();
+    let folder = repository(&world);
+    world.catalog.import_huggingface(asked(&folder)).await.unwrap();
+    let other = HuggingFaceImport { id: "acme-textgeneration-tiny".to_owned(), ..asked(&folder) };
+    let refusal = world.catalog.import_huggingface(other).await;
+    refused(refusal, "ValidationException", &["acme-textgeneration-tiny 1.0.0", "org/tiny", &format!("is {ID}'s")]);
+    let next = HuggingFaceImport { version: Some("1.1.0".to_owned()), ..asked(&folder) };
+    assert_eq!(world.catalog.import_huggingface(next).await.unwrap().imported.imported.len(), 1);
+}
+
+#[tokio::test]
+async fn a_repository_read_again_takes_no_mark_away() {
+    let world = empty_world();
+    let folder = repository(&world);
+    world.catalog.import_huggingface(asked(&folder)).await.unwrap();
+    let key = stoa_store::Key {
+        kind: "sagemaker:public-model",
+        account: stoa_types::AccountId::aws(),
+        region: None,
+        id: format!("{ID}/1.0.0"),
+    };
+    let stored = world.store.get(&key).await.unwrap().unwrap();
+    let mut body: Json = stored.decode().unwrap();
+    body["manifest"]["vulnerabilities"] = json!(["CVE-2026-0001"]);
+    let marked = stored.with_body(stoa_types::Clock::now(&*world.clock), &body).unwrap();
+    world.store.commit(stoa_store::Transaction::new().update(marked)).await.unwrap();
+    let again = world.catalog.import_huggingface(asked(&folder)).await.unwrap();
+    assert_eq!((again.imported.unchanged.len(), again.imported.marked.len()), (1, 0));
+    assert_eq!(world.catalog.list().await.unwrap()[0].vulnerabilities, ["CVE-2026-0001"]);
+}
+
+#[tokio::test]
+async fn broken_front_matter_is_the_only_thing_told() {
+    let world = empty_world();
+    let folder = repository(&world);
+    std::fs::write(folder.join("README.md"), "---\nlicense: [\n---\n# Tiny\n").unwrap();
+    let result = world.catalog.import_huggingface(asked(&folder)).await;
+    let (_, message) = refusal(result);
+    assert!(message.contains("1 problem:") && message.contains("front matter"), "{message}");
+}
+
+#[tokio::test]
+async fn a_repository_that_is_too_large_asks_for_an_instance_type() {
+    let world = empty_world();
+    let folder = repository(&world);
+    // Sparse: it takes no room on this disk. It is never read, because it is refused before.
+    let file = std::fs::File::create(folder.join("weights.gguf")).unwrap();
+    file.set_len(400 << 30).unwrap();
+    let memory = "no ml.m5 type has 492033 MB: name one with --instance-type";
+    import_refused(&world, asked(&folder), &["1 problem:", memory]).await;
+    file.set_len(0).unwrap();
+    assert!(world.catalog.import_huggingface(asked(&folder)).await.is_ok());
+}
+
+#[tokio::test]
+async fn keywords_are_those_that_a_hub_takes() {
+    let world = empty_world();
+    let folder = repository(&world);
+    let language = "x".repeat(250);
+    std::fs::write(folder.join("README.md"), README.replace("[en, de]", &format!("[en, {language}]"))).unwrap();
+    world.catalog.import_huggingface(asked(&folder)).await.unwrap();
+    let input = DescribeHubContentRequest {
+        hub_name: PUBLIC_HUB.to_owned(),
+        hub_content_type: HubContentType::Model,
+        hub_content_name: ID.to_owned(),
+        hub_content_version: None,
+    };
+    let described = world.call::<DescribeHubContent>(&world.admin(), input).await.unwrap();
+    let keywords = described.hub_content_search_keywords.unwrap();
+    assert!(keywords.contains(&"@language:en".to_owned()), "{keywords:?}");
+    assert!(!keywords.iter().any(|keyword| keyword.contains(&language)));
+    let document: Json = serde_json::from_str(&described.hub_content_document).unwrap();
+    assert_eq!(document["HuggingFace"]["Languages"], json!(["en", language]), "the document has it still");
+}

@@ -9,6 +9,7 @@ mod catalog;
 mod condition_keys;
 mod contents;
 mod documents;
+mod faults;
 mod hubs;
 mod huggingface;
 mod own;

@@ -1,4 +1,5 @@
-//! Writing a bundle. The file gets its name when it is whole; what a crash leaves ends in `.partial`.
+//! Writing a bundle, one at a time. The file gets its name when it is whole, and never another's; what a crash leaves
+//! ends in `.partial`, and the next export to that name begins by removing it.
 //!
 //! Blobs are hashed as they pass, so that damaged ones are found here and not at the other end.
 
@@ -12,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use stoa_blob::Digest;
+use stoa_blob::{BlobError, Digest};
 use stoa_kernel::ApiError;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
@@ -75,23 +76,23 @@ impl Catalog {
         key: Option<&SecretKey>,
     ) -> Result<Exported, ApiError> {
         let chosen = self.chosen(models).await?;
-        let failed = |error: io::Error| ApiError::validation(format!("{}: {error}", out.display()));
+        // Two to one file would write into each other.
+        let _one_at_a_time = self.exporting.lock().await;
+        let failed = |error: io::Error| not_written(out, &error);
         if tokio::fs::try_exists(out).await.map_err(failed)? {
-            return Err(ApiError::validation(format!("{} is there already: choose another name", out.display())));
+            return Err(there_already(out));
         }
         let mut partial = out.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        let bytes = self.write_bundle(&partial, &chosen, key).await;
-        let bytes = match bytes {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                // A courtesy: the next export writes over it.
-                let _ = tokio::fs::remove_file(&partial).await;
-                return Err(error);
-            }
+        remove(&partial).await.map_err(failed)?;
+        let written = match self.write_bundle(&partial, &chosen, key).await {
+            Ok(bytes) => take_name(&partial, out).await.map(|()| bytes),
+            Err(error) => Err(error),
         };
-        tokio::fs::rename(&partial, out).await.map_err(failed)?;
+        // A courtesy: the next export does it too.
+        let _ = remove(&partial).await;
+        let bytes = written?;
         let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder).await.map_err(failed)?.sync_all().await.map_err(failed)?;
         let models = chosen.iter().map(|model| named(model)).collect();
@@ -127,7 +128,7 @@ impl Catalog {
         models: &[Arc<PublicModel>],
         key: Option<&SecretKey>,
     ) -> Result<u64, ApiError> {
-        let failed = |error: io::Error| ApiError::validation(format!("{}: {error}", path.display()));
+        let failed = |error: io::Error| not_written(path, &error);
         let now = self.clock.now();
         let (manifest, documents) = listed(models, now.iso8601())?;
         let manifest_bytes = serde_json::to_vec(&manifest).map_err(ApiError::internal)?;
@@ -159,7 +160,14 @@ impl Catalog {
         failed: impl Fn(io::Error) -> ApiError,
     ) -> Result<(), ApiError> {
         writer.begin(&blob.blob_name(), blob.size).await.map_err(&failed)?;
-        let mut pieces = self.blobs.get(&blob.sha256, 0, None).await.map_err(ApiError::internal)?;
+        let bad = |how: &str| {
+            let name = blob.blob_name();
+            ApiError::validation(format!("{name} is {how} in the blob store: `stoa blobs verify` says what else is"))
+        };
+        let mut pieces = self.blobs.get(&blob.sha256, 0, None).await.map_err(|error| match error {
+            BlobError::NotFound(_) => bad("missing"),
+            BlobError::Source(_) | BlobError::Full(_) | BlobError::Backend(_) => ApiError::internal(error),
+        })?;
         let (mut hash, mut size) = (Sha256::new(), 0);
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(ApiError::internal)?;
@@ -168,9 +176,43 @@ impl Catalog {
             writer.put(&piece).await.map_err(&failed)?;
         }
         if size != blob.size || hex::encode(hash.finalize()) != blob.sha256.as_str() {
-            return Err(ApiError::internal(format!("the blob {} is damaged in the store", blob.sha256.as_str())));
+            return Err(bad("damaged"));
         }
         writer.end(blob.size).await.map_err(failed)
+    }
+}
+
+fn there_already(out: &Path) -> ApiError {
+    ApiError::validation(format!("{} is there already: choose another name", out.display()))
+}
+
+fn not_written(path: &Path, error: &io::Error) -> ApiError {
+    let path = path.display();
+    ApiError::validation(match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            format!("{path}: the disk that it is on is full: make room, then run the export again")
+        }
+        _ => format!("{path}: {error}"),
+    })
+}
+
+/// Removes a file that need not be there.
+async fn remove(path: &Path) -> io::Result<()> {
+    match tokio::fs::remove_file(path).await {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Gives the whole file its name beside the one it has, unless that came to be somebody else's.
+async fn take_name(partial: &Path, out: &Path) -> Result<(), ApiError> {
+    let failed = |error: io::Error| not_written(out, &error);
+    match tokio::fs::hard_link(partial, out).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(there_already(out)),
+        // File systems of memory sticks have no links: there the last look must do.
+        Err(_) if tokio::fs::try_exists(out).await.map_err(failed)? => Err(there_already(out)),
+        Err(_) => tokio::fs::rename(partial, out).await.map_err(failed),
     }
 }
 

@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use stoa_blob::Digest;
 use stoa_kernel::ApiError;
 
-use super::super::folder::{LONGEST_CARD, LONGEST_DOCUMENT, LONGEST_PATH, MOST_FILES, is_plain};
+use super::super::folder::{LONGEST_CARD, LONGEST_EULA, LONGEST_PATH, MOST_FILES, is_plain};
 use super::super::model::ModelBody;
-use crate::document;
 
 /// The first entry.
 pub(crate) const MANIFEST: &str = "stoa-bundle.json";
@@ -102,12 +101,6 @@ impl BundleManifest {
         }
         Ok(found)
     }
-
-    /// Every blob with its size.
-    pub fn blobs(&self) -> BTreeMap<&Digest, u64> {
-        let all = self.models.iter().flat_map(|model| &model.blobs);
-        all.map(|blob| (&blob.sha256, blob.size)).collect()
-    }
 }
 
 /// Reads a model's document and judges it as an import from a folder judges one, all problems at once. `blobs` are those
@@ -127,13 +120,23 @@ pub(crate) fn parse_body(
     if body.card.trim().is_empty() || body.card.chars().count() > LONGEST_CARD {
         problems.push(format!("the card: 1 to {LONGEST_CARD} characters are expected"));
     }
-    if document::longest(manifest) > LONGEST_DOCUMENT {
-        problems.push(format!("the hub document made of it is longer than {LONGEST_DOCUMENT} characters"));
-    }
     if manifest.gated != body.eula.is_some() {
         problems.push("a gated model has a licence file, and only a gated one".to_owned());
     }
+    if let Some(licence) = &body.eula {
+        let path = licence.path.escape_default();
+        if manifest.eula.as_ref() != Some(&licence.path) {
+            problems.push(format!("the licence file `{path}` is not the one that the manifest names"));
+        }
+        if licence.size > LONGEST_EULA {
+            problems.push(format!("the licence `{path}`: at most {LONGEST_EULA} bytes are allowed"));
+        }
+    }
     file_problems(&body, blobs, &mut problems);
+    let own: BTreeSet<&str> = body.digests().collect();
+    for blob in model.blobs.iter().filter(|blob| !own.contains(blob.sha256.as_str())) {
+        problems.push(format!("{} is of none of its files", blob.blob_name()));
+    }
     if problems.is_empty() { Ok(body) } else { Err(problems.into_iter().map(named).collect()) }
 }
 
@@ -155,9 +158,13 @@ fn file_problems(body: &ModelBody, blobs: &BTreeMap<&Digest, u64>, problems: &mu
         match blobs.get(&file.digest) {
             Some(size) if *size == file.size => {}
             Some(size) => problems.push(format!("{}: {} bytes, its blob has {size}", file.path, file.size)),
-            None => problems.push(format!("{}: its blob {} is not in the bundle", file.path, file.digest.as_str())),
+            None => {
+                let digest = file.digest.as_str();
+                problems.push(format!("{}: its blob {digest} is not in the bundle before it", file.path));
+            }
         }
-        if file.md5.len() != 32 || !file.md5.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if file.md5.len() != 32 || !file.md5.bytes().all(hex) {
             problems.push(format!("{}: `{}` is no MD5", file.path, file.md5.escape_default()));
         }
     }

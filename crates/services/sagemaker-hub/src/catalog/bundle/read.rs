@@ -1,20 +1,23 @@
 //! A bundle looked through without its weights: manifest, signature, the order of all entries, every document.
 //!
-//! What is wrong is found here, before anything is written. Blobs are hashed by whoever reads them next.
+//! What is wrong is found here, before anything is written; of the blobs, licences alone are read. The others are hashed
+//! by whoever reads them next.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
+use md5::Md5;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use stoa_blob::{ByteStream, Digest};
 use stoa_kernel::ApiError;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 
-use super::super::model::ModelBody;
+use super::super::model::{ModelBody, ModelFile};
 use super::format::{
     BundleManifest, LONGEST_MANIFEST, LONGEST_SIGNATURE, MANIFEST, SIGNATURE, SignatureFile, SizedDigest, parse_body,
 };
@@ -37,6 +40,8 @@ pub(crate) struct Bundle {
     pub path: PathBuf,
     pub signer: Signer,
     pub models: Vec<Found>,
+    /// What the documents say of their files' bytes.
+    md5s: BTreeMap<Digest, String>,
 }
 
 /// A model in it.
@@ -55,9 +60,9 @@ impl Bundle {
         let signature = if signed { Some(small(&mut tape, SIGNATURE, LONGEST_SIGNATURE).await?) } else { None };
         let signer = check_signature(path, &manifest_bytes, signature.as_deref(), trusted)?;
         let manifest = BundleManifest::parse(&manifest_bytes)?;
-        let models = documents(&mut tape, &manifest).await?;
+        let (models, md5s) = documents(&mut tape, &manifest).await?;
         tape.expect_end().await?;
-        Ok(Bundle { path: path.to_owned(), signer, models })
+        Ok(Bundle { path: path.to_owned(), signer, models, md5s })
     }
 
     /// The bytes of a blob as the bundle has them, not yet known to be right.
@@ -75,8 +80,36 @@ impl Bundle {
         Ok(pieces.boxed())
     }
 
+    /// Reads a blob for its SHA-256 and its MD5.
+    pub async fn hashed(&self, blob: &SizedDigest, at: u64) -> Result<(Digest, String), ApiError> {
+        let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
+        let mut pieces = self.blob(blob, at).await?;
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| ApiError::validation(format!("{}: {error}", blob.blob_name())))?;
+            sha256.update(&piece);
+            md5.update(&piece);
+        }
+        Ok((Digest::from_bytes(sha256.finalize().into()), hex::encode(md5.finalize())))
+    }
+
+    /// Refuses a blob whose bytes are not what its name and the documents say.
+    pub fn prove(&self, blob: &SizedDigest, digest: &Digest, md5: &str) -> Result<(), ApiError> {
+        if *digest != blob.sha256 {
+            return Err(self.damaged(blob, digest));
+        }
+        match self.md5s.get(digest).filter(|said| *said != md5) {
+            None => Ok(()),
+            Some(said) => Err(ApiError::validation(format!(
+                "{}: {} ({}) has the MD5 {md5}, its document says {said}",
+                self.path.display(),
+                blob.blob_name(),
+                self.files_of(digest)
+            ))),
+        }
+    }
+
     /// The files that are this blob, for messages.
-    pub fn files_of(&self, digest: &Digest) -> String {
+    fn files_of(&self, digest: &Digest) -> String {
         let mut names = Vec::new();
         for model in &self.models {
             let manifest = &model.body.manifest;
@@ -88,7 +121,7 @@ impl Bundle {
     }
 
     /// A blob whose bytes are not what its name says.
-    pub fn damaged(&self, blob: &SizedDigest, found: &Digest) -> ApiError {
+    fn damaged(&self, blob: &SizedDigest, found: &Digest) -> ApiError {
         ApiError::validation(format!(
             "{}: {} ({}) was altered or damaged: its bytes have the SHA-256 {}",
             self.path.display(),
@@ -139,13 +172,21 @@ fn check_signature(
 }
 
 /// Goes through all entries in their order and reads the documents.
-async fn documents(tape: &mut Tape, manifest: &BundleManifest) -> Result<Vec<Found>, ApiError> {
-    let blobs = manifest.blobs();
+async fn documents(
+    tape: &mut Tape,
+    manifest: &BundleManifest,
+) -> Result<(Vec<Found>, BTreeMap<Digest, String>), ApiError> {
+    // Those that came by: a document can stand on no others, since it is committed before the rest is read.
+    let (mut blobs, mut places) = (BTreeMap::new(), BTreeMap::new());
+    let (mut md5s, mut licences) = (BTreeMap::new(), BTreeSet::new());
     let (mut models, mut problems) = (Vec::with_capacity(manifest.models.len()), Vec::new());
     for model in &manifest.models {
         let mut starts = Vec::with_capacity(model.blobs.len());
         for blob in &model.blobs {
-            starts.push((blob.clone(), tape.expect(&blob.blob_name(), blob.size).await?));
+            let at = tape.expect(&blob.blob_name(), blob.size).await?;
+            starts.push((blob.clone(), at));
+            blobs.insert(&blob.sha256, blob.size);
+            places.insert(&blob.sha256, at);
         }
         let name = model.document.document_name();
         let at = tape.expect(&name, model.document.size).await?;
@@ -154,13 +195,42 @@ async fn documents(tape: &mut Tape, manifest: &BundleManifest) -> Result<Vec<Fou
             problems.push(format!("{name} ({} {}) was altered or damaged", model.id, model.version));
             continue;
         }
-        match parse_body(model, &bytes, &blobs) {
-            Ok(body) => models.push(Found { body, blobs: starts }),
-            Err(found) => problems.extend(found),
+        let body = match parse_body(model, &bytes, &blobs) {
+            Ok(body) => body,
+            Err(found) => {
+                problems.extend(found);
+                continue;
+            }
+        };
+        let named = |problem: String| format!("{} {}: {problem}", model.id, model.version);
+        for file in body.files.iter().chain(&body.eula) {
+            if *md5s.entry(file.digest.clone()).or_insert_with(|| file.md5.clone()) != file.md5 {
+                problems.push(named(format!("{}: its blob has another MD5 in a document before", file.path)));
+            }
         }
+        if let Some(licence) = &body.eula
+            && let Some(at) = places.get(&licence.digest)
+            && licences.insert(licence.digest.clone())
+        {
+            problems.extend(licence_problem(licence, &tape.bytes(*at, licence.size).await?).map(named));
+        }
+        models.push(Found { body, blobs: starts });
     }
     if problems.is_empty() {
-        return Ok(models);
+        return Ok((models, md5s));
     }
     Err(ApiError::validation(format!("{}: {}", tape.path().display(), problems.join("\n  "))))
+}
+
+/// A licence is a text, for people to read before they consent to it.
+fn licence_problem(licence: &ModelFile, bytes: &[u8]) -> Option<String> {
+    let (path, name) = (licence.path.escape_default(), licence.digest.as_str());
+    if hex::encode(Sha256::digest(bytes)) != name {
+        return Some(format!("the licence `{path}` (blobs/{name}) was altered or damaged"));
+    }
+    match std::str::from_utf8(bytes).map(str::trim) {
+        Err(_) => Some(format!("the licence `{path}` is no text")),
+        Ok("") => Some(format!("the licence `{path}` is empty")),
+        Ok(_) => None,
+    }
 }

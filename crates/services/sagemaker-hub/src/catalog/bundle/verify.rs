@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use stoa_blob::Digest;
 use stoa_kernel::ApiError;
 
 use super::super::import::ModelVersion;
@@ -32,14 +29,9 @@ pub async fn verify_bundle(path: &Path, trusted: &[TrustedKey]) -> Result<Bundle
     let mut damaged = Vec::new();
     for model in &bundle.models {
         for (blob, at) in &model.blobs {
-            let mut pieces = bundle.blob(blob, *at).await?;
-            let mut hash = Sha256::new();
-            while let Some(piece) = pieces.next().await {
-                hash.update(piece.map_err(|error| ApiError::validation(format!("{}: {error}", blob.blob_name())))?);
-            }
-            let found = Digest::from_bytes(hash.finalize().into());
-            if found != blob.sha256 {
-                damaged.push(bundle.damaged(blob, &found).message().to_owned());
+            let (digest, md5) = bundle.hashed(blob, *at).await?;
+            if let Err(error) = bundle.prove(blob, &digest, &md5) {
+                damaged.push(error.message().to_owned());
             }
             report.blobs += 1;
             report.bytes += blob.size;

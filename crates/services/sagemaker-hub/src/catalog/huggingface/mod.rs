@@ -16,7 +16,8 @@ use stoa_sagemaker_common::{Version, instance_type};
 use stoa_store::Transaction;
 
 use super::folder::{self, Problems};
-use super::import::{Imported, OnConflict};
+use super::import::{Imported, Source};
+use super::manifest::{LONGEST_KEYWORD, MOST_KEYWORDS};
 use super::model::{FileSource, ModelFolder};
 use super::{Catalog, HuggingFace, Manifest};
 use card::Card;
@@ -32,7 +33,6 @@ const INSTANCE_TYPES: [&str; 6] =
 const MEBIBYTE: u64 = 1 << 20;
 /// Beside the weights.
 const LEAST_MEMORY_MB: u64 = 512;
-const MOST_KEYWORDS: usize = 47;
 
 /// What the operator says of a repository to import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ impl Catalog {
         let path = asked.path.clone();
         let read = tokio::task::spawn_blocking(move || read(&asked)).await.map_err(ApiError::internal)?;
         let (folder, warnings) = read.map_err(|problems| super::import::refused(&path, &problems))?;
-        let imported = self.import(vec![folder], OnConflict::Refuse, Transaction::new()).await?;
+        let imported = self.import(vec![folder], Source::Repository, Transaction::new()).await?;
         Ok(HuggingFaceImported { imported, warnings })
     }
 }
@@ -93,7 +93,14 @@ fn read(asked: &HuggingFaceImport) -> Result<(ModelFolder, Vec<String>), Problem
     let layout = Layout::find(&asked.path, asked.revision.as_deref()).map_err(|problem| vec![problem])?;
     let mut problems = Problems::new();
     let files = layout.files(&mut problems);
-    let card = Card::read(&layout, &files).map_err(|problem| problems.push(problem)).unwrap_or_default();
+    let card = match Card::read(&layout, &files) {
+        Ok(card) => card,
+        // What a card that cannot be read does not say is no problem of its own.
+        Err(problem) => {
+            problems.push(problem);
+            return Err(problems);
+        }
+    };
     let config = weights::config(&files).map_err(|problem| problems.push(problem)).unwrap_or_default();
     let weights = Weights::read(&files, &mut problems);
     let manifest = manifest(asked, &layout, &card, config, &weights, &mut problems);
@@ -155,8 +162,13 @@ fn manifest(
             Version::FIRST
         }
     };
-    let min_memory_mb = (weights.bytes + weights.bytes / 5).div_ceil(MEBIBYTE) + LEAST_MEMORY_MB;
-    let supported = instance_types(asked, min_memory_mb);
+    let min_memory_mb = weights.bytes.saturating_add(weights.bytes / 5).div_ceil(MEBIBYTE) + LEAST_MEMORY_MB;
+    let mut supported = instance_types(asked, min_memory_mb);
+    if supported.is_empty() {
+        problems.push(format!("no ml.m5 type has {min_memory_mb} MB: name one with --instance-type"));
+        // Never seen either.
+        supported.extend(INSTANCE_TYPES.last().map(|name| (*name).to_owned()));
+    }
     let name = owner.map(|(_, name)| name.to_owned()).unwrap_or_else(|| asked.id.clone());
     let display_name = asked.display_name.clone().unwrap_or(name);
     let description = asked.description.clone().or_else(|| card.first_paragraph());
@@ -219,7 +231,8 @@ fn keywords(card: &Card, config: &Config) -> Vec<String> {
     let languages = card.languages.iter().map(|language| format!("@language:{language}"));
     let kinds = config.model_type.iter().chain(&card.library_name).cloned();
     for keyword in card.tags.iter().cloned().chain(languages).chain(kinds) {
-        if !found.contains(&keyword) && found.len() < MOST_KEYWORDS {
+        let fits = keyword.chars().count() <= LONGEST_KEYWORD && found.len() < MOST_KEYWORDS;
+        if fits && !found.contains(&keyword) {
             found.push(keyword);
         }
     }

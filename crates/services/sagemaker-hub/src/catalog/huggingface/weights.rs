@@ -38,7 +38,8 @@ struct Tensor {
 
 impl Weights {
     pub fn read(files: &[RepositoryPath], problems: &mut Problems) -> Weights {
-        let mut found = Weights { bytes: files.iter().map(|file| file.size).sum(), ..Weights::default() };
+        let bytes = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
+        let mut found = Weights { bytes, ..Weights::default() };
         found.pickles = files.iter().filter(|file| PICKLES.iter().any(|end| file.path.ends_with(end))).count();
         let counted = counted(files, problems);
         for file in files.iter().filter(|file| file.path.ends_with(".safetensors")) {
