@@ -18,7 +18,7 @@ use object_store::path::Path;
 use object_store::{
     GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
 };
-use stoa_blob::{BlobEntry, BlobError, BlobStore, ByteStream, Digest, Pin, Pins, Removal, Written, once};
+use stoa_blob::{BlobEntry, BlobError, BlobStore, BlobVersion, ByteStream, Digest, Pin, Pins, Removal, Written, once};
 use stoa_types::Timestamp;
 
 use crate::S3Settings;
@@ -244,6 +244,14 @@ impl BlobStore for S3Blobs {
 
     async fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
         Ok(self.head(&self.blob(digest)).await?.map(|found| found.size))
+    }
+
+    async fn version(&self, digest: &Digest) -> Result<Option<BlobVersion>, BlobError> {
+        let found = self.head(&self.blob(digest)).await?;
+        Ok(found.map(|found| {
+            let (tag, size, date) = (found.e_tag.as_deref().unwrap_or_default(), found.size, time_of(&found).millis());
+            BlobVersion::new(format!("{tag}/{size}/{date}"))
+        }))
     }
 
     async fn hold(&self, digest: &Digest) -> Result<Option<Pin>, BlobError> {
