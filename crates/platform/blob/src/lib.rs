@@ -115,6 +115,10 @@ pub trait BlobStore: Send + Sync {
     async fn hold(&self, digest: &Digest) -> Result<Option<Pin>, BlobError>;
     /// Blobs after this one, in order of digest. Whoever puts or removes meanwhile may or may not be seen.
     async fn list(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<BlobEntry>, BlobError>;
+    /// Whether nobody else has taken these blobs meanwhile: asked before any is removed for want of a name.
+    async fn is_owner(&self) -> Result<bool, BlobError> {
+        Ok(true)
+    }
     /// Removes a blob for its collector, unless it was touched after `before`; tells whether it is gone.
     async fn remove(&self, removal: &Removal, before: Timestamp) -> Result<bool, BlobError>;
     /// Puts a damaged blob aside, where nobody reads it: the same bytes put again are written anew.
