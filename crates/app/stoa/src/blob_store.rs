@@ -156,7 +156,10 @@ impl Opening<'_> {
     /// Where the blobs were last.
     pub async fn place_before(&self) -> Result<String, Box<dyn Error>> {
         let noted = self.store.get(&place_key()).await?;
-        Ok(noted.map(|document| document.decode::<Place>()).transpose()?.map_or(LOCAL.to_owned(), |before| before.place))
+        Ok(noted
+            .map(|document| document.decode::<Place>())
+            .transpose()?
+            .map_or(LOCAL.to_owned(), |before| before.place))
     }
 
     async fn noted_or_made(&self) -> Result<Place, Box<dyn Error>> {
@@ -233,7 +236,12 @@ async fn check_cache(store: &dyn Store, bytes: u64) -> Result<(), Box<dyn Error>
         }
     }
     if largest > bytes {
-        tracing::warn!(model = name, size = largest, cache = bytes, "cache_gib is smaller than the largest public model");
+        tracing::warn!(
+            model = name,
+            size = largest,
+            cache = bytes,
+            "cache_gib is smaller than the largest public model"
+        );
     }
     Ok(())
 }
@@ -256,8 +264,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = Config::load(folder.path(), "127.0.0.1:0", &[], None, false).unwrap();
         let (data_dir, ids) = (DataDir::new(folder.path()).unwrap(), SequentialIds::default());
-        let opening =
-            Opening { config: &config, data_dir: &data_dir, store: &store, clock: &*clock, ids: &ids };
+        let opening = Opening { config: &config, data_dir: &data_dir, store: &store, clock: &*clock, ids: &ids };
         assert!(opening.look().await.unwrap().1);
         assert!(store.get(&place_key()).await.unwrap().is_none(), "looking writes nothing");
         let blobs = opening.open(Claim::Take).await.unwrap();
@@ -276,7 +283,8 @@ mod tests {
         assert!(!opening.look().await.unwrap().1, "told, and not written");
         assert_eq!(opening.place_before().await.unwrap(), "s3://b/p");
         let told = opening.open(Claim::Take).await.err().unwrap().to_string();
-        let wanted = format!("(1 of 2 that were looked for are missing, the first is {} of s3:object b/gone)", "f".repeat(64));
+        let wanted =
+            format!("(1 of 2 that were looked for are missing, the first is {} of s3:object b/gone)", "f".repeat(64));
         assert!(told.contains("were in s3://b/p, and the data folder has not") && told.contains(&wanted), "{told}");
         assert_eq!(opening.place_before().await.unwrap(), "s3://b/p");
     }

@@ -69,7 +69,7 @@ pub struct Stoa {
     pub endpoints: Worker,
     pub keys: Worker,
     pub lifecycle: Worker,
-    pub events: Worker,
+    pub events: Vec<Worker>,
     pub blobs: Arc<BlobKeeper>,
     pub collector: Worker,
     pub admission: Worker,
@@ -245,9 +245,10 @@ fn admission(base: &Base, hubs: &Arc<Hubs>) -> Worker {
     Worker::new(Arc::new(reconciler), Arc::clone(&base.clock), AdmissionReconciler::PERIOD, hubs.nudge())
 }
 
-fn events(base: &Base, config: &Config) -> Worker {
+fn events(base: &Base, config: &Config) -> Vec<Worker> {
     let dispatcher = Dispatcher::new(Arc::clone(&base.store), Arc::clone(&base.clock), config.webhooks.clone());
-    Worker::new(Arc::new(dispatcher), Arc::clone(&base.clock), Dispatcher::PERIOD, Nudge::new())
+    let worker = |reconciler| Worker::new(reconciler, Arc::clone(&base.clock), Dispatcher::PERIOD, Nudge::new());
+    dispatcher.reconcilers().into_iter().map(worker).collect()
 }
 
 fn hub_rules(base: &Base, hubs: &Arc<Hubs>) -> Worker {

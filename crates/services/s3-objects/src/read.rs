@@ -4,7 +4,10 @@
 //! there is an error; damage later on breaks the answer off. No byte is given out whose frame was not checked.
 
 use async_trait::async_trait;
+use bytes::BytesMut;
+use futures_util::stream::unfold;
 use futures_util::{StreamExt, TryStreamExt};
+use sha2::{Digest as _, Sha256};
 use stoa_blob::{ByteStream, Digest, collect, once};
 use stoa_frames::{DataKey, HEADER, Opener, open, seal};
 use stoa_kernel::ports::{BodyStream, ReadObject, Sealed, StoredBytes};
@@ -47,6 +50,51 @@ impl S3Objects {
         });
         Ok(futures_util::stream::iter(first).chain(rest).boxed())
     }
+}
+
+impl S3Objects {
+    /// All of a sealed blob, held to its digest: whatever else the same data key seals, such as another part of the same
+    /// upload, opens in its place where it is as long.
+    pub(crate) async fn opened_whole(&self, digest: &Digest, key: &DataKey, size: u64) -> Result<ByteStream, ApiError> {
+        let stored = self.blobs.get(digest, 0, None).await.map_err(blob_failed)?;
+        let mut stored = held_to(stored, digest.clone());
+        let mut head = BytesMut::new();
+        while head.len() < HEADER {
+            match stored.try_next().await.map_err(ApiError::internal)? {
+                Some(piece) => head.extend_from_slice(&piece),
+                None => break,
+            }
+        }
+        let rest = head.split_off(head.len().min(HEADER)).freeze();
+        let opener = Opener::new(key, &head, size, 0, size).map_err(frames_failed)?;
+        let sealed = futures_util::stream::iter([Ok(rest)]).chain(stored).boxed();
+        let blob = digest.as_str().to_owned();
+        let opened = open(sealed, opener).map_err(move |error| {
+            tracing::error!(blob, error = %error, "sealed bytes do not open");
+            ApiError::internal(error).into()
+        });
+        Ok(opened.boxed())
+    }
+}
+
+/// The stream, with an error at its end where its bytes are not the digest's.
+fn held_to(bytes: ByteStream, digest: Digest) -> ByteStream {
+    let pieces = unfold(Some((bytes, Sha256::new(), digest)), |state| async move {
+        let (mut bytes, mut hash, digest) = state?;
+        match bytes.next().await {
+            Some(Ok(piece)) => {
+                hash.update(&piece);
+                Some((Ok(piece), Some((bytes, hash, digest))))
+            }
+            Some(Err(error)) => Some((Err(error), None)),
+            None => {
+                let found = Digest::from_bytes(hash.finalize().into());
+                let text = format!("the bytes of the blob are those of {}", found.as_str());
+                (found != digest).then(|| (Err(text.into()), None))
+            }
+        }
+    });
+    pieces.boxed()
 }
 
 #[async_trait]

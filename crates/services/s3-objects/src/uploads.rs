@@ -159,7 +159,8 @@ impl S3Objects {
         Ok((written.digest, written.pin))
     }
 
-    /// The parts opened one after the other, and sealed as one under the same data key.
+    /// The parts opened one after the other, each held to the digest that it was given, and sealed as one under the same
+    /// data key.
     async fn join_sealed(&self, cx: &Cx, parts: &[PartBody], sealing: &Sealing) -> Result<(Digest, Pin), ApiError> {
         let (sender, receiver) = tokio::sync::mpsc::channel::<Piece>(JOINED_AHEAD);
         let receiving =
@@ -170,7 +171,7 @@ impl S3Objects {
         let frames = seal(receiving.boxed(), sealer(&sealing.key, &*cx.platform.ids)?);
         let opening = async {
             for part in parts {
-                let opened = self.opened(&part.digest, &sealing.key, part.size, (0, part.size)).await;
+                let opened = self.opened_whole(&part.digest, &sealing.key, part.size).await;
                 let mut opened = match opened {
                     Ok(opened) => opened,
                     Err(error) => return drop(sender.send(Err(error.into())).await),

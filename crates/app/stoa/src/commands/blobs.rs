@@ -156,7 +156,10 @@ fn offline(
                 return Err(text.into());
             }
             // Nobody's bytes are put aside in a place that is not this folder's yet.
-            writeln!(std::io::stderr(), "this is another place than {before}, where the blobs are: nothing is changed")?;
+            writeln!(
+                std::io::stderr(),
+                "this is another place than {before}, where the blobs are: nothing is changed"
+            )?;
         }
         let how = Verify { fix_nothing: how.fix_nothing || !same, ..how };
         let holder = data_dir.holder();

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use stoa_blob::put_bytes;
 use stoa_kernel::ports::{DeleteAccountData, ObjectEntry};
 use stoa_models_sagemaker::operations::{
     CreateEndpoint, DeleteEndpoint, DeleteEndpointConfig, DeleteModel, UpdateEndpoint,
@@ -13,6 +14,7 @@ use stoa_models_sagemaker::types::{
     DeploymentConfig, UpdateEndpointInput,
 };
 use stoa_runtime::ContainerState::{Healthy, Starting, Unhealthy};
+use stoa_store::BlobName;
 
 use crate::support::{ACCOUNT, World, arn, assert_refused, exited, image, tag, variant, with_data, world};
 
@@ -306,6 +308,29 @@ async fn a_restart_in_every_state_goes_on_where_it_was() {
     world.settle().await;
     assert_refused(world.describe("e").await, "Could not find endpoint");
     assert_eq!(world.runtime.names(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn files_of_a_deployment_on_its_way_are_kept_until_they_are_named() {
+    let packed = archive("model.onnx", b"packed");
+    for (key, bytes, file) in [("m/model.onnx", b"plain".to_vec(), "plain"), ("m/model.tar.gz", packed, "packed")] {
+        let world = world();
+        let blobs = &world.durable.objects.blobs;
+        world.durable.objects.put(ACCOUNT, "b", key, bytes).await;
+        world.creating("e", with_data(&format!("s3://b/{key}"))).await;
+        world.settle().await;
+        world.durable.objects.buckets.lock().clear();
+        let digest = put_bytes(&**blobs, file).await.unwrap().digest;
+        assert!(blobs.pins().removal(&digest).is_none(), "{key}: nothing names it yet");
+        world.runtime.all(&Healthy);
+        world.settle().await;
+        assert_eq!(world.status("e").await, "InService");
+        let [name] = &world.durable.store.blob_names(&BlobName::before(""), 10).await.unwrap()[..] else {
+            panic!("{key}: one document names one blob")
+        };
+        assert_eq!((&*name.digest, &*name.kind), (digest.as_str(), "sagemaker:endpoint"));
+        assert!(blobs.pins().removal(&digest).is_some(), "{key}: the document keeps it, and a scrub may put it aside");
+    }
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, FutureExt, Shared};
 use futures_util::TryStreamExt;
+use futures_util::future::{BoxFuture, FutureExt, Shared};
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use stoa_blob::{BlobError, BlobStore, BlobVersion, Digest};
