@@ -23,7 +23,7 @@ pub(crate) const MOST_WAITING: u64 = 100_000;
 /// How long a webhook is posted to before its progress is written and its pass ends.
 const TURN: Duration = Duration::from_secs(5);
 /// When a webhook that failed is tried again; it doubles with each failure in a row.
-const FIRST_PAUSE_MILLIS: i64 = 5_000;
+const FIRST_PAUSE_MILLIS: i64 = 1_000;
 const LONGEST_PAUSE_MILLIS: i64 = 300_000;
 /// Posts under way, to all webhooks together.
 const AT_ONCE: usize = 32;

@@ -129,22 +129,22 @@ async fn a_failure_is_tried_again_after_a_pause_that_grows_and_holds_over_restar
     let world = World::new(vec![lame, well]);
     emit(&world.store, 0..3).await;
     let report = world.settle().await;
-    assert_eq!((report.failed, report.again_after), (1, Some(Duration::from_secs(5))));
+    assert_eq!((report.failed, report.again_after), (1, Some(Duration::from_secs(1))));
     assert_eq!((ids(&to_lame), ids(&to_well)), (numbers(0..1), numbers(0..3)));
     emit(&world.store, 3..4).await;
-    world.clock.advance_millis(4_999);
+    world.clock.advance_millis(999);
     let report = world.settle().await;
     assert_eq!((report.changed, report.failed), (1, 0), "only the other is posted to");
     assert_eq!(report.again_after, Some(Duration::from_millis(1)));
     assert_eq!((ids(&to_lame), ids(&to_well)), (numbers(0..1), numbers(0..4)));
     world.clock.advance_millis(1);
     let report = world.settle().await;
-    assert_eq!((report.failed, report.again_after), (1, Some(Duration::from_secs(10))), "a redirect is no yes");
-    world.clock.advance_millis(10_000);
+    assert_eq!((report.failed, report.again_after), (1, Some(Duration::from_secs(2))), "a redirect is no yes");
+    world.clock.advance_millis(2_000);
     let report = world.settle().await;
-    assert_eq!((report.failed, report.again_after), (1, Some(Duration::from_secs(5))), "one was taken in between");
+    assert_eq!((report.failed, report.again_after), (1, Some(Duration::from_secs(1))), "one was taken in between");
     assert_eq!(ids(&to_lame), numbers(0..2));
-    world.clock.advance_millis(5_000);
+    world.clock.advance_millis(1_000);
     assert_eq!(world.settle().await.failed, 0);
     assert_eq!((ids(&to_lame), ids(&to_well)), (numbers(0..4), numbers(0..4)));
     assert!(world.waiting().await.is_empty());
@@ -180,11 +180,11 @@ async fn one_that_does_not_answer_holds_up_nobody_else() {
 fn pauses_double_to_five_minutes_and_a_clock_set_back_makes_none_longer() {
     let mut progress = crate::dispatch::Progress::default();
     let mut pauses = Vec::new();
-    for _ in 0..9 {
+    for _ in 0..10 {
         progress.failed(NOW);
         pauses.push(progress.pause(NOW).unwrap().as_secs());
     }
-    assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
     assert_eq!(progress.pause(NOW.plus_millis(-86_400_000)).unwrap().as_secs(), 300);
     assert_eq!(progress.pause(NOW.plus_millis(300_000)), None);
 }

@@ -5,9 +5,7 @@
 
 use async_trait::async_trait;
 use bytes::BytesMut;
-use futures_util::stream::unfold;
 use futures_util::{StreamExt, TryStreamExt};
-use sha2::{Digest as _, Sha256};
 use stoa_blob::{ByteStream, Digest, collect, once};
 use stoa_frames::{DataKey, HEADER, Opener, open, seal};
 use stoa_kernel::ports::{BodyStream, ReadObject, Sealed, StoredBytes};
@@ -15,6 +13,7 @@ use stoa_kernel::{ApiError, Cx};
 
 use crate::body::blob_failed;
 use crate::encryption::{frames_failed, sealer};
+use crate::held::{Held, held};
 use crate::service::S3Objects;
 
 pub(crate) fn parsed(digest: &str) -> Result<Digest, ApiError> {
@@ -57,7 +56,7 @@ impl S3Objects {
     /// upload, opens in its place where it is as long.
     pub(crate) async fn opened_whole(&self, digest: &Digest, key: &DataKey, size: u64) -> Result<ByteStream, ApiError> {
         let stored = self.blobs.get(digest, 0, None).await.map_err(blob_failed)?;
-        let mut stored = held_to(stored, digest.clone());
+        let mut stored = held(stored, digest, Held::to_digest(digest));
         let mut head = BytesMut::new();
         while head.len() < HEADER {
             match stored.try_next().await.map_err(ApiError::internal)? {
@@ -75,26 +74,6 @@ impl S3Objects {
         });
         Ok(opened.boxed())
     }
-}
-
-/// The stream, with an error at its end where its bytes are not the digest's.
-fn held_to(bytes: ByteStream, digest: Digest) -> ByteStream {
-    let pieces = unfold(Some((bytes, Sha256::new(), digest)), |state| async move {
-        let (mut bytes, mut hash, digest) = state?;
-        match bytes.next().await {
-            Some(Ok(piece)) => {
-                hash.update(&piece);
-                Some((Ok(piece), Some((bytes, hash, digest))))
-            }
-            Some(Err(error)) => Some((Err(error), None)),
-            None => {
-                let found = Digest::from_bytes(hash.finalize().into());
-                let text = format!("the bytes of the blob are those of {}", found.as_str());
-                (found != digest).then(|| (Err(text.into()), None))
-            }
-        }
-    });
-    pieces.boxed()
 }
 
 #[async_trait]
