@@ -171,8 +171,10 @@ async fn one_owner(server: &Server, folder: &Path) {
         assert!(matches!(refused, Err(OpenError::Foreign { found, .. }) if found == "me"), "{claim:?}");
     }
     let nowhere = S3Settings { bucket: "no-such-bucket".to_owned(), ..server.settings("p") };
-    let refused = S3Blobs::open(&nowhere, folder, &owner("me", "here", "1"), Claim::Take).await;
-    assert!(matches!(refused, Err(OpenError::Store { .. })));
+    for claim in [Claim::Look, Claim::Take] {
+        let refused = S3Blobs::open(&nowhere, folder, &owner("me", "here", "1"), claim).await;
+        assert!(matches!(refused, Err(OpenError::Store { .. })), "{claim:?}");
+    }
 }
 
 /// A copy of a data folder has the same identity, and is refused as another would be.

@@ -144,6 +144,10 @@ impl S3Blobs {
         let prefix = if settings.prefix.is_empty() { String::new() } else { format!("{}/", settings.prefix) };
         let blobs = S3Blobs { store, prefix, spool, cache, pins, holder: owner.to_string() };
         let mut found = blobs.text(&blobs.owner()).await.map_err(refused)?;
+        if found.is_none() && claim == Claim::Look {
+            // A bucket that is not there has no owner either.
+            blobs.store.list(Some(&blobs.path("blobs"))).next().await.transpose().map_err(refused)?;
+        }
         if found.is_none() && claim != Claim::Look && !blobs.write_owner(PutMode::Create).await.map_err(refused)? {
             // Somebody else was faster.
             found = blobs.text(&blobs.owner()).await.map_err(refused)?;
