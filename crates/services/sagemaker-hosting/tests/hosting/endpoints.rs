@@ -4,7 +4,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use stoa_blob::put_bytes;
+use stoa_blob::{Digest, put_bytes};
 use stoa_kernel::ports::{DeleteAccountData, ObjectEntry};
 use stoa_models_sagemaker::operations::{
     CreateEndpoint, DeleteEndpoint, DeleteEndpointConfig, DeleteModel, UpdateEndpoint,
@@ -444,6 +444,39 @@ async fn sealed_data_is_opened_by_the_role_for_the_container_and_nowhere_else() 
         world.settle().await;
         assert!(world.runtime.names().is_empty(), "{key}");
     }
+}
+
+#[tokio::test]
+async fn sealed_files_that_were_exchanged_on_the_disk_are_given_to_no_container() {
+    let world = world();
+    for (key, bytes) in [("m/a", "one file"), ("m/b", "another.")] {
+        // As long, and under the same key: to the frames one is as good as the other.
+        world.durable.objects.put_sealed(ACCOUNT, "b", key, bytes).await;
+    }
+    world.creating("e", with_data("s3://b/m/")).await;
+    world.become_all(&Healthy).await;
+    assert_eq!(world.status("e").await, "InService");
+    let blobs = &world.durable.objects.blobs;
+    let mut paths = Vec::new();
+    for name in world.durable.store.blob_names(&BlobName::before(""), 10).await.unwrap() {
+        let digest = Digest::parse(&name.digest).unwrap();
+        paths.push(blobs.local_path(&digest).await.unwrap().unwrap());
+    }
+    let exchange = || {
+        let aside = paths[0].with_extension("aside");
+        std::fs::rename(&paths[0], &aside).unwrap();
+        std::fs::rename(&paths[1], &paths[0]).unwrap();
+        std::fs::rename(&aside, &paths[1]).unwrap();
+    };
+    exchange();
+    let world = world.restarted();
+    assert_eq!(world.pass().await.failed, 1);
+    assert!(world.runtime.names().is_empty());
+    exchange();
+    let world = world.restarted();
+    world.settle().await;
+    let file = |name: &str, bytes: &str| (name.to_owned(), bytes.to_owned());
+    assert_eq!(world.runtime.only().files, [file("a", "one file"), file("b", "another.")]);
 }
 
 #[tokio::test]
