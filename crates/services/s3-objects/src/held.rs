@@ -37,7 +37,7 @@ impl Held {
         }
     }
 
-    fn is_met(self) -> bool {
+    fn met(self) -> bool {
         match self {
             Held::Digest(hash, wanted) => Digest::from_bytes(hash.finalize().into()) == wanted,
             Held::Crc(crc, wanted) => crc_text(wanted.algorithm, crc.finalize()) == wanted.value,
@@ -56,7 +56,7 @@ pub(crate) fn held(bytes: ByteStream, blob: &Digest, to: Held) -> ByteStream {
                 Some((Ok(piece), Some((bytes, to, blob))))
             }
             Some(Err(error)) => Some((Err(error), None)),
-            None if to.is_met() => None,
+            None if to.met() => None,
             None => {
                 tracing::error!(blob, "a blob's bytes are not what was put");
                 let error = ApiError::internal(format!("the bytes of the blob {blob} are not what was put"));
