@@ -56,7 +56,7 @@ impl BlobUrl {
         &self,
         data_dir: &DataDir,
         stoa: &str,
-        session: String,
+        (folder, session): (String, String),
         claim: Claim,
     ) -> Result<Arc<dyn BlobStore>, Box<dyn Error>> {
         let claim = match claim {
@@ -64,7 +64,7 @@ impl BlobUrl {
             Claim::Take => stoa_blob_s3::Claim::Take,
             Claim::TakeOver => stoa_blob_s3::Claim::TakeOver,
         };
-        let (stoa, folder, place) = (stoa.to_owned(), data_dir.identity()?, data_dir.holder());
+        let (stoa, place) = (stoa.to_owned(), data_dir.holder());
         let owner = stoa_blob_s3::Owner { stoa, folder, place, session };
         Ok(Arc::new(stoa_blob_s3::S3Blobs::open(&self.0, data_dir.path(), &owner, claim).await?))
     }
@@ -90,7 +90,13 @@ impl BlobUrl {
         match *self {}
     }
 
-    async fn open(&self, _: &DataDir, _: &str, _: String, _: Claim) -> Result<Arc<dyn BlobStore>, Box<dyn Error>> {
+    async fn open(
+        &self,
+        _: &DataDir,
+        _: &str,
+        _: (String, String),
+        _: Claim,
+    ) -> Result<Arc<dyn BlobStore>, Box<dyn Error>> {
         match *self {}
     }
 }
@@ -176,7 +182,10 @@ impl Opening<'_> {
     async fn blobs(&self, owner: &str, claim: Claim) -> Result<Arc<dyn BlobStore>, Box<dyn Error>> {
         match &self.config.blobs {
             None => Ok(Arc::new(FsBlobs::open(self.data_dir.path())?)),
-            Some(url) => url.open(self.data_dir, owner, uuid_v4(self.ids), claim).await,
+            Some(url) => {
+                let this = (self.data_dir.identity()?, uuid_v4(self.ids));
+                url.open(self.data_dir, owner, this, claim).await
+            }
         }
     }
 }
