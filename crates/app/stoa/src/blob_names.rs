@@ -53,25 +53,34 @@ pub async fn index(store: &dyn Store, clock: &dyn Clock) -> Result<(), Box<dyn E
 fn named(document: &Document) -> Option<Document> {
     let body: Value = serde_json::from_str(&document.body).ok()?;
     let mut digests = Vec::new();
-    gather(&body, &mut digests);
+    places(document.key.kind).iter().for_each(|place| gather(&body, place, &mut digests));
     let with = document.clone().with_blobs(digests);
     (with.blobs != document.blobs).then_some(with)
 }
 
-/// Every member `digest` that is one, however deep.
-fn gather(value: &Value, found: &mut Vec<String>) {
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    Value::String(text) if name == "digest" && Digest::parse(text).is_some() => {
-                        found.push(text.clone());
-                    }
-                    other => gather(other, found),
-                }
+/// Where bodies of a kind have digests: members by name, `*` for every entry of a list. Nothing else is looked at: user
+/// metadata, environments and manifests may have members of any name.
+fn places(kind: &str) -> &'static [&'static [&'static str]] {
+    match kind {
+        "s3:object" | "s3:part" => &[&["digest"]],
+        "sagemaker:public-model" => &[&["files", "*", "digest"], &["eula", "digest"]],
+        "sagemaker:endpoint" => {
+            &[&["current", "variants", "*", "files", "*", "digest"], &["next", "variants", "*", "files", "*", "digest"]]
+        }
+        _ => &[],
+    }
+}
+
+/// The digests at a place.
+fn gather(value: &Value, place: &[&str], found: &mut Vec<String>) {
+    match (place, value) {
+        ([], Value::String(text)) if Digest::parse(text).is_some() => found.push(text.clone()),
+        (["*", rest @ ..], Value::Array(entries)) => entries.iter().for_each(|entry| gather(entry, rest, found)),
+        ([name, rest @ ..], Value::Object(members)) => {
+            if let Some(member) = members.get(*name) {
+                gather(member, rest, found);
             }
         }
-        Value::Array(entries) => entries.iter().for_each(|entry| gather(entry, found)),
         _ => {}
     }
 }
@@ -94,17 +103,31 @@ mod tests {
         let store = MemoryStore::new(clock.clone());
         let key = |kind, id: &str| Key { kind, account: AccountId::aws(), region: None, id: id.to_owned() };
         let (one, two) = ("1".repeat(64), "2".repeat(64));
-        let model = json!({ "files": [{ "digest": one }], "eula": { "digest": two }, "digest": "no digest" });
+        // Text of users, in whose words a digest is no name of a blob.
+        let users = json!({ "digest": "3".repeat(64), "files": [{ "digest": "4".repeat(64) }] });
+        let object = json!({ "digest": one, "attributes": { "metadata": users }, "sealed": { "context": users } });
+        let model = json!({
+            "files": [{ "digest": one, "path": "a" }], "eula": { "digest": two, "path": "b" }, "digest": "no digest",
+            "manifest": { "hosting": users, "huggingface": users },
+        });
+        let variant = json!({ "container": { "environment": users }, "files": [{ "digest": two }] });
+        let endpoint = json!({ "current": { "variants": [variant] }, "next": { "variants": [{ "files": null }] } });
         let old = [
-            Document::new(key("s3:object", "b/k"), "k", clock.now(), &json!({ "digest": one })).unwrap(),
+            Document::new(key("s3:object", "b/k"), "k", clock.now(), &object).unwrap(),
             Document::new(key("sagemaker:public-model", "m/1"), "m", clock.now(), &model).unwrap(),
+            Document::new(key("sagemaker:endpoint", "e"), "e", clock.now(), &endpoint).unwrap(),
             Document::new(key("other", "o"), "o", clock.now(), &json!({ "digest": one })).unwrap(),
         ];
         store.commit(old.into_iter().fold(Transaction::new(), Transaction::create)).await.unwrap();
         index(&store, &*clock).await.unwrap();
         let names = store.blob_names(&BlobName::before(""), 10).await.unwrap();
         let found: Vec<_> = names.iter().map(|name| (name.digest.as_str(), name.kind.as_str())).collect();
-        let wanted = [(one.as_str(), "s3:object"), (&one, "sagemaker:public-model"), (&two, "sagemaker:public-model")];
+        let wanted = [
+            (one.as_str(), "s3:object"),
+            (&one, "sagemaker:public-model"),
+            (&two, "sagemaker:endpoint"),
+            (&two, "sagemaker:public-model"),
+        ];
         assert_eq!(found, wanted);
         index(&store, &*clock).await.unwrap();
         assert_eq!(store.get(&key("s3:object", "b/k")).await.unwrap().unwrap().generation, 2, "written once");

@@ -33,7 +33,7 @@ use stoa_types::{AccountId, Clock, IdSource};
 use stoa_webhooks::Dispatcher;
 use stoa_work::{Nudge, Worker};
 
-use crate::blob_store;
+use crate::blob_store::{Claim, Opening};
 use crate::clock::{SystemClock, SystemIds};
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -69,7 +69,7 @@ pub struct Stoa {
     pub endpoints: Worker,
     pub keys: Worker,
     pub lifecycle: Worker,
-    pub events: Worker,
+    pub events: Vec<Worker>,
     pub blobs: Arc<BlobKeeper>,
     pub collector: Worker,
     pub admission: Worker,
@@ -206,7 +206,8 @@ async fn open_base(config: &Config, data_dir: &DataDir) -> Result<Base, Box<dyn 
     let settings = Settings { cache_bytes: 32 << 20 };
     let store = SqliteStore::open(&data_dir.database(), Arc::clone(&clock), settings)?;
     master_key::check(&store, &keys, &*clock).await?;
-    let blobs = blob_store::open(config, data_dir, &store, &*clock, &*ids).await?;
+    let opening = Opening { config, data_dir, store: &store, clock: &*clock, ids: &*ids };
+    let blobs = opening.open(Claim::Take).await?;
     let (key, sealing) = (keys.newest().clone(), keys.sealing_key());
     let tokens = PageTokens::new(key.derive("stoa/page-tokens/v1"));
     Ok(Base { clock, ids, key, sealing, store: Arc::new(store), blobs, tokens })
@@ -247,9 +248,10 @@ fn admission(base: &Base, hubs: &Arc<Hubs>) -> Worker {
     Worker::new(Arc::new(reconciler), Arc::clone(&base.clock), AdmissionReconciler::PERIOD, hubs.nudge())
 }
 
-fn events(base: &Base, config: &Config) -> Worker {
+fn events(base: &Base, config: &Config) -> Vec<Worker> {
     let dispatcher = Dispatcher::new(Arc::clone(&base.store), Arc::clone(&base.clock), config.webhooks.clone());
-    Worker::new(Arc::new(dispatcher), Arc::clone(&base.clock), Dispatcher::PERIOD, Nudge::new())
+    let worker = |reconciler| Worker::new(reconciler, Arc::clone(&base.clock), Dispatcher::PERIOD, Nudge::new());
+    dispatcher.reconcilers().into_iter().map(worker).collect()
 }
 
 fn hub_rules(base: &Base, hubs: &Arc<Hubs>) -> Worker {

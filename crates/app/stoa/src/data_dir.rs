@@ -14,8 +14,9 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,13 @@ impl DataDir {
     pub fn holder(&self) -> String {
         let host = nix::unistd::gethostname().unwrap_or_default();
         format!("{}:{}", host.to_string_lossy(), self.0.display())
+    }
+    /// What tells the folder from its copies: it stays when the folder is renamed, and is another on another disk.
+    pub fn identity(&self) -> io::Result<String> {
+        let found = fs::metadata(&self.0)?;
+        // Not every file system knows when a file was made.
+        let made = found.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        Ok(format!("{:x}-{:x}", found.ino(), made.as_nanos()))
     }
     pub fn database(&self) -> PathBuf {
         self.0.join("stoa.db")

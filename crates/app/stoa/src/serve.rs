@@ -88,7 +88,7 @@ fn start_workers(stoa: &Stoa, config: &Config, data_dir: &DataDir, tasks: &TaskG
     stoa.endpoints.start(tasks);
     stoa.keys.start(tasks);
     stoa.lifecycle.start(tasks);
-    stoa.events.start(tasks);
+    stoa.events.iter().for_each(|worker| worker.start(tasks));
     stoa.collector.start(tasks);
     stoa.admission.start(tasks);
     stoa.hub_rules.start(tasks);

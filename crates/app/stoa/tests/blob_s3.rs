@@ -7,13 +7,14 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use sha2::{Digest as _, Sha256};
 use stoa_blob::{BlobError, BlobStore, Digest, put_bytes};
-use stoa_blob_s3::{OpenError, S3Blobs, S3Settings};
+use stoa_blob_s3::{Claim, OpenError, Owner, S3Blobs, S3Settings};
 use stoa_sigv4::{Signer, presign};
 use stoa_types::{Secret, Timestamp};
 
@@ -53,6 +54,21 @@ impl Server {
     }
 
     fn make_bucket(&self) {
+        let body = "<CreateBucketConfiguration><LocationConstraint>us-west-2</LocationConstraint>\
+                    </CreateBucketConfiguration>";
+        self.put("", body);
+    }
+
+    /// Puts an object of the bucket, or makes the bucket.
+    fn put(&self, key: &str, body: &str) {
+        self.send("PUT", key, body);
+    }
+
+    fn delete(&self, key: &str) {
+        self.send("DELETE", key, "");
+    }
+
+    fn send(&self, method: &str, key: &str, body: &str) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
         let signer = Signer {
             access_key_id: &self.key.0,
@@ -62,20 +78,19 @@ impl Server {
             service: "s3",
             now: Timestamp::from_millis(now),
         };
-        let query = presign(&signer, "PUT", &self.host, "/blobs-of-another", "", 60);
-        let body = "<CreateBucketConfiguration><LocationConstraint>us-west-2</LocationConstraint>\
-                    </CreateBucketConfiguration>";
+        let path = format!("/blobs-of-another{}{key}", if key.is_empty() { "" } else { "/" });
+        let query = presign(&signer, method, &self.host, &path, "", 60);
         let mut stream = TcpStream::connect(&self.host).unwrap();
         write!(
             stream,
-            "PUT /blobs-of-another?{query} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            "{method} {path}?{query} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             self.host,
             body.len()
         )
         .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
     }
 
     fn settings(&self, prefix: &str) -> S3Settings {
@@ -84,8 +99,15 @@ impl Server {
     }
 
     async fn open(&self, prefix: &str, folder: &Path) -> S3Blobs {
-        S3Blobs::open(&self.settings(prefix), folder, "me").await.unwrap()
+        static OPENED: AtomicU32 = AtomicU32::new(0);
+        let this = owner("me", "here", &format!("opened {}", OPENED.fetch_add(1, Ordering::Relaxed)));
+        S3Blobs::open(&self.settings(prefix), folder, &this, Claim::Take).await.unwrap()
     }
+}
+
+fn owner(stoa: &str, folder: &str, session: &str) -> Owner {
+    let text = |text: &str| text.to_owned();
+    Owner { stoa: text(stoa), folder: text(folder), place: format!("host:/{folder}"), session: text(session) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -97,6 +119,8 @@ async fn blobs_in_an_object_store() {
     large_blobs(&store).await;
     local_copies(&server, &store).await;
     one_owner(&server, folder.path()).await;
+    one_folder(&server, folder.path()).await;
+    dead_marks(&server, folder.path()).await;
     a_put_waits_for_a_removal_of_another_process(&server, &store).await;
     let spooled = std::fs::read_dir(folder.path().join("spool")).unwrap().count();
     assert_eq!(spooled, 0, "the spool's files have no names");
@@ -141,10 +165,69 @@ async fn local_copies(server: &Server, store: &S3Blobs) {
 
 async fn one_owner(server: &Server, folder: &Path) {
     server.open("p/q", folder).await;
-    let other = S3Blobs::open(&server.settings("p/q"), folder, "somebody else").await;
-    assert!(matches!(other, Err(OpenError::Foreign { found, .. }) if found == "me"));
+    let other = owner("somebody else", "here", "1");
+    for claim in [Claim::Look, Claim::Take, Claim::TakeOver] {
+        let refused = S3Blobs::open(&server.settings("p/q"), folder, &other, claim).await;
+        assert!(matches!(refused, Err(OpenError::Foreign { found, .. }) if found == "me"), "{claim:?}");
+    }
     let nowhere = S3Settings { bucket: "no-such-bucket".to_owned(), ..server.settings("p") };
-    assert!(matches!(S3Blobs::open(&nowhere, folder, "me").await, Err(OpenError::Store { .. })));
+    for claim in [Claim::Look, Claim::Take] {
+        let refused = S3Blobs::open(&nowhere, folder, &owner("me", "here", "1"), claim).await;
+        assert!(matches!(refused, Err(OpenError::Store { .. })), "{claim:?}");
+    }
+}
+
+/// A copy of a data folder has the same identity, and is refused as another would be.
+async fn one_folder(server: &Server, folder: &Path) {
+    let settings = server.settings("copied");
+    let open = async |owner: Owner, claim| S3Blobs::open(&settings, folder, &owner, claim).await;
+    let looked = open(owner("me", "here", "0"), Claim::Look).await.unwrap();
+    assert!(!looked.is_owner().await.unwrap(), "who looks takes nothing");
+    let first = open(owner("me", "here", "1"), Claim::Take).await.unwrap();
+    assert!(first.is_owner().await.unwrap());
+    for claim in [Claim::Look, Claim::Take] {
+        let refused = open(owner("me", "there", "2"), claim).await;
+        assert!(matches!(refused, Err(OpenError::Copied { found, .. }) if found == "host:/here"), "{claim:?}");
+    }
+    assert!(first.is_owner().await.unwrap(), "a refusal changes nothing");
+    let moved = open(owner("me", "there", "3"), Claim::TakeOver).await.unwrap();
+    assert!(moved.is_owner().await.unwrap());
+    assert!(!first.is_owner().await.unwrap(), "it would remove what the other's documents name");
+    assert!(open(owner("me", "here", "4"), Claim::Take).await.is_err());
+    // Of before folders were told apart.
+    server.put("older/owner", "me");
+    let settings = server.settings("older");
+    let claimed = S3Blobs::open(&settings, folder, &owner("me", "here", "5"), Claim::Take).await.unwrap();
+    assert!(claimed.is_owner().await.unwrap());
+    let refused = S3Blobs::open(&settings, folder, &owner("me", "there", "6"), Claim::Take).await;
+    assert!(matches!(refused, Err(OpenError::Copied { .. })));
+}
+
+/// Marks of removals that nobody ends hold up no put: those of this process, and of earlier ones of this folder.
+async fn dead_marks(server: &Server, folder: &Path) {
+    let (settings, this) = (server.settings("marks"), owner("me", "here", "2"));
+    let bytes = ["marked before", "marked by this", "marked by another"];
+    let digest = |bytes: &str| Digest::from_bytes(Sha256::digest(bytes).into());
+    let mark = |bytes: &str, by: &Owner| {
+        server.put(&format!("marks/removing/{}", digest(bytes).as_str()), &by.to_string());
+    };
+    let first = S3Blobs::open(&settings, folder, &owner("me", "here", "1"), Claim::Take).await.unwrap();
+    for bytes in bytes {
+        put_bytes(&first, bytes).await.unwrap();
+    }
+    mark(bytes[0], &owner("me", "here", "1"));
+    let store = S3Blobs::open(&settings, folder, &this, Claim::Take).await.unwrap();
+    mark(bytes[1], &this);
+    mark(bytes[2], &owner("me", "elsewhere", "9"));
+    let moment = std::time::Duration::from_secs(60);
+    for bytes in &bytes[..2] {
+        tokio::time::timeout(moment, put_bytes(&store, *bytes)).await.expect("nobody removes it").unwrap();
+    }
+    let mut waiting = Box::pin(put_bytes(&store, bytes[2]));
+    let waits = tokio::time::timeout(std::time::Duration::from_millis(500), &mut waiting).await;
+    assert!(waits.is_err(), "another's removal may be under way");
+    server.delete(&format!("marks/removing/{}", digest(bytes[2]).as_str()));
+    tokio::time::timeout(moment, waiting).await.expect("the removal ended").unwrap();
 }
 
 /// Two processes have no pins in common: what they have is the marks at the store.

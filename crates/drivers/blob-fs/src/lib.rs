@@ -8,6 +8,7 @@ mod cache;
 mod list;
 mod read;
 mod store;
+mod versions;
 mod write;
 
 pub use store::FsBlobs;

@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::{StreamExt, unfold};
-use stoa_blob::{BlobEntry, BlobError, BlobStore, ByteStream, Digest, Pin, Pins, Removal, Written};
+use stoa_blob::{BlobEntry, BlobError, BlobStore, BlobVersion, ByteStream, Digest, Pin, Pins, Removal, Written};
 use stoa_types::Timestamp;
 
 use crate::cache::{LARGEST, SmallBlobs};
+use crate::versions::Versions;
 use crate::write::backend;
 use crate::{list, read, write};
 
@@ -35,6 +36,7 @@ pub(crate) struct Folders {
     damaged: PathBuf,
     next: AtomicU64,
     pub pins: Pins,
+    pub versions: Versions,
 }
 
 impl Folders {
@@ -74,8 +76,8 @@ impl FsBlobs {
         }
         write::sync_folder(&blobs)?;
         write::sync_folder(folder)?;
-        let (next, pins) = (AtomicU64::new(0), Pins::default());
-        let folders = Folders { blobs, tmp, damaged, next, pins };
+        let (next, pins, versions) = (AtomicU64::new(0), Pins::default(), Versions::default());
+        let folders = Folders { blobs, tmp, damaged, next, pins, versions };
         Ok(FsBlobs { folders: Arc::new(folders), small: Arc::default() })
     }
 
@@ -147,10 +149,19 @@ impl BlobStore for FsBlobs {
         }
     }
 
+    async fn version(&self, digest: &Digest) -> Result<Option<BlobVersion>, BlobError> {
+        match self.folders.versions.of(digest, &self.folders.file(digest)) {
+            Ok(version) => Ok(Some(version)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(backend(error)),
+        }
+    }
+
     async fn hold(&self, digest: &Digest) -> Result<Option<Pin>, BlobError> {
         let pin = self.folders.pins.pin(digest).await;
-        let file = self.folders.file(digest);
-        match read::blocking(move || write::renew(&File::open(file)?)).await {
+        let (folders, digest) = (Arc::clone(&self.folders), digest.clone());
+        let renewed = move || folders.versions.renew(&digest, &File::open(folders.file(&digest))?);
+        match read::blocking(renewed).await {
             Ok(()) => Ok(Some(pin)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(backend(error)),

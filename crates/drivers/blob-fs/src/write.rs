@@ -97,7 +97,7 @@ fn pin(folders: &Folders, digest: &Digest) -> Pin {
 
 /// Makes a blob as young as one written now.
 #[expect(clippy::disallowed_methods, reason = "as a new file's age, it is by the system's clock")]
-pub(crate) fn renew(blob: &File) -> io::Result<()> {
+pub(crate) fn set_age(blob: &File) -> io::Result<()> {
     blob.set_modified(std::time::SystemTime::now())
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn renew(blob: &File) -> io::Result<()> {
 fn touch(folders: &Folders, written: &Written) -> io::Result<bool> {
     match File::open(folders.file(&written.digest)) {
         Ok(found) if found.metadata()?.len() == written.size => {
-            renew(&found)?;
+            folders.versions.renew(&written.digest, &found)?;
             Ok(true)
         }
         Ok(_) => Ok(false),

@@ -1,8 +1,9 @@
 //! Local copies for containers, which need files: fetched when they are asked for, hashed on the way, bounded.
 //!
 //! INVARIANT: a file under a digest's name has all its bytes on stable storage. What was asked for longest ago goes
-//! first; what was asked for a moment ago stays even above the bound, since its container is about to link it. A
-//! container's own link outlives the file's name here.
+//! first; what was asked for a moment ago stays even above the bound, since its container is about to link it, and so
+//! does what somebody pins: the files of a model whose other files are still being fetched. A container's own link
+//! outlives the file's name here.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -13,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use sha2::{Digest as _, Sha256};
-use stoa_blob::{BlobError, ByteStream, Digest};
+use stoa_blob::{BlobError, ByteStream, Digest, Pins};
 
 use crate::spool::{blocking, disk};
 
@@ -25,13 +26,14 @@ const JUST_NOW: Duration = Duration::from_secs(600);
 pub(crate) struct Cache {
     folder: PathBuf,
     bytes: u64,
+    pins: Pins,
     /// One download at a time: a large one has the line for itself, and none is made twice.
     filling: tokio::sync::Mutex<()>,
 }
 
 impl Cache {
     /// Opens (makes) the folder and removes what a crash left half written.
-    pub fn open(folder: PathBuf, bytes: u64) -> io::Result<Cache> {
+    pub fn open(folder: PathBuf, bytes: u64, pins: Pins) -> io::Result<Cache> {
         std::fs::create_dir_all(&folder)?;
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
@@ -39,7 +41,7 @@ impl Cache {
                 std::fs::remove_file(path)?;
             }
         }
-        Ok(Cache { folder, bytes, filling: tokio::sync::Mutex::new(()) })
+        Ok(Cache { folder, bytes, pins, filling: tokio::sync::Mutex::new(()) })
     }
 
     fn file(&self, digest: &Digest) -> PathBuf {
@@ -82,9 +84,10 @@ impl Cache {
             writing = blocking(move || writing.write(&piece)).await.map_err(disk)?;
         }
         let (wanted, folder, bytes, done) = (digest.clone(), self.folder.clone(), self.bytes, path.clone());
+        let pins = self.pins.clone();
         let finished = blocking(move || {
             writing.finish(&wanted, &partial, &done)?;
-            evict(&folder, bytes)
+            evict(&folder, bytes, &pins)
         });
         finished.await.map_err(disk)?;
         Ok(path)
@@ -128,21 +131,24 @@ impl Writing {
 }
 
 /// Removes what was asked for longest ago until the rest is within the bound.
-fn evict(folder: &Path, bound: u64) -> io::Result<()> {
+fn evict(folder: &Path, bound: u64, pins: &Pins) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().to_str().and_then(Digest::parse).is_some() {
+        if let Some(digest) = entry.file_name().to_str().and_then(Digest::parse) {
             let found = entry.metadata()?;
-            files.push((found.modified()?, found.len(), entry.path()));
+            files.push((found.modified()?, found.len(), entry.path(), pins.busy(&digest)));
         }
     }
     files.sort();
-    let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
-    for (used, size, path) in files {
+    let mut total: u64 = files.iter().map(|(_, size, ..)| size).sum();
+    for (used, size, path, pinned) in files {
         let just_now = used.elapsed().is_ok_and(|since| since < JUST_NOW);
         if total <= bound || just_now {
             break;
+        }
+        if pinned {
+            continue;
         }
         std::fs::remove_file(path)?;
         total -= size;
@@ -170,7 +176,8 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "files are made old")]
     async fn wrong_bytes_are_refused_and_the_oldest_go_first() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::open(folder.path().to_owned(), 35).unwrap();
+        let pins = Pins::default();
+        let cache = Cache::open(folder.path().to_owned(), 35, pins.clone()).unwrap();
         assert!(fill(&cache, b"0123456789", b"0123456780").await.is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing of it stays");
         let mut paths = Vec::new();
@@ -185,6 +192,13 @@ mod tests {
         assert!(cache.get(&digest_of(b"aaaaaaaaaa"), 10).await.unwrap().is_some());
         fill(&cache, b"dddddd", b"dddddd").await.unwrap();
         assert!(paths[0].exists() && !paths[1].exists() && paths[2].exists());
+        // The third is the oldest now, and of a model whose other files are on their way.
+        let pin = pins.pin(&digest_of(b"cccccccccc")).await;
+        fill(&cache, b"eeeeeeeeee", b"eeeeeeeeee").await.unwrap();
+        assert!(paths[2].exists(), "above the bound");
+        drop(pin);
+        fill(&cache, b"f", b"f").await.unwrap();
+        assert!(!paths[2].exists());
         assert!(cache.get(&digest_of(b"aaaaaaaaaa"), 11).await.unwrap().is_none(), "of another size");
     }
 }

@@ -1,10 +1,10 @@
 //! Blobs as objects of an S3-compatible store, with a local cache for containers.
 //!
 //! ```text
-//! <prefix>/owner              whose blobs these are: one Stoa has a prefix, and no other may open it
+//! <prefix>/owner              whose blobs these are: one data folder of one Stoa has a prefix, and no other may open it
 //! <prefix>/blobs/<digest>     a blob
 //! <prefix>/touched/<digest>   empty: the blob was put again at this object's date
-//! <prefix>/removing/<digest>  empty: a collector removes the blob just now
+//! <prefix>/removing/<digest>  a collector removes the blob just now; which one is in it
 //! <prefix>/damaged/<digest>   what a scrub put aside
 //! ```
 //!
@@ -17,10 +17,12 @@
 
 mod cache;
 mod connector;
+mod owner;
 mod settings;
 mod spool;
 mod store;
 mod upload;
 
+pub use owner::{Claim, Owner};
 pub use settings::S3Settings;
 pub use store::{OpenError, S3Blobs};

@@ -4,6 +4,9 @@
 //! about to name: a put of present bytes first writes `touched/<digest>` and then looks for `removing/<digest>`; a
 //! collector first writes `removing/<digest>` and then looks at the ages. S3 is consistent, so at least one of the two
 //! sees the other: the collector then leaves the blob, or the put waits for the removal's end and uploads.
+//!
+//! A mark whose collector died holds nobody up for long: the next opening by the same folder erases it, a put erases
+//! one of its own process (which pins keep from removing just now), and any other is waited for no longer than [`DEAD`].
 
 use std::error::Error;
 use std::path::{Path as FilePath, PathBuf};
@@ -18,12 +21,13 @@ use object_store::path::Path;
 use object_store::{
     GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
 };
-use stoa_blob::{BlobEntry, BlobError, BlobStore, ByteStream, Digest, Pin, Pins, Removal, Written, once};
+use stoa_blob::{BlobEntry, BlobError, BlobStore, BlobVersion, ByteStream, Digest, Pin, Pins, Removal, Written, once};
 use stoa_types::Timestamp;
 
 use crate::S3Settings;
 use crate::cache::Cache;
 use crate::connector::Hyper;
+use crate::owner::{Claim, Owner};
 use crate::spool::spool;
 use crate::upload::upload;
 
@@ -60,6 +64,18 @@ pub enum OpenError {
         /// The other's identity.
         found: String,
     },
+    /// The blobs of another data folder of this Stoa: one is a copy of the other, or was moved.
+    #[error(
+        "s3://{place} holds the blobs of the data folder {found}; this one is a copy of it, or was moved to another disk. \
+         A copy needs a prefix and blobs of its own. If that one is gone, `stoa blobs take-over` gives this one its \
+         place: see docs/operators/blobs.md"
+    )]
+    Copied {
+        /// Bucket and prefix.
+        place: String,
+        /// Where the other is.
+        found: String,
+    },
 }
 
 /// Blobs in an S3-compatible store.
@@ -70,6 +86,8 @@ pub struct S3Blobs {
     spool: PathBuf,
     cache: Cache,
     pins: Pins,
+    /// As it is in the object `owner` as long as nobody else has opened the prefix.
+    holder: String,
 }
 
 pub(crate) fn backend(error: object_store::Error) -> BlobError {
@@ -107,8 +125,13 @@ fn age_of(meta: &ObjectMeta) -> Duration {
 }
 
 impl S3Blobs {
-    /// Opens the prefix for its owner, taking it where nobody has it; `folder` is for spool and cache.
-    pub async fn open(settings: &S3Settings, folder: &FilePath, owner: &str) -> Result<S3Blobs, OpenError> {
+    /// Opens the prefix for its owner; `folder` is for spool and cache.
+    pub async fn open(
+        settings: &S3Settings,
+        folder: &FilePath,
+        owner: &Owner,
+        claim: Claim,
+    ) -> Result<S3Blobs, OpenError> {
         let place = format!("{}/{}", settings.bucket, settings.prefix);
         let refused = |source| OpenError::Store { place: place.clone(), source };
         let store = Arc::new(connect(settings).map_err(refused)?);
@@ -116,24 +139,71 @@ impl S3Blobs {
         let spool = folder.join("spool");
         std::fs::create_dir_all(&spool).map_err(local(spool.clone()))?;
         let cached = folder.join("blob-cache");
-        let cache = Cache::open(cached.clone(), settings.cache_bytes).map_err(local(cached))?;
+        let pins = Pins::default();
+        let cache = Cache::open(cached.clone(), settings.cache_bytes, pins.clone()).map_err(local(cached))?;
         let prefix = if settings.prefix.is_empty() { String::new() } else { format!("{}/", settings.prefix) };
-        let blobs = S3Blobs { store, prefix, spool, cache, pins: Pins::default() };
-        let found = blobs.owner(owner).await.map_err(refused)?;
-        if found == owner { Ok(blobs) } else { Err(OpenError::Foreign { place, found }) }
+        let blobs = S3Blobs { store, prefix, spool, cache, pins, holder: owner.to_string() };
+        let mut found = blobs.text(&blobs.owner()).await.map_err(refused)?;
+        if found.is_none() && claim == Claim::Look {
+            // A bucket that is not there has no owner either.
+            blobs.store.list(Some(&blobs.path("blobs"))).next().await.transpose().map_err(refused)?;
+        }
+        if found.is_none() && claim != Claim::Look && !blobs.write_owner(PutMode::Create).await.map_err(refused)? {
+            // Somebody else was faster.
+            found = blobs.text(&blobs.owner()).await.map_err(refused)?;
+        }
+        if let Some(found) = found.as_deref().map(Owner::parse) {
+            if found.stoa != owner.stoa {
+                return Err(OpenError::Foreign { place, found: found.stoa });
+            }
+            if claim != Claim::TakeOver && !found.same_folder(owner) {
+                return Err(OpenError::Copied { place, found: found.place });
+            }
+            if claim != Claim::Look {
+                blobs.write_owner(PutMode::Overwrite).await.map_err(refused)?;
+            }
+        }
+        if claim != Claim::Look {
+            blobs.erase_dead_marks(owner).await.map_err(refused)?;
+        }
+        Ok(blobs)
     }
 
-    /// Who has the prefix, after an attempt to take it.
-    async fn owner(&self, owner: &str) -> object_store::Result<String> {
-        let path = self.path("owner");
-        let payload = PutPayload::from(Bytes::copy_from_slice(owner.as_bytes()));
-        match self.store.put_opts(&path, payload, PutOptions::from(PutMode::Create)).await {
-            Ok(_) => return Ok(owner.to_owned()),
-            Err(object_store::Error::AlreadyExists { .. }) => {}
-            Err(error) => return Err(error),
+    fn owner(&self) -> Path {
+        self.path("owner")
+    }
+
+    /// Writes this opening down; false where another object is there and is to stay.
+    async fn write_owner(&self, mode: PutMode) -> object_store::Result<bool> {
+        let payload = PutPayload::from(Bytes::copy_from_slice(self.holder.as_bytes()));
+        match self.store.put_opts(&self.owner(), payload, PutOptions::from(mode)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
-        let found = self.store.get(&path).await?.bytes().await?;
-        Ok(String::from_utf8_lossy(&found).into_owned())
+    }
+
+    /// A small object; none where there is none.
+    async fn text(&self, path: &Path) -> object_store::Result<Option<String>> {
+        match self.store.get(path).await {
+            Ok(found) => Ok(Some(String::from_utf8_lossy(&found.bytes().await?).into_owned())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Erases the marks of removals that ended with an earlier process of this folder: one at a time has it.
+    async fn erase_dead_marks(&self, owner: &Owner) -> object_store::Result<()> {
+        let folder = self.path("removing");
+        let mut marks = self.store.list(Some(&folder));
+        while let Some(mark) = marks.next().await {
+            let path = mark?.location;
+            let holder = self.text(&path).await?.map(|text| Owner::parse(&text));
+            if holder.is_some_and(|holder| holder.folder == owner.folder) {
+                self.store.delete(&path).await?;
+            }
+        }
+        Ok(())
     }
 
     fn path(&self, rest: &str) -> Path {
@@ -157,8 +227,9 @@ impl S3Blobs {
         }
     }
 
-    async fn write_mark(&self, path: &Path) -> Result<(), BlobError> {
-        self.store.put(path, PutPayload::new()).await.map(drop).map_err(backend)
+    async fn write_mark(&self, path: &Path, text: &str) -> Result<(), BlobError> {
+        let payload = PutPayload::from(Bytes::copy_from_slice(text.as_bytes()));
+        self.store.put(path, payload).await.map(drop).map_err(backend)
     }
 
     async fn erase(&self, path: &Path) -> Result<(), BlobError> {
@@ -173,14 +244,35 @@ impl S3Blobs {
         if self.head(&self.blob(digest)).await?.is_none() {
             return Ok(None);
         }
-        self.write_mark(&self.touched(digest)).await?;
-        while let Some(mark) = self.head(&self.removing(digest)).await? {
-            if age_of(&mark) > DEAD {
+        self.write_mark(&self.touched(digest), "").await?;
+        let mark = self.removing(digest);
+        while let Some(found) = self.head(&mark).await? {
+            if age_of(&found) > DEAD {
+                break;
+            }
+            // INVARIANT: no removal of this process is under way, since the caller pins it: the mark was left behind.
+            if self.text(&mark).await.map_err(backend)?.as_deref() == Some(&self.holder) {
+                self.erase(&mark).await?;
                 break;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         Ok(self.head(&self.blob(digest)).await?.map(|found| found.size))
+    }
+
+    /// Removes a blob unless it is young, under a mark that is to be erased in any case.
+    async fn remove_marked(&self, digest: &Digest, mark: &Path, before: Timestamp) -> Result<bool, BlobError> {
+        self.write_mark(mark, &self.holder).await?;
+        let (blob, touched) = (self.blob(digest), self.touched(digest));
+        for path in [&blob, &touched] {
+            // A HEAD tells the date in whole seconds: what may be younger is.
+            if self.head(path).await?.is_some_and(|found| time_of(&found).plus_millis(999) > before) {
+                return Ok(false);
+            }
+        }
+        self.erase(&blob).await?;
+        self.erase(&touched).await?;
+        Ok(true)
     }
 
     /// An empty range of a blob, which S3 has no request for.
@@ -246,9 +338,21 @@ impl BlobStore for S3Blobs {
         Ok(self.head(&self.blob(digest)).await?.map(|found| found.size))
     }
 
+    async fn version(&self, digest: &Digest) -> Result<Option<BlobVersion>, BlobError> {
+        let found = self.head(&self.blob(digest)).await?;
+        Ok(found.map(|found| {
+            let (tag, size, date) = (found.e_tag.as_deref().unwrap_or_default(), found.size, time_of(&found).millis());
+            BlobVersion::new(format!("{tag}/{size}/{date}"))
+        }))
+    }
+
     async fn hold(&self, digest: &Digest) -> Result<Option<Pin>, BlobError> {
         let pin = self.pins.pin(digest).await;
         Ok(self.touch(digest).await?.map(|_| pin))
+    }
+
+    async fn is_owner(&self) -> Result<bool, BlobError> {
+        Ok(self.text(&self.owner()).await.map_err(backend)?.as_deref() == Some(&self.holder))
     }
 
     async fn list(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<BlobEntry>, BlobError> {
@@ -271,20 +375,11 @@ impl BlobStore for S3Blobs {
     }
 
     async fn remove(&self, removal: &Removal, before: Timestamp) -> Result<bool, BlobError> {
-        let digest = removal.digest();
-        let (blob, touched, mark) = (self.blob(digest), self.touched(digest), self.removing(digest));
-        self.write_mark(&mark).await?;
-        let mut young = false;
-        for path in [&blob, &touched] {
-            // A HEAD tells the date in whole seconds: what may be younger is.
-            young |= self.head(path).await?.is_some_and(|found| time_of(&found).plus_millis(999) > before);
-        }
-        if !young {
-            self.erase(&blob).await?;
-            self.erase(&touched).await?;
-        }
-        self.erase(&mark).await?;
-        Ok(!young)
+        let mark = self.removing(removal.digest());
+        let removed = self.remove_marked(removal.digest(), &mark, before).await;
+        // Also after an error: a mark that stays would hold up whoever puts the blob.
+        let erased = self.erase(&mark).await;
+        removed.and_then(|removed| erased.map(|()| removed))
     }
 
     async fn set_aside(&self, removal: &Removal) -> Result<(), BlobError> {

@@ -1,11 +1,12 @@
 //! A receiver on a socket, and what it is told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use stoa_store::{MemoryStore, OutboxEvent, Store, Transaction};
-use stoa_types::{FixedClock, Timestamp};
-use stoa_work::Reconciler;
+use stoa_types::{Clock, FixedClock, Timestamp};
+use stoa_work::{Nudge, PassReport, TaskGroup, Worker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -58,8 +59,45 @@ async fn emit(store: &Arc<dyn Store>, numbers: std::ops::Range<u32>) {
     }
 }
 
-fn dispatcher(store: &Arc<dyn Store>, webhooks: Vec<Webhook>) -> Dispatcher {
-    Dispatcher::new(Arc::clone(store), Arc::new(FixedClock::at(NOW)), webhooks)
+/// What a server runs, with a clock of its own.
+struct World {
+    store: Arc<dyn Store>,
+    clock: Arc<FixedClock>,
+    webhooks: Vec<Webhook>,
+}
+
+impl World {
+    fn new(webhooks: Vec<Webhook>) -> World {
+        World { store: store(), clock: Arc::new(FixedClock::at(NOW)), webhooks }
+    }
+
+    fn dispatcher(&self) -> Arc<Dispatcher> {
+        Dispatcher::new(Arc::clone(&self.store), self.clock.clone(), self.webhooks.clone())
+    }
+
+    /// Passes of all until none has more to do at once; the deliveries come before the forgetting. A server of its own
+    /// each time: what holds is in the store.
+    async fn settle(&self) -> PassReport {
+        let mut all = PassReport::default();
+        let mut reconcilers = self.dispatcher().reconcilers();
+        reconcilers.reverse();
+        for reconciler in reconcilers {
+            loop {
+                let report = reconciler.pass().await.unwrap();
+                all.changed += report.changed;
+                all.failed += report.failed;
+                if report.again_after != Some(Duration::ZERO) {
+                    report.again_after.into_iter().for_each(|after| all.look_again(after));
+                    break;
+                }
+            }
+        }
+        all
+    }
+
+    async fn waiting(&self) -> Vec<u64> {
+        self.store.outbox(0, 100).await.unwrap().into_iter().map(|(sequence, _)| sequence).collect()
+    }
 }
 
 fn ids(taken: &Mutex<Vec<String>>) -> Vec<String> {
@@ -74,53 +112,100 @@ fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
 
 #[tokio::test]
 async fn each_gets_all_in_order_and_then_they_are_forgotten() {
-    let store = store();
     let ((first, to_first), (second, to_second)) = (receiver(&[]).await, receiver(&[]).await);
-    emit(&store, 0..250).await;
+    let world = World::new(vec![first, second]);
+    emit(&world.store, 0..250).await;
     let other = OutboxEvent { topic: "of.another.shape".into(), subject: String::new(), at: NOW, body: "{}".into() };
-    store.commit(Transaction::new().emit(other)).await.unwrap();
-    let report = dispatcher(&store, vec![first, second]).pass().await.unwrap();
-    assert_eq!((report.changed, report.failed), (500, 0));
+    world.store.commit(Transaction::new().emit(other)).await.unwrap();
+    let report = world.settle().await;
+    assert_eq!((report.changed, report.failed, report.again_after), (500, 0, None));
     assert_eq!((ids(&to_first), ids(&to_second)), (numbers(0..250), numbers(0..250)));
-    assert!(store.outbox(0, 10).await.unwrap().is_empty());
+    assert!(world.waiting().await.is_empty());
 }
 
 #[tokio::test]
-async fn a_failure_is_tried_again_and_holds_up_only_itself() {
-    let store = store();
-    let ((lame, to_lame), (well, to_well)) = (receiver(&[200, 500, 302]).await, receiver(&[]).await);
-    emit(&store, 0..3).await;
-    let dispatcher = dispatcher(&store, vec![lame, well]);
-    let report = dispatcher.pass().await.unwrap();
-    assert_eq!((report.failed, report.again_after.is_some()), (1, true));
+async fn a_failure_is_tried_again_after_a_pause_that_grows_and_holds_over_restarts() {
+    let ((lame, to_lame), (well, to_well)) = (receiver(&[200, 500, 302, 200, 500]).await, receiver(&[]).await);
+    let world = World::new(vec![lame, well]);
+    emit(&world.store, 0..3).await;
+    let report = world.settle().await;
+    assert_eq!((report.failed, report.again_after), (1, Some(Duration::from_secs(1))));
     assert_eq!((ids(&to_lame), ids(&to_well)), (numbers(0..1), numbers(0..3)));
-    emit(&store, 3..4).await;
-    dispatcher.pass().await.unwrap();
+    emit(&world.store, 3..4).await;
+    world.clock.advance_millis(999);
+    let report = world.settle().await;
+    assert_eq!((report.changed, report.failed), (1, 0), "only the other is posted to");
+    assert_eq!(report.again_after, Some(Duration::from_millis(1)));
     assert_eq!((ids(&to_lame), ids(&to_well)), (numbers(0..1), numbers(0..4)));
-    assert_eq!(dispatcher.pass().await.unwrap().failed, 0);
+    world.clock.advance_millis(1);
+    let report = world.settle().await;
+    assert_eq!((report.failed, report.again_after), (1, Some(Duration::from_secs(2))), "a redirect is no yes");
+    world.clock.advance_millis(2_000);
+    let report = world.settle().await;
+    assert_eq!((report.failed, report.again_after), (1, Some(Duration::from_secs(1))), "one was taken in between");
+    assert_eq!(ids(&to_lame), numbers(0..2));
+    world.clock.advance_millis(1_000);
+    assert_eq!(world.settle().await.failed, 0);
     assert_eq!((ids(&to_lame), ids(&to_well)), (numbers(0..4), numbers(0..4)));
-    assert!(store.outbox(0, 10).await.unwrap().is_empty());
+    assert!(world.waiting().await.is_empty());
+}
+
+#[tokio::test]
+async fn one_that_does_not_answer_holds_up_nobody_else() {
+    // It takes connections and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let (well, to_well) = receiver(&[]).await;
+    let world = World::new(vec![Webhook::parse(&url).unwrap(), well]);
+    let tasks = TaskGroup::new();
+    let clock: Arc<dyn Clock> = world.clock.clone();
+    for reconciler in world.dispatcher().reconcilers() {
+        // Without a period: only nudges and their own wishes make passes.
+        Worker::new(reconciler, Arc::clone(&clock), Duration::from_millis(1), Nudge::new()).start(&tasks);
+    }
+    let (_held, _) = {
+        emit(&world.store, 0..1).await;
+        silent.accept().await.unwrap()
+    };
+    // The silent one's post is under way and stays so; the other gets all that comes meanwhile.
+    emit(&world.store, 1..150).await;
+    while to_well.lock().len() < 150 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ids(&to_well), numbers(0..150));
+    assert_eq!(world.waiting().await.len(), 100, "nothing is forgotten that the silent one waits for");
+}
+
+#[test]
+fn pauses_double_to_five_minutes_and_a_clock_set_back_makes_none_longer() {
+    let mut progress = crate::dispatch::Progress::default();
+    let mut pauses = Vec::new();
+    for _ in 0..10 {
+        progress.failed(NOW);
+        pauses.push(progress.pause(NOW).unwrap().as_secs());
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
+    assert_eq!(progress.pause(NOW.plus_millis(-86_400_000)).unwrap().as_secs(), 300);
+    assert_eq!(progress.pause(NOW.plus_millis(300_000)), None);
 }
 
 #[tokio::test]
 async fn the_backlog_is_bounded() {
-    let store = store();
     // Nobody listens there any more.
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let gone = Webhook::parse(&format!("http://{address}/")).unwrap();
-    emit(&store, 0..30).await;
-    let dispatcher = dispatcher(&store, vec![gone]);
-    assert_eq!(dispatcher.pass_with(10).await.unwrap().failed, 1);
-    let left: Vec<u64> = store.outbox(0, 100).await.unwrap().into_iter().map(|(sequence, _)| sequence).collect();
-    assert_eq!(left, (21..=30).collect::<Vec<_>>());
+    let world = World::new(vec![Webhook::parse(&format!("http://{address}/")).unwrap()]);
+    emit(&world.store, 0..30).await;
+    assert_eq!(world.settle().await.failed, 1);
+    world.dispatcher().forget(10).await.unwrap();
+    assert_eq!(world.waiting().await, (21..=30).collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn without_webhooks_nothing_is_kept() {
-    let store = store();
-    emit(&store, 0..5).await;
-    assert_eq!(dispatcher(&store, Vec::new()).pass().await.unwrap().changed, 5);
-    assert!(store.outbox(0, 10).await.unwrap().is_empty());
+    let world = World::new(Vec::new());
+    emit(&world.store, 0..5).await;
+    assert_eq!(world.settle().await.changed, 5);
+    assert!(world.waiting().await.is_empty());
 }
 
 #[test]

@@ -83,6 +83,18 @@ pub struct BlobEntry {
     pub touched: Timestamp,
 }
 
+/// Which bytes a blob was found to have: another version whenever somebody other than its store may have changed them.
+/// Versions are compared within one process only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobVersion(String);
+
+impl BlobVersion {
+    /// From whatever tells versions apart.
+    pub fn new(text: impl Into<String>) -> BlobVersion {
+        BlobVersion(text.into())
+    }
+}
+
 /// A stream of bytes with errors of its producer.
 pub type ByteStream = BoxStream<'static, Result<Bytes, Box<dyn Error + Send + Sync>>>;
 
@@ -95,11 +107,18 @@ pub trait BlobStore: Send + Sync {
     async fn get(&self, digest: &Digest, offset: u64, length: Option<u64>) -> Result<ByteStream, BlobError>;
     /// The size, none when there is no such blob.
     async fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError>;
+    /// The version, none when there is no such blob. Whoever read a blob under the version that it has now need not read
+    /// it again; puts, holds and containers' links leave it as it is.
+    async fn version(&self, digest: &Digest) -> Result<Option<BlobVersion>, BlobError>;
     /// Pins a blob that is there and renews its age: for names made of blobs that somebody else put. None when there
     /// is no such blob.
     async fn hold(&self, digest: &Digest) -> Result<Option<Pin>, BlobError>;
     /// Blobs after this one, in order of digest. Whoever puts or removes meanwhile may or may not be seen.
     async fn list(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<BlobEntry>, BlobError>;
+    /// Whether nobody else has taken these blobs meanwhile: asked before any is removed for want of a name.
+    async fn is_owner(&self) -> Result<bool, BlobError> {
+        Ok(true)
+    }
     /// Removes a blob for its collector, unless it was touched after `before`; tells whether it is gone.
     async fn remove(&self, removal: &Removal, before: Timestamp) -> Result<bool, BlobError>;
     /// Puts a damaged blob aside, where nobody reads it: the same bytes put again are written anew.

@@ -23,6 +23,7 @@ pub async fn run(store: &dyn BlobStore) -> Check {
     a_failed_source_leaves_nothing(store).await?;
     a_dropped_put_leaves_nothing(store).await?;
     deleting(store).await?;
+    versions(store).await?;
     concurrent_puts_of_the_same_bytes(store).await?;
     holding(store).await?;
     listing(store).await?;
@@ -123,6 +124,19 @@ async fn deleting(store: &dyn BlobStore) -> Check {
     assert_eq!(store.size(&digest).await?, None);
     assert_eq!(store.local_path(&digest).await?, None);
     store.delete(&digest).await?;
+    Ok(())
+}
+
+async fn versions(store: &dyn BlobStore) -> Check {
+    let bytes = sample(51, 70_000);
+    assert_eq!(store.version(&digest_of(&bytes)).await?, None);
+    let digest = put_bytes(store, bytes.clone()).await?.digest;
+    let first = store.version(&digest).await?;
+    assert!(first.is_some());
+    assert_eq!(store.version(&digest).await?, first, "looking changes nothing");
+    drop(store.hold(&digest).await?.ok_or("not there")?);
+    drop(put_bytes(store, bytes).await?);
+    assert_eq!(store.version(&digest).await?, first, "a hold and a put of present bytes change nothing");
     Ok(())
 }
 

@@ -14,4 +14,4 @@ mod tests;
 pub use failpoint::{Action, FailpointError, FailpointSpecError, Failpoints, check_failpoints, failpoint};
 pub use reconciler::{PassError, PassReport, Reconciler};
 pub use tasks::TaskGroup;
-pub use worker::{Nudge, Worker, WorkerStatus};
+pub use worker::{Nudge, Worker, WorkerStatus, chain};

@@ -169,7 +169,7 @@ impl Drop for Running<'_> {
 }
 
 /// The error and all its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

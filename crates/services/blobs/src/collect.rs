@@ -53,6 +53,9 @@ impl BlobKeeper {
             if !dry_run && !self.lease(LEASE_MILLIS).await? {
                 return Err(KeeperError::Elsewhere);
             }
+            if !self.parts.blobs.is_owner().await? {
+                return Err(KeeperError::Taken);
+            }
             let page = self.parts.blobs.list(after.as_ref(), PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.digest.clone());

@@ -46,6 +46,9 @@ pub enum KeeperError {
     /// Another process of the same store collects just now.
     #[error("another process collects blobs just now")]
     Elsewhere,
+    /// Another data folder has taken the place where the blobs are, and knows of names that this one does not.
+    #[error("another data folder has taken these blobs, so none is collected from here: see docs/operators/blobs.md")]
+    Taken,
 }
 
 impl std::fmt::Debug for BlobKeeper {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use stoa_blob::{BlobEntry, BlobError, ByteStream, Digest};
 use stoa_store::BlobName;
+use stoa_work::chain;
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
@@ -253,15 +254,4 @@ fn file_stream(file: tokio::fs::File) -> ByteStream {
         Ok((read > 0).then(|| (Bytes::from(piece), file)))
     };
     stream::try_unfold(file, next).boxed()
-}
-
-/// The error and all its causes in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

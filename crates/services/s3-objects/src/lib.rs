@@ -11,6 +11,7 @@ mod buckets;
 mod documents;
 mod encryption;
 mod events;
+mod held;
 mod lifecycle;
 mod listing;
 mod names;

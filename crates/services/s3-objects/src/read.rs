@@ -4,6 +4,7 @@
 //! there is an error; damage later on breaks the answer off. No byte is given out whose frame was not checked.
 
 use async_trait::async_trait;
+use bytes::BytesMut;
 use futures_util::{StreamExt, TryStreamExt};
 use stoa_blob::{ByteStream, Digest, collect, once};
 use stoa_frames::{DataKey, HEADER, Opener, open, seal};
@@ -12,6 +13,7 @@ use stoa_kernel::{ApiError, Cx};
 
 use crate::body::blob_failed;
 use crate::encryption::{frames_failed, sealer};
+use crate::held::{Held, held};
 use crate::service::S3Objects;
 
 pub(crate) fn parsed(digest: &str) -> Result<Digest, ApiError> {
@@ -46,6 +48,31 @@ impl S3Objects {
             ApiError::internal(error).into()
         });
         Ok(futures_util::stream::iter(first).chain(rest).boxed())
+    }
+}
+
+impl S3Objects {
+    /// All of a sealed blob, held to its digest: whatever else the same data key seals, such as another part of the same
+    /// upload, opens in its place where it is as long.
+    pub(crate) async fn opened_whole(&self, digest: &Digest, key: &DataKey, size: u64) -> Result<ByteStream, ApiError> {
+        let stored = self.blobs.get(digest, 0, None).await.map_err(blob_failed)?;
+        let mut stored = held(stored, digest, Held::to_digest(digest));
+        let mut head = BytesMut::new();
+        while head.len() < HEADER {
+            match stored.try_next().await.map_err(ApiError::internal)? {
+                Some(piece) => head.extend_from_slice(&piece),
+                None => break,
+            }
+        }
+        let rest = head.split_off(head.len().min(HEADER)).freeze();
+        let opener = Opener::new(key, &head, size, 0, size).map_err(frames_failed)?;
+        let sealed = futures_util::stream::iter([Ok(rest)]).chain(stored).boxed();
+        let blob = digest.as_str().to_owned();
+        let opened = open(sealed, opener).map_err(move |error| {
+            tracing::error!(blob, error = %error, "sealed bytes do not open");
+            ApiError::internal(error).into()
+        });
+        Ok(opened.boxed())
     }
 }
 

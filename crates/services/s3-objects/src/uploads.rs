@@ -31,6 +31,7 @@ use crate::documents::{
 };
 use crate::encryption::{Asked, Sealing, sealer};
 use crate::events::Act;
+use crate::held::{Held, held};
 use crate::names::check_key;
 use crate::service::{ATTEMPTS, S3Objects, aborted, store_failed};
 use crate::settings::check_object_tags;
@@ -138,7 +139,7 @@ impl S3Objects {
         Ok(parts)
     }
 
-    /// One blob of all parts.
+    /// One blob of all parts, each of which is still what was put.
     async fn join(&self, cx: &Cx, parts: &[PartBody], sealing: Option<&Sealing>) -> Result<(Digest, Pin), ApiError> {
         if let [only] = parts {
             // Its part may be uploaded anew meanwhile.
@@ -149,17 +150,20 @@ impl S3Objects {
             return self.join_sealed(cx, parts, sealing).await;
         }
         let blobs = Arc::clone(&self.blobs);
-        let digests: Vec<_> = parts.iter().map(|part| part.digest.clone()).collect();
-        let pieces = stream::iter(digests).then(move |digest| {
+        let pieces = stream::iter(parts.to_vec()).then(move |part| {
             let blobs = Arc::clone(&blobs);
-            async move { blobs.get(&digest, 0, None).await.map_err(|error| ApiError::internal(error).into()) }
+            async move {
+                let bytes = blobs.get(&part.digest, 0, None).await.map_err(ApiError::internal)?;
+                Ok(held(bytes, &part.digest, Held::to_checksum(&part)))
+            }
         });
         let pieces = pieces.map(|part: Result<_, Box<dyn std::error::Error + Send + Sync>>| part).try_flatten().boxed();
         let written = self.blobs.put(pieces).await.map_err(blob_failed)?;
         Ok((written.digest, written.pin))
     }
 
-    /// The parts opened one after the other, and sealed as one under the same data key.
+    /// The parts opened one after the other, each held to the digest that it was given, and sealed as one under the same
+    /// data key.
     async fn join_sealed(&self, cx: &Cx, parts: &[PartBody], sealing: &Sealing) -> Result<(Digest, Pin), ApiError> {
         let (sender, receiver) = tokio::sync::mpsc::channel::<Piece>(JOINED_AHEAD);
         let receiving =
@@ -170,7 +174,7 @@ impl S3Objects {
         let frames = seal(receiving.boxed(), sealer(&sealing.key, &*cx.platform.ids)?);
         let opening = async {
             for part in parts {
-                let opened = self.opened(&part.digest, &sealing.key, part.size, (0, part.size)).await;
+                let opened = self.opened_whole(&part.digest, &sealing.key, part.size).await;
                 let mut opened = match opened {
                     Ok(opened) => opened,
                     Err(error) => return drop(sender.send(Err(error.into())).await),

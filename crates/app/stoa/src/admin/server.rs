@@ -269,7 +269,7 @@ async fn act(
 
 fn kept(error: KeeperError) -> ApiError {
     match error {
-        KeeperError::Elsewhere => ApiError::validation(error.to_string()),
+        KeeperError::Elsewhere | KeeperError::Taken => ApiError::validation(error.to_string()),
         other => ApiError::internal(other),
     }
 }

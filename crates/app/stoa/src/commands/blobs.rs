@@ -1,11 +1,11 @@
-//! `stoa blobs collect|usage|verify`.
+//! `stoa blobs collect|usage|verify|take-over`.
 //!
 //! The first two ask the running server. `verify` asks it too where there is one, and works on the data folder itself
-//! where there is none.
+//! where there is none; `take-over` wants that there is none.
 
 use std::error::Error;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use stoa_store_sqlite::{Settings, SqliteStore};
 use super::report::print;
 use super::trail::Trail;
 use crate::admin::{AdminCommand, call, call_with};
+use crate::blob_store::{Claim, Opening};
 use crate::cli::{DataDirArgs, Outcome};
 use crate::clock::{SystemClock, SystemIds};
 use crate::config::Config;
@@ -46,6 +47,15 @@ pub enum BlobsCommand {
     /// Reads every blob again and names what is damaged or missing, and whose it is; status 1 if anything is. Without
     /// a running server it works on the data folder itself.
     Verify(VerifyArgs),
+    /// Gives this data folder the blobs in the object store that another folder of the same Stoa had: after the folder
+    /// was moved to another disk or restored from a backup. Never while the other is used. The server must be stopped.
+    TakeOver {
+        /// The server's configuration file, which says where the blobs are.
+        #[arg(long)]
+        config: PathBuf,
+        #[command(flatten)]
+        data: DataDirArgs,
+    },
 }
 
 #[derive(Args)]
@@ -82,6 +92,7 @@ pub fn run(command: &BlobsCommand) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         BlobsCommand::Verify(arguments) => verify(arguments),
+        BlobsCommand::TakeOver { config, data } => take_over(config, &DataDir::new(&data.data_dir)?),
     }
 }
 
@@ -105,6 +116,26 @@ fn verify(arguments: &VerifyArgs) -> Outcome {
     Ok(if verified.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Only where a data folder is: none is made.
+fn take_over(config: &Path, data_dir: &DataDir) -> Outcome {
+    if !data_dir.database().is_file() {
+        return Err(format!("{} is no data folder", data_dir.path().display()).into());
+    }
+    let config = Config::load(data_dir.path(), "127.0.0.1:0", &[], Some(config), false)?;
+    if config.blobs.is_none() {
+        return Err("the configuration names no object store: the blobs are in the data folder itself".into());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (clock, ids) = (Arc::new(SystemClock), SystemIds);
+        let store = SqliteStore::open(&data_dir.database(), clock.clone(), Settings::default())?;
+        let opening = Opening { config: &config, data_dir, store: &store, clock: &*clock, ids: &ids };
+        opening.open(Claim::TakeOver).await.map(drop)
+    })?;
+    print("the blobs are this data folder's\n")?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// On the data folder itself. The store's lock keeps a server from starting meanwhile.
 fn offline(
     arguments: &VerifyArgs,
@@ -117,7 +148,21 @@ fn offline(
     runtime.block_on(async {
         let (clock, ids) = (Arc::new(SystemClock), SystemIds);
         let store = Arc::new(SqliteStore::open(&data_dir.database(), clock.clone(), Settings::default())?);
-        let blobs = crate::blob_store::open(&config, data_dir, &*store, &*clock, &ids).await?;
+        let opening = Opening { config: &config, data_dir, store: &*store, clock: &*clock, ids: &ids };
+        let (blobs, same) = opening.look().await?;
+        if !same {
+            let before = opening.place_before().await?;
+            if arguments.config.is_none() {
+                let text = format!("the blobs of this data folder are in {before}: say where with --config");
+                return Err(text.into());
+            }
+            // Nobody's bytes are put aside in a place that is not this folder's yet.
+            writeln!(
+                std::io::stderr(),
+                "this is another place than {before}, where the blobs are: nothing is changed"
+            )?;
+        }
+        let how = Verify { fix_nothing: how.fix_nothing || !same, ..how };
         let holder = data_dir.holder();
         let keeper =
             BlobKeeper::new(KeeperParts { store, blobs, clock: clock.clone(), grace: config.blobs_grace, holder });

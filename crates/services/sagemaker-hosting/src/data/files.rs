@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use stoa_blob::Digest;
+use stoa_blob::{Digest, Pin};
 use stoa_kernel::ports::Sealed;
 
 /// More than any model has.
@@ -22,6 +22,9 @@ pub(crate) struct ModelFile {
     /// How the blob is sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<SealedBytes>,
+    /// Keeps the blob until the endpoint's document names it.
+    #[serde(skip)]
+    pub pin: Pin,
 }
 
 /// What is needed to open a sealed blob.
@@ -37,6 +40,7 @@ pub(crate) struct SealedBytes {
 pub(crate) struct ModelBytes {
     pub digest: Digest,
     pub sealed: Option<SealedBytes>,
+    pub pin: Pin,
 }
 
 /// Files as they are found. An error says what is wrong, for the failure reason.
@@ -73,7 +77,7 @@ impl Files {
                 return Err(format!("`{folder}` is both a file and a folder"));
             }
         }
-        let file = |(path, ModelBytes { digest, sealed })| ModelFile { path, digest, sealed };
+        let file = |(path, ModelBytes { digest, sealed, pin })| ModelFile { path, digest, sealed, pin };
         Ok(self.0.into_iter().map(file).collect())
     }
 }

@@ -3,6 +3,8 @@
 //! A prefix is a list of objects; `model.tar.gz` is unpacked once a deployment, into blobs. Either way a container gets
 //! hard links of blobs and nothing is copied, but for sealed data, which is opened into files for it ([`shelf`]). A crash
 //! in the middle leaves blobs that no name points at, nothing else.
+//!
+//! INVARIANT: whoever has a file's digest from here has its pin too, until the endpoint's document names the blob.
 
 mod archive;
 mod files;
@@ -149,8 +151,8 @@ pub(crate) async fn files(
         return unpack(shelf, &entry, uri).await;
     }
     let name = entry.key.rsplit('/').next().unwrap_or(&entry.key).to_owned();
-    let ModelBytes { digest, sealed } = shelf.bytes_of(&entry).await?;
-    Ok(vec![ModelFile { path: name, digest, sealed }])
+    let ModelBytes { digest, sealed, pin } = shelf.bytes_of(&entry).await?;
+    Ok(vec![ModelFile { path: name, digest, sealed, pin }])
 }
 
 async fn may_take(reader: Option<&Reader<'_>>, source: &Source, entry: &ObjectEntry) -> Result<(), ApiError> {
@@ -199,7 +201,7 @@ pub(crate) fn not_opened(uri: &str, error: ApiError) -> ApiError {
 }
 
 async fn unpack(shelf: &Shelf, entry: &ObjectEntry, uri: &str) -> Result<Vec<ModelFile>, ApiError> {
-    let ModelBytes { digest, sealed } = shelf.bytes_of(entry).await?;
+    let ModelBytes { digest, sealed, pin: _pin } = shelf.bytes_of(entry).await?;
     let opened = match &sealed {
         Some(sealed) => Some(shelf.open(&digest, sealed).await.map_err(|error| not_opened(uri, error))?),
         None => None,

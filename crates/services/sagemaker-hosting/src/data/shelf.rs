@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::StreamExt;
-use stoa_blob::{BlobError, BlobStore, ByteStream, Digest, put_bytes};
+use sha2::{Digest as _, Sha256};
+use stoa_blob::{BlobError, BlobStore, ByteStream, Digest, Pin, Written, put_bytes};
 use stoa_kernel::ports::{ObjectEntry, ReadObject, StoredBytes};
 use stoa_kernel::{ApiError, Cx};
 use tokio::io::AsyncWriteExt;
@@ -77,20 +78,44 @@ impl Shelf {
         self.role.as_deref().ok_or_else(|| ApiError::validation(text))
     }
 
-    /// The bytes of an object; derived objects that live in memory are written to a blob.
+    /// The bytes of an object, pinned; derived objects that live in memory are written to a blob.
     pub async fn bytes_of(&self, entry: &ObjectEntry) -> Result<ModelBytes, ApiError> {
         if let Some(bytes) = entry.inline.clone() {
             let written = put_bytes(&*self.blobs, bytes).await.map_err(ApiError::internal)?;
-            return Ok(ModelBytes { digest: written.digest, sealed: None });
+            return Ok(ModelBytes { digest: written.digest, sealed: None, pin: written.pin });
         }
         let digest = Digest::parse(&entry.digest);
         let digest = digest.ok_or_else(|| ApiError::internal(format!("object {} has no digest", entry.key)))?;
         let sealed = entry.sealed.clone().map(|seal| SealedBytes { seal, size: entry.size });
-        Ok(ModelBytes { digest, sealed })
+        // The object may lose the bytes to a writer while its container starts.
+        let pin = self.pinned(&digest).await.map_err(ApiError::internal)?;
+        Ok(ModelBytes { digest, sealed, pin })
+    }
+
+    async fn pinned(&self, digest: &Digest) -> Result<Pin, BlobError> {
+        self.blobs.hold(digest).await?.ok_or_else(|| BlobError::NotFound(digest.as_str().to_owned()))
+    }
+
+    /// Refuses a sealed blob that is not its digest's: what else the same data key seals, such as another file of the same
+    /// archive, opens in its place where it is as long.
+    async fn must_be_whole(&self, digest: &Digest) -> Result<(), ApiError> {
+        let mut pieces = self.blobs.get(digest, 0, None).await.map_err(ApiError::internal)?;
+        let mut hash = Sha256::new();
+        while let Some(piece) = pieces.next().await {
+            hash.update(&piece.map_err(ApiError::internal)?);
+        }
+        let found = Digest::from_bytes(hash.finalize().into());
+        match found == *digest {
+            true => Ok(()),
+            false => {
+                Err(ApiError::internal(format!("the bytes of {} are those of {}", digest.as_str(), found.as_str())))
+            }
+        }
     }
 
     /// A sealed file opened.
     pub async fn open(&self, digest: &Digest, sealed: &SealedBytes) -> Result<OpenedFile, ApiError> {
+        self.must_be_whole(digest).await?;
         let stored =
             StoredBytes { digest: digest.as_str(), size: sealed.size, inline: None, sealed: Some(&*sealed.seal) };
         let mut pieces = self.bytes.read(self.role()?, &stored, 0, sealed.size).await?;
@@ -108,7 +133,7 @@ impl Shelf {
     pub async fn keep(&self, like: Option<&SealedBytes>, bytes: ByteStream) -> Result<ModelBytes, KeepError> {
         let Some(like) = like else {
             return match self.blobs.put(bytes).await {
-                Ok(written) => Ok(ModelBytes { digest: written.digest, sealed: None }),
+                Ok(Written { digest, pin, .. }) => Ok(ModelBytes { digest, sealed: None, pin }),
                 Err(BlobError::Source(cause)) => Err(KeepError::Source(cause.to_string())),
                 Err(error) => Err(KeepError::Store(error.into())),
             };
@@ -120,7 +145,9 @@ impl Shelf {
             _ => KeepError::Store(error.into()),
         })?;
         let digest = Digest::parse(&digest).ok_or_else(|| KeepError::Store("a blob has no digest".into()))?;
-        Ok(ModelBytes { digest, sealed: Some(SealedBytes { seal: Arc::clone(&like.seal), size }) })
+        // Whoever removed it in between makes this attempt fail.
+        let pin = self.pinned(&digest).await.map_err(|error| KeepError::Store(error.into()))?;
+        Ok(ModelBytes { digest, sealed: Some(SealedBytes { seal: Arc::clone(&like.seal), size }), pin })
     }
 }
 

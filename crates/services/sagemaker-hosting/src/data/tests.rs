@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use stoa_blob::{BlobStore, Digest, read_all};
+use stoa_blob::{BlobStore, Digest, Pin, read_all};
 use stoa_blob_fs::FsBlobs;
 use stoa_kernel::ports::{BodyStream, ReadObject, Sealed, StoredBytes};
 use stoa_kernel::{ApiError, Cx};
@@ -188,7 +188,7 @@ async fn a_wrong_checksum_is_noticed() {
 
 #[test]
 fn paths_are_plain_after_adding() {
-    let digest = || ModelBytes { digest: Digest::from_bytes([1; 32]), sealed: None };
+    let digest = || ModelBytes { digest: Digest::from_bytes([1; 32]), sealed: None, pin: Pin::none() };
     let mut files = Files::default();
     for path in ["./a", "b//c", "b/./d"] {
         files.add(Path::new(path), digest()).unwrap();

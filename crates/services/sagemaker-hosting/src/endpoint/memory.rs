@@ -69,11 +69,11 @@ impl Memory {
     pub fn found(&self, variant: &str, files: Arc<Vec<ModelFile>>) {
         self.0.lock().files.insert(variant.to_owned(), files);
     }
-    /// Forgets all containers but these.
-    pub fn retain(&self, containers: &BTreeSet<String>) {
+    /// Forgets all containers but these, and all files but those of these variants: files pin their blobs.
+    pub fn retain(&self, containers: &BTreeSet<String>, variants: &BTreeSet<String>) {
         let mut inner = self.0.lock();
         inner.started.retain(|name, _| containers.contains(name));
         inner.pauses.retain(|name, _| containers.contains(name));
-        inner.files.retain(|name, _| containers.contains(name));
+        inner.files.retain(|name, _| variants.contains(name));
     }
 }

@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 use stoa_runtime::ContainerState;
 use stoa_store::{Document, Expect, Query, StoreError, Transaction};
 use stoa_types::{Clock, Timestamp};
-use stoa_work::{PassError, PassReport, Reconciler, failpoint};
+use stoa_work::{PassError, PassReport, Reconciler, chain, failpoint};
 
 use super::create::state_event;
 use super::memory::Memory;
@@ -102,7 +102,7 @@ impl EndpointReconciler {
             known.insert(container.name.clone());
             seen.containers.insert(container.name, container.state);
         }
-        self.memory.retain(&known);
+        self.memory.retain(&known, &endpoints.iter().flat_map(|endpoint| unnamed(&endpoint.state)).collect());
         Ok(seen)
     }
 
@@ -118,7 +118,7 @@ impl EndpointReconciler {
                 }
                 Err(error) => {
                     let arn = &endpoint.state.arn;
-                    tracing::warn!(endpoint = %arn, step = ?step, error = %error, "a step for an endpoint failed");
+                    tracing::warn!(endpoint = %arn, step = ?step, error = chain(&*error), "a step for an endpoint failed");
                     report.failed += 1;
                 }
             }
@@ -193,7 +193,7 @@ impl EndpointReconciler {
             match stopped {
                 Ok(_) => report.changed += 1,
                 Err(error) => {
-                    tracing::warn!(error = %error, "a container that no endpoint wants could not be stopped");
+                    tracing::warn!(error = chain(&*error), "a container that no endpoint wants could not be stopped");
                     report.failed += 1;
                 }
             }
@@ -225,6 +225,16 @@ impl EndpointReconciler {
 fn wanted(state: &EndpointState) -> Vec<String> {
     let deployments = [&state.current, &state.next].into_iter().flatten();
     deployments.flat_map(|deployment: &Deployment| deployment.containers().into_keys()).collect()
+}
+
+/// The variants whose files no document names yet, each by its first container.
+fn unnamed(state: &EndpointState) -> Vec<String> {
+    let mut found = Vec::new();
+    for deployment in [&state.current, &state.next].into_iter().flatten() {
+        let variants = deployment.variants.iter().enumerate().filter(|(_, variant)| variant.files.is_none());
+        found.extend(variants.filter_map(|(index, _)| deployment.containers_of(index).into_iter().next()));
+    }
+    found
 }
 
 /// Somebody else changed the document since this pass read it: the next pass sees that and plans anew.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use stoa_blob::Pin;
 use stoa_kernel::ports::ImageCommand;
 use stoa_kernel::{ApiError, Cx};
 use stoa_runtime::{ContainerSpec, RuntimeError};
 use stoa_sagemaker_common::instance_type;
 use stoa_types::Region;
-use stoa_work::{PassError, failpoint};
+use stoa_work::{PassError, chain, failpoint};
 
 use super::plan::{Observed, Step};
 use super::reconcile::{Done, Endpoint, EndpointReconciler};
@@ -50,6 +51,7 @@ impl EndpointReconciler {
         let reason = match failure {
             NotStarted::Never(reason) => reason,
             NotStarted::Later(error) if place.coming && failures >= MOST_FAILURES => {
+                tracing::warn!(container, error = chain(&*error), "a deployment is given up");
                 format!("The container for production variant {name} could not be started: {error}.")
             }
             NotStarted::Later(error) => return Err(error),
@@ -68,7 +70,7 @@ impl EndpointReconciler {
             return Err(NotStarted::Later("the container was started and is gone".into()));
         }
         // Kept until the runtime has linked or copied them.
-        let (spec, _opened) = self.spec(place, container).await.map_err(|error| {
+        let (spec, _kept) = self.spec(place, container).await.map_err(|error| {
             if error.sender() { NotStarted::Never(error.message().to_owned()) } else { NotStarted::Later(error.into()) }
         })?;
         failpoint("container-before-start").map_err(|error| NotStarted::Later(error.into()))?;
@@ -81,7 +83,7 @@ impl EndpointReconciler {
         Ok(())
     }
 
-    async fn spec(&self, place: &Place<'_>, container: &str) -> Result<(ContainerSpec, Vec<OpenedFile>), ApiError> {
+    async fn spec(&self, place: &Place<'_>, container: &str) -> Result<(ContainerSpec, Kept), ApiError> {
         let variant = place.variant;
         let image = variant.container.image.as_deref().unwrap_or_default();
         let image = match self.parts.images.resolve(image) {
@@ -92,7 +94,7 @@ impl EndpointReconciler {
         let size = instance_type(&variant.instance_type).ok_or_else(|| {
             ApiError::validation(format!("The instance type {} is not offered at this site.", variant.instance_type))
         })?;
-        let (model_files, opened) = self.model_files(place).await?;
+        let (model_files, kept) = self.model_files(place).await?;
         let spec = ContainerSpec {
             name: container.to_owned(),
             image,
@@ -102,7 +104,7 @@ impl EndpointReconciler {
             cpu_millis: size.cpu_millis(),
             network_isolation: variant.network_isolation,
         };
-        Ok((spec, opened))
+        Ok((spec, kept))
     }
 
     /// The stores behind a variant's data. The role is asked for anew each time: what it may open is decided now.
@@ -123,7 +125,7 @@ impl EndpointReconciler {
         })
     }
 
-    async fn model_files(&self, place: &Place<'_>) -> Result<(LocalFiles, Vec<OpenedFile>), ApiError> {
+    async fn model_files(&self, place: &Place<'_>) -> Result<(LocalFiles, Kept), ApiError> {
         // Also where the files are known already: bytes that were altered since are given to no container.
         let vouched = match data::source_of(&place.variant.container)? {
             Some(source) => self.parts.hubs.check_files(&source.access).await?,
@@ -131,21 +133,22 @@ impl EndpointReconciler {
         };
         let shelf = self.shelf(place).await?;
         let files = self.files_of(place, &shelf, vouched).await?;
-        let (mut local, mut all) = (Vec::with_capacity(files.len()), Vec::new());
+        let (mut local, mut kept) = (Vec::with_capacity(files.len()), Kept::default());
         for file in files.iter() {
             if let Some(sealed) = &file.sealed {
                 let uri = data::source_of(&place.variant.container)?.map(|source| source.access.s3_uri);
                 let opened = shelf.open(&file.digest, sealed).await;
                 let opened = opened.map_err(|error| data::not_opened(uri.as_deref().unwrap_or_default(), error))?;
                 local.push((file.path.clone(), opened.path().to_owned()));
-                all.push(opened);
+                kept.opened.push(opened);
                 continue;
             }
+            kept.pins.push(self.parts.blobs.pins().pin(&file.digest).await);
             let path = self.parts.blobs.local_path(&file.digest).await.map_err(ApiError::internal)?;
             let missing = || ApiError::internal(format!("the blob {} has no local file", file.digest.as_str()));
             local.push((file.path.clone(), path.ok_or_else(missing)?));
         }
-        Ok((local, all))
+        Ok((local, kept))
     }
 
     /// The files as the deployment has them; of one on its way they are found once and remembered.
@@ -153,9 +156,7 @@ impl EndpointReconciler {
         if let Some(files) = &place.variant.files {
             return Ok(Arc::new(files.clone()));
         }
-        if let Some(files) = self.memory.files(&place.first)
-            && self.still_there(&files).await?
-        {
+        if let Some(files) = self.memory.files(&place.first) {
             return Ok(files);
         }
         let files = match data::source_of(&place.variant.container)? {
@@ -175,16 +176,6 @@ impl EndpointReconciler {
         Ok(files)
     }
 
-    /// Whether the blobs of files that no document names yet are there, and keeps them from the collector for a while.
-    async fn still_there(&self, files: &[ModelFile]) -> Result<bool, ApiError> {
-        for file in files {
-            if self.parts.blobs.hold(&file.digest).await.map_err(ApiError::internal)?.is_none() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// Writes the files that its containers were given into a deployment that is promoted.
     pub(super) fn keep_files(&self, deployment: &mut Deployment) {
         let firsts: Vec<Option<String>> =
@@ -196,6 +187,13 @@ impl EndpointReconciler {
             }
         }
     }
+}
+
+/// What must be there until the runtime has the files: opened ones, and pins of those that a cache could let go.
+#[derive(Default)]
+struct Kept {
+    opened: Vec<OpenedFile>,
+    pins: Vec<Pin>,
 }
 
 /// Paths that a container sees, each with the local file behind it.

@@ -154,6 +154,6 @@ fn pauses_double_to_a_minute_and_begin_anew_after_a_steady_time() {
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
     assert_eq!(memory.failed("c", Timestamp::from_millis(now.millis() + 600_000)), 1);
-    memory.retain(&BTreeSet::new());
+    memory.retain(&BTreeSet::new(), &BTreeSet::new());
     assert_eq!(memory.paused_until("c", now), None);
 }

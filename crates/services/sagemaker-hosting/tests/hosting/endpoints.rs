@@ -4,6 +4,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use stoa_blob::{Digest, put_bytes};
 use stoa_kernel::ports::{DeleteAccountData, ObjectEntry};
 use stoa_models_sagemaker::operations::{
     CreateEndpoint, DeleteEndpoint, DeleteEndpointConfig, DeleteModel, UpdateEndpoint,
@@ -13,6 +14,7 @@ use stoa_models_sagemaker::types::{
     DeploymentConfig, UpdateEndpointInput,
 };
 use stoa_runtime::ContainerState::{Healthy, Starting, Unhealthy};
+use stoa_store::BlobName;
 
 use crate::support::{ACCOUNT, World, arn, assert_refused, exited, image, tag, variant, with_data, world};
 
@@ -309,6 +311,29 @@ async fn a_restart_in_every_state_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn files_of_a_deployment_on_its_way_are_kept_until_they_are_named() {
+    let packed = archive("model.onnx", b"packed");
+    for (key, bytes, file) in [("m/model.onnx", b"plain".to_vec(), "plain"), ("m/model.tar.gz", packed, "packed")] {
+        let world = world();
+        let blobs = &world.durable.objects.blobs;
+        world.durable.objects.put(ACCOUNT, "b", key, bytes).await;
+        world.creating("e", with_data(&format!("s3://b/{key}"))).await;
+        world.settle().await;
+        world.durable.objects.buckets.lock().clear();
+        let digest = put_bytes(&**blobs, file).await.unwrap().digest;
+        assert!(blobs.pins().removal(&digest).is_none(), "{key}: nothing names it yet");
+        world.runtime.all(&Healthy);
+        world.settle().await;
+        assert_eq!(world.status("e").await, "InService");
+        let [name] = &world.durable.store.blob_names(&BlobName::before(""), 10).await.unwrap()[..] else {
+            panic!("{key}: one document names one blob")
+        };
+        assert_eq!((&*name.digest, &*name.kind), (digest.as_str(), "sagemaker:endpoint"));
+        assert!(blobs.pins().removal(&digest).is_some(), "{key}: the document keeps it, and a scrub may put it aside");
+    }
+}
+
+#[tokio::test]
 async fn a_prefix_becomes_files() {
     let world = world();
     for (key, content) in [("m/", ""), ("m/code/", ""), ("m/code/a.json", "{}"), ("m/weights", "w"), ("other", "x")] {
@@ -419,6 +444,39 @@ async fn sealed_data_is_opened_by_the_role_for_the_container_and_nowhere_else() 
         world.settle().await;
         assert!(world.runtime.names().is_empty(), "{key}");
     }
+}
+
+#[tokio::test]
+async fn sealed_files_that_were_exchanged_on_the_disk_are_given_to_no_container() {
+    let world = world();
+    for (key, bytes) in [("m/a", "one file"), ("m/b", "another.")] {
+        // As long, and under the same key: to the frames one is as good as the other.
+        world.durable.objects.put_sealed(ACCOUNT, "b", key, bytes).await;
+    }
+    world.creating("e", with_data("s3://b/m/")).await;
+    world.become_all(&Healthy).await;
+    assert_eq!(world.status("e").await, "InService");
+    let blobs = &world.durable.objects.blobs;
+    let mut paths = Vec::new();
+    for name in world.durable.store.blob_names(&BlobName::before(""), 10).await.unwrap() {
+        let digest = Digest::parse(&name.digest).unwrap();
+        paths.push(blobs.local_path(&digest).await.unwrap().unwrap());
+    }
+    let exchange = || {
+        let aside = paths[0].with_extension("aside");
+        std::fs::rename(&paths[0], &aside).unwrap();
+        std::fs::rename(&paths[1], &paths[0]).unwrap();
+        std::fs::rename(&aside, &paths[1]).unwrap();
+    };
+    exchange();
+    let world = world.restarted();
+    assert_eq!(world.pass().await.failed, 1);
+    assert!(world.runtime.names().is_empty());
+    exchange();
+    let world = world.restarted();
+    world.settle().await;
+    let file = |name: &str, bytes: &str| (name.to_owned(), bytes.to_owned());
+    assert_eq!(world.runtime.only().files, [file("a", "one file"), file("b", "another.")]);
 }
 
 #[tokio::test]
