@@ -361,7 +361,7 @@ def test_both_accounts_have_the_record(server, owner, consumer):
     assert "mine-alone" not in json.dumps(record) and not record["requestParameters"]
     targets = record["additionalEventData"]["stoaDecision"]["targets"]
     assert {target["resource"].split(":")[4] for target in targets} == {owner.id}
-    assert {target["effect"] for target in targets} == {"Allow"}
+    assert {target["effect"] for target in targets} == {"allow"}
     # What was refused is its caller's alone.
     assert not [one for one in server.records("--account", owner.id, "--event", "DescribeHub") if "errorCode" in one]
     assert [one for one in server.records("--account", consumer.id, "--event", "DescribeHub") if "errorCode" in one]
