@@ -54,7 +54,7 @@ impl InvitationRecord {
 }
 
 /// The account that a principal would be invited by.
-fn account_of(principal: &String) -> Option<AccountId> {
+fn account_of(principal: &str) -> Option<AccountId> {
     match Named::parse(principal)? {
         Named::Account(account) | Named::Identity(account) => Some(account),
         Named::Organization(_) | Named::Unit(..) => None,
@@ -77,7 +77,8 @@ impl Ram {
 
     /// Removes what the accounts that are invited now were invited to before, a day after its end.
     pub(crate) async fn forget_invitations(&self, cx: &Cx, principals: Option<&[String]>) -> Result<(), ApiError> {
-        let accounts: BTreeSet<AccountId> = principals.unwrap_or_default().iter().filter_map(account_of).collect();
+        let accounts: BTreeSet<AccountId> =
+            principals.unwrap_or_default().iter().filter_map(|name| account_of(name)).collect();
         for account in accounts {
             for document in self.all(Query::of(kind::INVITATION).owned_by(&account, Some(&cx.region))).await? {
                 let invitation: InvitationRecord = document.decode().map_err(store_failed)?;

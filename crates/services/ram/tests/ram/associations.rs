@@ -184,7 +184,7 @@ async fn a_share_that_cannot_be_read_costs_nothing_but_itself() {
         ..Default::default()
     };
     let permission = world.call::<op::CreatePermission>(&owner, permission).await.unwrap().permission.unwrap();
-    let worse = world.share_by(&owner, &[&hub], &[&id(&consumer)], &[&permission.arn.unwrap()]).await.unwrap();
+    let worse = world.share_by(&owner, &[&hub], &[id(&consumer)], &[&permission.arn.unwrap()]).await.unwrap();
     let pending = world.invitations(&consumer).await;
     let pending = pending.iter().find(|one| one.status == Some(ResourceShareInvitationStatus::Pending)).unwrap();
     world.accept_by(&consumer, pending.resource_share_invitation_arn.as_ref().unwrap()).await.unwrap();

@@ -1,5 +1,6 @@
 //! The other side: what a consumer's principals may do, see and leave.
 
+use stoa_kernel::Target;
 use stoa_models_ram::operations as op;
 use stoa_models_ram::types::*;
 
@@ -185,6 +186,30 @@ async fn the_owner_has_a_record_of_who_answers_and_who_leaves() {
     };
     assert_eq!(world.owners::<op::DisassociateResourceShare>(&consumer, leave.clone()).await, [id(&owner)]);
     assert!(world.owners::<op::DisassociateResourceShare>(&owner, leave).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_owner_has_a_record_of_what_was_allowed_and_none_of_what_was_refused() {
+    let world = world().await;
+    let (owner, consumer) = (world.member().await, world.outsider().await);
+    let (hub, own) = (world.hub(&owner, "models"), world.hub(&consumer, "own"));
+    world.share(&owner, &[&hub], &[id(&consumer)]).await;
+    world.accept(&consumer).await.unwrap();
+    let (describe, mine) = (Target::new(DESCRIBE, &*hub), Target::new(DESCRIBE, &*own));
+    let cx = world.again(&consumer);
+    cx.authorize(&mine).await.unwrap();
+    assert!(cx.other_owners().is_empty());
+    // Whatever was decided first, and also when a service asks in the caller's name.
+    cx.authorize_via(&["s3.amazonaws.com"], &describe).await.unwrap();
+    assert_eq!(cx.other_owners(), std::slice::from_ref(&owner.principal.account));
+    // What somebody else may is not what this call did.
+    let cx = world.again(&consumer);
+    assert!(cx.allows(&world.user(&consumer, "one", &allow(r#""*""#, "*")).await.principal, &describe).await.unwrap());
+    assert!(cx.other_owners().is_empty());
+    cx.authorize(&describe).await.unwrap();
+    assert_eq!(cx.other_owners(), std::slice::from_ref(&owner.principal.account));
+    cx.authorize(&Target::new("sagemaker:DeleteHub", &*hub)).await.unwrap_err();
+    assert!(cx.other_owners().is_empty());
 }
 
 #[tokio::test]
