@@ -264,9 +264,13 @@ def test_what_cannot_be_shared(owner, consumer):
     for principal, wanted in (
         ("1234", "InvalidParameterException"), (owner.id, "InvalidParameterException"),
         ("999999999999", "UnknownResourceException"), ("sagemaker.amazonaws.com", "InvalidParameterException"),
+        (f"arn:aws:iam::{consumer.id}:role/*", "InvalidParameterException"),
+        (f"arn:aws:iam::{consumer.id}:user/x?y", "InvalidParameterException"),
+        (f"arn:aws:iam::{consumer.id}:user/", "InvalidParameterException"),
     ):
         with refused(wanted, status=400):
             share_of(owner, hub, principal)
+    assert owner.client("sagemaker").describe_hub(HubName=hub)["HubArn"] == hub, "a refused share costs the owner nothing"
     share = share_of(owner, hub, consumer.id)["resourceShareArn"]
     with refused("AccessDeniedException", status=403):
         consumer.client("ram").delete_resource_share(resourceShareArn=share)
@@ -318,12 +322,89 @@ def test_a_share_survives_a_kill(own_server):
 
 
 def test_both_accounts_have_the_record(server, owner, consumer):
+    """Each account has a record of its own; the owner's says nothing of what is the consumer's."""
     hub = hub_of(owner)
-    share_of(owner, hub, consumer.id)
+    share = share_of(owner, hub, consumer.id)["resourceShareArn"]
+    owner.client("ram").associate_resource_share_permission(resourceShareArn=share, permissionArn=USE, replace=True)
     accept(consumer)
-    consumer.client("sagemaker").describe_hub(HubName=hub)
+    sm = consumer.client("sagemaker")
+    sm.describe_hub(HubName=hub)
+    described = sm.describe_hub_content(HubName=hub, **CONTENT)
+    document = json.loads(described["HubContentDocument"])
+    content = described["HubContentArn"]
+    source = {
+        "S3Uri": document["HostingArtifactUri"], "S3DataType": "S3Prefix", "CompressionType": "None",
+        "HubAccessConfig": {"HubContentArn": content},
+    }
+    container = {"Image": document["HostingEcrUri"], "ModelDataSource": {"S3DataSource": source}}
+    sm.create_model(ModelName="mine-alone", ExecutionRoleArn=consumer.new_role(), PrimaryContainer=container)
+    consumer.client("ram").disassociate_resource_share(resourceShareArn=share, principals=[consumer.id])
+    assert code(sm.describe_hub, HubName=hub) == "AccessDeniedException"
+
+    def records(account, event):
+        found = server.records("--account", account.id, "--event", event)
+        found = [one for one in found if one["userIdentity"]["accountId"] == consumer.id and "errorCode" not in one]
+        assert all(one["recipientAccountId"] == account.id for one in found)
+        return found
+
     for account in (owner, consumer):
-        records = server.records("--account", account.id, "--event", "DescribeHub")
-        [record] = [one for one in records if one["requestParameters"]["hubName"] == hub]
-        assert record["userIdentity"]["accountId"] == consumer.id
-        assert record["recipientAccountId"] == owner.id
+        [record] = records(account, "DescribeHub")
+        assert record["requestParameters"]["hubName"] == hub
+        [record] = records(account, "AcceptResourceShareInvitation")
+        assert ":resource-share-invitation/" in record["requestParameters"]["resourceShareInvitationArn"]
+        [record] = records(account, "DisassociateResourceShare")
+        assert record["requestParameters"] == {"resourceShareArn": share, "principals": [consumer.id]}
+        [record] = records(account, "CreateModel")
+        assert record["stoaPhase"] == "complete"
+    assert "mine-alone" in json.dumps(record), "its own record is whole"
+    [record] = records(owner, "CreateModel")
+    assert "mine-alone" not in json.dumps(record) and not record["requestParameters"]
+    targets = record["additionalEventData"]["stoaDecision"]["targets"]
+    assert {target["resource"].split(":")[4] for target in targets} == {owner.id}
+    assert {target["effect"] for target in targets} == {"allow"}
+    # What was refused is its caller's alone.
+    assert not [one for one in server.records("--account", owner.id, "--event", "DescribeHub") if "errorCode" in one]
+    assert [one for one in server.records("--account", consumer.id, "--event", "DescribeHub") if "errorCode" in one]
+
+
+def test_the_owner_of_a_key_sees_who_uses_it(server, owner, consumer):
+    """In another account's bucket, by S3 in that account's name; found as docs/operators/kms.md says."""
+    kms = owner.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    policy = json.loads(kms.get_key_policy(KeyId=key)["Policy"])
+    policy["Statement"].append({
+        "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{consumer.id}:root"}, "Action": "kms:*", "Resource": "*",
+    })
+    kms.put_key_policy(KeyId=key, Policy=json.dumps(policy))
+    s3 = consumer.client("s3")
+    bucket = f"theirs-{consumer.id}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key="secret-name", Body=b"x", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+
+    def used(record):
+        decided = (record.get("additionalEventData") or {}).get("stoaDecision", {}).get("targets", [])
+        return any(one["resource"] == key and one["action"].startswith("kms:") for one in decided)
+
+    for account in (owner, consumer):
+        [record] = [one for one in server.records("--account", account.id, "--event", "PutObject") if used(one)]
+        assert record["recipientAccountId"] == account.id
+        # The key's owner sees what KMS was asked, with its encryption context as in AWS, and not what S3 was.
+        assert record["requestParameters"] == ({"bucketName": bucket, "key": "secret-name"} if account is consumer else None)
+        actions = {one["action"] for one in record["additionalEventData"]["stoaDecision"]["targets"]}
+        assert actions == ({"s3:PutObject", "kms:GenerateDataKey"} if account is consumer else {"kms:GenerateDataKey"})
+    assert [one["eventName"] for one in server.records("--since", "1d") if used(one)][-1] == "PutObject"
+
+
+def test_what_a_closed_account_shared_is_shut(server, consumer):
+    owner = server.new_account("closing")
+    hub = hub_of(owner)
+    share_of(owner, hub, consumer.id, permissionArns=[FULL])
+    accept(consumer)
+    sm = consumer.client("sagemaker")
+    reference = {"HubName": hub, "SageMakerPublicHubContentArn": f"{PUBLIC}/{TINY}"}
+    assert may_read(consumer, hub)
+    server.admin().client("organizations").close_account(AccountId=owner.id)
+    assert not may_read(consumer, hub)
+    assert code(sm.create_hub_content_reference, HubContentName="late", **reference) == "AccessDeniedException"
+    server.command("account", "delete", owner.id)
+    assert not may_read(consumer, hub)

@@ -145,12 +145,13 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         tokens: base.tokens.clone(),
     }));
     iam.set_resource_policies(vec![Arc::clone(&objects) as _, Arc::clone(&kms) as _, Arc::clone(&ram) as _]);
+    // RAM first: nobody writes into what is being deleted by a share of it.
     iam.set_account_data(vec![
+        Arc::clone(&ram) as _,
         Arc::clone(&hosting) as _,
         Arc::clone(&hubs) as _,
         Arc::clone(&objects) as _,
         Arc::clone(&kms) as _,
-        Arc::clone(&ram) as _,
     ]);
     iam.set_issuer_keys(Arc::new(OidcKeys::new(config.oidc_keys.clone(), Arc::clone(&base.clock))));
     iam.resume_deletions().await?;

@@ -47,14 +47,14 @@ pub(crate) fn scan(folder: &Path, query: &AuditQuery, mut visit: Visit) -> io::R
                 return Ok(());
             }
             let Some(whole) = open.take(record) else { continue };
-            if query.matches(&whole) && visit(whole).is_break() {
+            if query.matches(&whole) && visit(query.shown(whole)).is_break() {
                 return Ok(());
             }
         }
     }
     // Calls that are still running.
     for record in open.begun.into_values().filter(|record| query.matches(record)) {
-        if let ControlFlow::Break(()) = visit(record) {
+        if let ControlFlow::Break(()) = visit(query.shown(record)) {
             break;
         }
     }

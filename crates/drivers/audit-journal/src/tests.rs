@@ -422,6 +422,27 @@ async fn scanned(journal: &SegmentJournal, query: &AuditQuery, most: usize) -> V
 }
 
 #[tokio::test]
+async fn an_owners_record_does_not_get_back_from_the_beginning_what_it_leaves_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = SegmentJournal::open(folder.path(), SMALL).unwrap();
+    let owner = "111122223333";
+    let mut end = record("a", Phase::Complete);
+    end.additional_event_data = json!({ "stoaDecision": {
+        "targets": [{ "resource": "arn:aws:sagemaker:us-west-2:000000000001:model/m" }, { "resource": "x", "owner": owner }],
+        "owners": [owner],
+    }});
+    journal.append(line("a", Phase::Begin)).await.unwrap();
+    journal.append(end.encode().unwrap()).await.unwrap();
+    for (account, parameters) in [("000000000001", json!({ "hubName": "a" })), (owner, Json::Null)] {
+        let query = AuditQuery { account: Some(account.to_owned()), ..AuditQuery::default() };
+        let found = journal.query(&query).await.unwrap();
+        assert_eq!(found, scanned(&journal, &query, 10).await);
+        assert_eq!((found.len(), &found[0].request_parameters), (1, &parameters), "{account}");
+        assert_eq!(found[0].recipient_account_id, account);
+    }
+}
+
+#[tokio::test]
 async fn a_scan_finds_what_a_query_finds() {
     let folder = tempfile::tempdir().unwrap();
     let journal = SegmentJournal::open(folder.path(), SMALL).unwrap();

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use stoa_audit::Phase;
 use stoa_kernel::{AdditionalData, FederatedCaller, Principal, PrincipalIdentity, SessionRecord};
 use stoa_schema::{AuditKind, OperationSpec, ServiceSpec};
-use stoa_types::{AccountId, Timestamp};
+use stoa_types::Timestamp;
 
 /// What is known of a call from its first moment on.
 #[derive(Debug)]
@@ -27,8 +27,6 @@ pub(crate) struct CallFacts<'a> {
     /// Who an unsigned call turned out to be from.
     pub federated: Option<&'a FederatedCaller>,
     pub vpc_endpoint: Option<&'a str>,
-    /// The account that has the record besides the caller's: it owns what the call is about.
-    pub owner: Option<AccountId>,
 }
 
 /// Who the record names.
@@ -112,7 +110,7 @@ pub(crate) fn line(facts: &CallFacts<'_>, caller: Caller<'_>, phase: Phase, outc
     let management = facts.spec.is_none_or(|spec| spec.audit == AuditKind::Management);
     let account = match (facts.federated, caller) {
         (Some(federated), _) => federated.account.as_str(),
-        (None, Caller::Known(principal)) => facts.owner.as_ref().unwrap_or(&principal.account).as_str(),
+        (None, Caller::Known(principal)) => principal.account.as_str(),
         (None, Caller::Claimed(_)) => "",
     };
     let line = Line {

@@ -273,8 +273,8 @@ impl Work {
             Err(error) => note_error(&mut outcome, error),
         }
         let refusal = result.as_ref().err().and_then(ApiError::refusal);
-        // The begin record has what was decided before; both are read as one.
-        if refusal.is_some() || self.cx.traced() > self.traced {
+        // The begin record has what was decided before; both are read as one. Who else has the record is said by its end.
+        if refusal.is_some() || self.cx.traced() > self.traced || !self.cx.other_owners().is_empty() {
             outcome.additional = self.cx.additional_data(refusal);
         }
         line(&facts, Caller::Known(&self.cx.principal), Phase::Complete, outcome)
@@ -332,12 +332,7 @@ async fn record_end(
     let bytes = match &trail.cx {
         Some(cx) => {
             let federated = cx.federated_caller();
-            let facts = CallFacts {
-                region: cx.region.as_str(),
-                federated,
-                owner: cx.other_owner(),
-                ..early_facts(arrived, &trail.event_id)
-            };
+            let facts = CallFacts { region: cx.region.as_str(), federated, ..early_facts(arrived, &trail.event_id) };
             let refusal = match &result {
                 Err(Failure::Api(error)) => error.refusal(),
                 _ => None,
@@ -400,7 +395,6 @@ fn facts_of<'a>(
         event_id,
         federated: cx.federated_caller(),
         vpc_endpoint: cx.connection.vpc_endpoint.as_ref().map(|endpoint| &*endpoint.id),
-        owner: cx.other_owner(),
     }
 }
 
@@ -418,7 +412,6 @@ fn early_facts<'a>(arrived: &'a Arrived<'_>, event_id: &'a str) -> CallFacts<'a>
         event_id,
         federated: None,
         vpc_endpoint: arrived.connection.vpc_endpoint.as_ref().map(|endpoint| &*endpoint.id),
-        owner: None,
     }
 }
 

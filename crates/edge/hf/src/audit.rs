@@ -54,7 +54,7 @@ pub(crate) fn line(
         read_only: spec.is_some_and(|spec| !spec.access.mutates()),
         event_type: "AwsApiCall".to_owned(),
         management_event: true,
-        recipient_account_id: cx.other_owner().unwrap_or_else(|| cx.principal.account.clone()).to_string(),
+        recipient_account_id: cx.principal.account.to_string(),
         event_category: "Management".to_owned(),
         vpc_endpoint_id: cx.connection.vpc_endpoint.as_ref().map(|endpoint| endpoint.id.clone()),
         phase,

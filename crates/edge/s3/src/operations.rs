@@ -382,17 +382,13 @@ pub(crate) fn targets(operation: &Operation, asked: &Asked<'_>) -> Result<Vec<Ta
     if operation.name == "GetObjectAttributes" {
         // Reading what an object is made of is reading it.
         let read = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        let read = Target { action: read.into(), resource: target.resource.clone(), keys: target.keys.clone() };
+        let read = Target { action: read.into(), ..target.clone() };
         return Ok(vec![read, target]);
     }
     match header_tags(asked.headers)? {
         Some(tags) if operation.writes_tags() => {
             let target = request_tag_keys(target, &tags);
-            let tagging = Target {
-                action: "s3:PutObjectTagging".into(),
-                resource: target.resource.clone(),
-                keys: target.keys.clone(),
-            };
+            let tagging = Target { action: "s3:PutObjectTagging".into(), ..target.clone() };
             Ok(vec![target, tagging])
         }
         _ => Ok(vec![target]),

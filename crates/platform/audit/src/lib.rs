@@ -4,6 +4,7 @@
 //! is handled ([`Journal::append`] of a begin record), and again when it is done; a begin without an end is marked
 //! `unknown` when the journal is next opened.
 
+mod owner;
 mod query;
 mod record;
 

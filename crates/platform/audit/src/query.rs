@@ -17,7 +17,7 @@ pub struct AuditQuery {
     pub event_source: Option<String>,
     /// Contained in the caller's ARN.
     pub principal: Option<String>,
-    /// Exactly this account.
+    /// Of this account: what it called, and what others did to what it owns, each as that account may see it.
     pub account: Option<String>,
     /// Exactly this request id.
     pub request_id: Option<String>,
@@ -60,6 +60,14 @@ impl AuditQuery {
             && self.in_time(record)
     }
 
+    /// A record that matches, as the account sees it that the query is for.
+    pub fn shown(&self, record: AuditRecord) -> AuditRecord {
+        match &self.account {
+            Some(account) => record.seen_by(account),
+            None => record,
+        }
+    }
+
     fn in_time(&self, record: &AuditRecord) -> bool {
         if self.since.is_none() && self.until.is_none() {
             return true;
@@ -80,10 +88,5 @@ impl AuditRecord {
                 || code.ends_with("UnauthorizedOperation")
                 || AUTHENTICATION_FAILURES.contains(&code)
         })
-    }
-
-    /// Whether the account made the call or owns what it was about.
-    fn concerns(&self, account: &str) -> bool {
-        self.recipient_account_id == account || self.user_identity.account_id == account
     }
 }

@@ -67,7 +67,7 @@ pub struct AuditRecord {
     /// Whether it is a management event.
     #[serde(default = "yes")]
     pub management_event: bool,
-    /// The account the resource belongs to.
+    /// The account that has this record: the caller's, or (S3, and a call that is shown to it) who owns what it was about.
     pub recipient_account_id: String,
     /// `Management` or `Data`.
     #[serde(default = "management")]

@@ -122,6 +122,68 @@ fn each_filter_takes_and_refuses() {
     }
 }
 
+const OWNER: &str = "111122223333";
+
+/// A model of 444455556666 by a hub of the owner, made or (with a code) not.
+fn with_a_hub_of_the_owner(own: bool) -> AuditRecord {
+    let mut record = record(CREATE_MODEL);
+    record.user_identity.account_id = "444455556666".to_owned();
+    record.response_elements = json!({ "modelArn": "arn:aws:sagemaker:us-west-2:444455556666:model/m" });
+    record.error =
+        Some(ErrorInfo { error_code: "ValidationException".to_owned(), error_message: "m is bad".to_owned() });
+    let hub = "arn:aws:sagemaker:us-west-2:111122223333:hub/h";
+    let mut targets = vec![
+        json!({ "action": "sagemaker:DeployHubModel", "resource": hub, "owner": OWNER, "effect": "Allow" }),
+        json!({ "action": "sagemaker:DescribeHub", "resource": "arn:aws:sagemaker:us-west-2:aws:hub/p", "effect": "Allow" }),
+    ];
+    if own {
+        let model = "arn:aws:sagemaker:us-west-2:444455556666:model/m";
+        targets.insert(0, json!({ "action": "sagemaker:CreateModel", "resource": model, "effect": "Allow" }));
+    }
+    record.additional_event_data = json!({
+        "stoaDecision": { "id": "1", "targets": targets, "owners": [OWNER, "999988887777"] },
+        "stoaWarnings": ["m is old"],
+    });
+    record
+}
+
+#[test]
+fn the_owner_of_what_was_used_has_a_record_of_its_own() {
+    let whole = with_a_hub_of_the_owner(true);
+    let of = |account: &str| AuditQuery { account: Some(account.to_owned()), ..AuditQuery::default() };
+    for account in [OWNER, "999988887777", "444455556666"] {
+        assert!(of(account).matches(&whole), "{account}");
+    }
+    assert!(!of("123123123123").matches(&whole));
+    assert_eq!(of("444455556666").shown(whole.clone()), whole);
+    assert_eq!(AuditQuery::default().shown(whole.clone()), whole);
+
+    let seen = of(OWNER).shown(whole.clone());
+    assert_eq!(seen.recipient_account_id, OWNER);
+    assert_eq!((seen.event_name.as_str(), &seen.user_identity.arn), ("CreateModel", &whole.user_identity.arn));
+    let decision = &seen.additional_event_data["stoaDecision"];
+    assert_eq!(decision["owners"], json!([OWNER]));
+    assert_eq!(decision["targets"].as_array().unwrap().len(), 1);
+    assert_eq!(decision["targets"][0]["resource"], "arn:aws:sagemaker:us-west-2:111122223333:hub/h");
+    assert_eq!(seen.error.as_ref().unwrap().error_code, "ValidationException");
+    let line = String::from_utf8(seen.encode().unwrap()).unwrap();
+    for hidden in ["444455556666:model", "m is", "kmeans", "999988887777", &whole.user_identity.access_key_id] {
+        assert!(!line.contains(hidden), "{hidden} is in {line}");
+    }
+}
+
+#[test]
+fn what_is_about_the_owners_resources_alone_keeps_its_parameters() {
+    let whole = with_a_hub_of_the_owner(false);
+    let seen = whole.clone().seen_by(OWNER);
+    assert_eq!((&seen.request_parameters, &seen.error), (&whole.request_parameters, &whole.error));
+    assert_eq!(seen.additional_event_data["stoaWarnings"], json!(["m is old"]));
+    // Not where some decisions are not in the record.
+    let mut whole = whole;
+    whole.additional_event_data["stoaDecision"]["omitted"] = json!(7);
+    assert!(whole.seen_by(OWNER).request_parameters.is_null());
+}
+
 #[test]
 #[ignore = "a measurement, not a check: run with --release --nocapture"]
 fn how_long_encoding_takes() {

@@ -5,8 +5,6 @@
 //! INVARIANT: a member that is missing never makes a resource narrower: `*` stands for it, so that a request which lacks
 //! it can only be allowed on everything.
 
-use std::borrow::Cow;
-
 use stoa_policy::MapContext;
 use stoa_schema::{KeyBinding, TargetSpec, Value, pick, pick_strings};
 
@@ -36,7 +34,7 @@ fn bind_in(place: &Place<'_>, specs: &[TargetSpec], input: &Value) -> Vec<Target
         }
         let keys = bind_keys(place, spec.keys, input);
         for resource in fill(place, spec.resource, input, Some("*")) {
-            targets.push(Target { action: Cow::Borrowed(spec.action), resource, keys: keys.clone() });
+            targets.push(Target { keys: keys.clone(), ..Target::new(spec.action, resource) });
         }
     }
     targets

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use stoa_policy::{Context, Effect, MapContext, Values};
+use stoa_types::AccountId;
 
 use crate::keys::{Seen, resource_account};
 use crate::ports::{AccountPlace, Verdict};
@@ -205,12 +206,22 @@ impl Cx {
             action: target.action.clone(),
             resource: target.resource.clone(),
             keys,
+            owner: self.other_account(target, seen.resource_account),
             effect: verdict.effect,
             slot: verdict.slot,
             matched: verdict.matched.clone(),
             dependent: false,
             other,
         });
+    }
+
+    /// Whose a resource is, where it is neither the caller's nor AWS's.
+    fn other_account(&self, target: &Target, account: Option<&str>) -> Option<AccountId> {
+        let own = self.principal.account.as_str();
+        if let Some(other) = &target.shared_by {
+            return Some(other.clone()).filter(|other| other.as_str() != own);
+        }
+        account.filter(|account| *account != own)?.parse().ok().filter(|other: &AccountId| !other.is_aws())
     }
 
     async fn resource_tag_keys(&self, target: &Target) -> Result<MapContext, ApiError> {
@@ -237,6 +248,7 @@ impl Cx {
         if !matches!(&*target.action, "sts:AssumeRole" | "sts:TagSession" | "sts:SetSourceIdentity") {
             message = format!("{message} {reason}");
         }
+        self.trace.refused();
         let own = self.trace.own_action().filter(|own| !own.eq_ignore_ascii_case(&target.action));
         ApiError::access_denied(message).with_refusal(Refusal {
             action: target.action.to_string(),

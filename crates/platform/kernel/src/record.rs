@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
-use stoa_policy::{Context as _, Effect, MapContext, Slot, Values};
+use stoa_policy::{Effect, MapContext, Slot, Values};
 use stoa_types::AccountId;
 
 use crate::ports::AccountPlace;
@@ -37,6 +37,8 @@ pub struct DecidedTarget {
     pub resource: String,
     /// The keys of the target, the resource's tags, and whose the resource is.
     pub keys: MapContext,
+    /// The account that owns the resource, where that is another one than the caller's and no account of AWS's.
+    pub owner: Option<AccountId>,
     /// What it came to.
     pub effect: Effect,
     /// The kind of policy that granted, denied, or lacks an Allow.
@@ -72,7 +74,27 @@ pub(crate) struct CallPlaces {
 struct Collected {
     decided: Vec<DecidedTarget>,
     omitted: usize,
+    refused: bool,
     warnings: Vec<String>,
+}
+
+impl Collected {
+    /// See [`Cx::other_owners`].
+    fn owners(&self, caller: &str) -> Vec<AccountId> {
+        let mut owners = Vec::new();
+        if self.refused {
+            return owners;
+        }
+        for one in &self.decided {
+            let own = one.other.as_ref().is_none_or(|(arn, _)| arn == caller);
+            if let Some(owner) = one.owner.as_ref().filter(|_| own && one.effect == Effect::Allow)
+                && !owners.contains(owner)
+            {
+                owners.push(owner.clone());
+            }
+        }
+        owners
+    }
 }
 
 impl Trace {
@@ -86,6 +108,10 @@ impl Trace {
         } else {
             collected.omitted += 1;
         }
+    }
+    /// Notes that a decision became a refusal.
+    pub(crate) fn refused(&self) {
+        self.collected.lock().refused = true;
     }
     /// The action of the first decision: the call's own.
     pub(crate) fn own_action(&self) -> Option<Cow<'static, str>> {
@@ -128,18 +154,17 @@ impl Cx {
         self.trace.collected.lock().decided.clone()
     }
 
-    /// The account that owns what an allowed call is about, where that is another one than the caller's: the record is
-    /// for both, as CloudTrail's are. A refused call is its caller's alone.
+    /// The first of [`Cx::other_owners`].
     pub fn other_owner(&self) -> Option<AccountId> {
+        self.other_owners().into_iter().next()
+    }
+
+    /// The accounts that own what the call was allowed to use, where they are others than the caller's: the record is for
+    /// them too, as CloudTrail's are. What a service's role or AWS itself was allowed does not count, and a refused call
+    /// is its caller's alone.
+    pub fn other_owners(&self) -> Vec<AccountId> {
         let collected = self.trace.collected.lock();
-        let mut own = collected.decided.iter().filter(|one| one.other.is_none());
-        let first = own.next().filter(|one| one.effect == Effect::Allow)?;
-        let said = first.keys.get("aws:resourceaccount").and_then(|values| values.single());
-        let owner = said
-            .or_else(|| first.resource.split(':').nth(4))
-            .filter(|owner| *owner != self.principal.account.as_str())?;
-        let owner: AccountId = owner.parse().ok().filter(|owner: &AccountId| !owner.is_aws())?;
-        own.all(|one| one.effect == Effect::Allow).then_some(owner)
+        collected.owners(&self.principal.arn)
     }
 
     /// Takes over what was decided in another context on this call's behalf, as decisions about that one's principal.
@@ -238,6 +263,10 @@ impl Serialize for Decision<'_> {
         map.serialize_entry("principalArn", &self.cx.principal.arn)?;
         map.serialize_entry("global", &Keys { keys: &self.cx.global_keys, places: self.cx.trace.places.get() })?;
         map.serialize_entry("targets", &self.collected.decided)?;
+        let owners = self.collected.owners(&self.cx.principal.arn);
+        if !owners.is_empty() {
+            map.serialize_entry("owners", &owners)?;
+        }
         if self.collected.omitted > 0 {
             map.serialize_entry("omitted", &self.collected.omitted)?;
         }
@@ -250,6 +279,9 @@ impl Serialize for DecidedTarget {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("action", &self.action)?;
         map.serialize_entry("resource", &self.resource)?;
+        if let Some(owner) = &self.owner {
+            map.serialize_entry("owner", owner)?;
+        }
         map.serialize_entry("keys", &Keys { keys: &self.keys, places: None })?;
         map.serialize_entry("effect", &self.effect)?;
         map.serialize_entry("slot", self.slot.name())?;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use stoa_policy::MapContext;
 use stoa_schema::{OperationSpec, Value};
+use stoa_types::AccountId;
 
 use crate::bind::request_tags;
 
@@ -16,12 +17,21 @@ pub struct Target {
     pub resource: String,
     /// The service's and the request's condition keys.
     pub keys: MapContext,
+    /// Whose it is besides, where it is decided as another account's (an invitation is its receiver's to answer, and its
+    /// sender has a record of it).
+    pub shared_by: Option<AccountId>,
 }
 
 impl Target {
     /// An action on a resource, without keys.
     pub fn new(action: impl Into<Cow<'static, str>>, resource: impl Into<String>) -> Target {
-        Target { action: action.into(), resource: resource.into(), keys: MapContext::new() }
+        Target { action: action.into(), resource: resource.into(), keys: MapContext::new(), shared_by: None }
+    }
+    /// Names the account that has a record of the call though it is decided as the caller's own.
+    #[must_use]
+    pub fn shared_by(mut self, account: AccountId) -> Target {
+        self.shared_by = Some(account);
+        self
     }
     /// The dependent `iam:PassRole` of an operation that gives a role to a service, for a resource that then has it.
     pub fn pass_role(role: &str, service: &str, resource: &str) -> Target {

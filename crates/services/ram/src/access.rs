@@ -19,7 +19,6 @@ use stoa_store::Query;
 use stoa_types::{AccountId, Arn, Region, Timestamp};
 
 use crate::Ram;
-use crate::error::store_failed;
 use crate::principal::Named;
 use crate::shareable::ShareableType;
 use crate::state::{ShareRecord, kind};
@@ -55,8 +54,9 @@ impl ResourcePolicies for Ram {
     async fn resource_policy(&self, resource: &str) -> Result<Option<Arc<PolicySet>>, ApiError> {
         let Some((_, shared)) = ShareableType::holder_of(resource) else { return Ok(None) };
         let Some((owner, region)) = owner_of(&shared) else { return Ok(None) };
-        let compiled = self.compiled(owner, region).await?;
-        if compiled.policies.is_empty() {
+        let compiled = self.compiled(owner.clone(), region).await?;
+        // A closed account shares nothing, and one that is being deleted neither.
+        if compiled.policies.is_empty() || !self.parts.organization.has_account(&owner).await? {
             return Ok(None);
         }
         let Some(created) = self.resource_created(&shared).await? else { return Ok(None) };
@@ -100,11 +100,23 @@ impl Ram {
     ) -> Result<HashMap<Shared, Arc<PolicySet>>, ApiError> {
         let mut documents: BTreeMap<Shared, Vec<SharePolicy>> = BTreeMap::new();
         for document in self.all(Query::of(kind::SHARE).owned_by(owner, Some(region))).await? {
-            let share: ShareRecord = document.decode().map_err(store_failed)?;
+            // What cannot be read gives nothing, and takes nothing from the owner's other shares.
+            let share: ShareRecord = match document.decode() {
+                Ok(share) => share,
+                Err(error) => {
+                    tracing::error!(%error, %owner, share = document.key.id, "a resource share cannot be read");
+                    continue;
+                }
+            };
             for (arn, policy) in self.policies_of(&share, organization_shares).await? {
-                // Templates were checked when they were saved; one that does not parse now is corrupt.
-                let policy = Document::parse_as(&policy.to_string(), PolicyKind::Resource);
-                let entry = (Arc::from(share.arn.as_str()), policy.map_err(ApiError::internal)?);
+                let policy = match Document::parse_as(&policy.to_string(), PolicyKind::Resource) {
+                    Ok(policy) => policy,
+                    Err(error) => {
+                        tracing::error!(%error, share = share.arn, "the policy of a resource share is none");
+                        continue;
+                    }
+                };
+                let entry = (Arc::from(share.arn.as_str()), policy);
                 let born = share.resources.get(&arn).map_or(share.created, |association| association.born);
                 documents.entry((arn, born)).or_default().push(entry);
             }
@@ -138,7 +150,14 @@ impl Ram {
             let Some(known) = ShareableType::named(&association.kind) else { continue };
             let Some(used) = share.permissions.get(known.name) else { continue };
             let Some(template) = self.template(&used.arn, used.version).await? else { continue };
-            let statements = statements(&share.owner, &principals, &template, &known.covered(arn))?;
+            let statements = match statements(&share.owner, &principals, &template, &known.covered(arn)) {
+                Ok(statements) if statements.is_empty() => continue,
+                Ok(statements) => statements,
+                Err(error) => {
+                    tracing::error!(?error, share = share.arn, permission = used.arn, "a permission cannot be read");
+                    continue;
+                }
+            };
             policies.push((arn.clone(), json!({ "Version": "2012-10-17", "Statement": statements })));
         }
         Ok(policies)

@@ -7,6 +7,11 @@ use stoa_types::{AccountId, Arn};
 use crate::Ram;
 use crate::error::{invalid, not_permitted, unknown};
 
+/// The longest ARN of a principal.
+const LONGEST: usize = 2048;
+/// The longest name of a user or role.
+const LONGEST_NAME: usize = 64;
+
 /// A principal by the form of its name; nothing is known of whether it exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Named {
@@ -36,18 +41,23 @@ impl Named {
         if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return text.parse().ok().map(Named::Account);
         }
-        let arn: Arn = text.parse().ok()?;
+        let arn: Arn = text.parse().ok().filter(|_| text.len() <= LONGEST)?;
         let parts: Vec<&str> = arn.resource().split('/').collect();
         match (arn.service(), parts.as_slice()) {
             ("organizations", ["organization", id]) => Some(Named::Organization((*id).to_owned())),
             ("organizations", ["ou", organization, id]) => {
                 Some(Named::Unit((*organization).to_owned(), (*id).to_owned()))
             }
-            ("iam", ["user" | "role", .., name]) if !name.is_empty() => {
+            ("iam", ["user" | "role", path @ .., name]) if arn.region().is_empty() && is_identity(path, name) => {
                 arn.account().parse().ok().filter(|account: &AccountId| !account.is_aws()).map(Named::Identity)
             }
             _ => None,
         }
+    }
+
+    /// Whether it is the account itself, or one of its users and roles.
+    pub(crate) fn is_of(&self, account: &AccountId) -> bool {
+        matches!(self, Named::Account(own) | Named::Identity(own) if own == account)
     }
 
     /// Whether it is the account, or holds it, or is one of its users and roles.
@@ -61,6 +71,15 @@ impl Named {
             }
         }
     }
+}
+
+/// Whether it is the path and name of one user or role, as IAM lets them be: a wildcard names none.
+fn is_identity(path: &[&str], name: &str) -> bool {
+    let in_path = |byte: u8| byte.is_ascii_graphic() && !b"*?".contains(&byte);
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
+    path.iter().all(|part| !part.is_empty() && part.bytes().all(in_path))
+        && (1..=LONGEST_NAME).contains(&name.len())
+        && name.bytes().all(in_name)
 }
 
 impl Ram {

@@ -124,6 +124,9 @@ pub(crate) struct InvitationRecord {
     /// What the receiver said; none while it is pending or expired.
     #[serde(default)]
     pub(crate) accepted: Option<bool>,
+    /// When it was said.
+    #[serde(default)]
+    pub(crate) answered: Option<Timestamp>,
 }
 
 /// A customer managed permission.
@@ -198,6 +201,10 @@ impl ResourceAssociation {
 }
 
 impl PrincipalAssociation {
+    pub(crate) fn is_associated(&self) -> bool {
+        self.status == Status::Associated
+    }
+
     /// What it is now: an invitation that expired leaves nothing to wait for.
     pub(crate) fn status_at(&self, now: Timestamp) -> Status {
         match &self.invitation {
@@ -205,6 +212,17 @@ impl PrincipalAssociation {
                 Status::Disassociated
             }
             _ => self.status,
+        }
+    }
+
+    /// Whether the principal need not be added again, where it would come in by an invitation or by none: one that came
+    /// in by the organization's sharing must be invited once that is disabled, and one that waits need not any longer
+    /// once it is enabled.
+    pub(crate) fn is_in_as(&self, invited: bool, now: Timestamp) -> bool {
+        match self.status_at(now) {
+            Status::Disassociated => false,
+            Status::Associated => !(invited && self.by_organization),
+            Status::Associating => invited,
         }
     }
 

@@ -80,7 +80,7 @@ impl Ram {
         let missing = || unknown("Resource", arn);
         for _ in 0..ATTEMPTS {
             let (document, tags) = match ShareName::parse(arn) {
-                Some(name) if name.account == cx.principal.account => {
+                Some(name) if name.account == cx.principal.account && name.region == cx.region => {
                     self.tagged_share(cx, &name.key(), &change).await?.ok_or_else(missing)?
                 }
                 Some(_) => return Err(missing()),

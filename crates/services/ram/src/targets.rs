@@ -84,9 +84,6 @@ fn share_keys(target: &mut Target, share: &ShareRecord) {
     target.keys.set("ram:ResourceShareName", share.name.as_str());
     target.keys.set("ram:AllowsExternalPrincipals", share.allow_external.to_string());
     target.keys.set("ram:RetainSharingOnAccountLeaveOrganization", share.retain.to_string());
-    for (key, value) in &share.tags {
-        target.keys.set(&format!("ram:ResourceTag/{key}"), value.as_str());
-    }
 }
 
 /// The ARN in the request; what is none becomes `*`, which only a right on everything covers, and is refused after.
@@ -124,18 +121,20 @@ impl Ram {
         if arn != "*"
             && let Ok(Some(found)) = self.invitation_for(cx, arn).await
         {
-            target.keys.set("ram:ResourceShareName", found.record.share_name.as_str());
+            target.keys.set("ram:ResourceShareName", self.name_of_share(&found.record).await?);
             target.keys.set("ram:ShareOwnerAccountId", found.record.sender.as_str());
+            target = target.shared_by(found.record.sender);
         }
         Ok(target)
     }
 
-    /// As the caller's own where the caller's account is in the share.
+    /// As the caller's own where the caller's account is in the share. Its owner has a record of it.
     async fn consumer_target(&self, cx: &Cx, target: Target) -> Result<Target, ApiError> {
         let Some(found) = self.find_share(&target.resource).await? else { return Ok(target) };
         let own = found.record.owner == cx.principal.account;
         if !own && self.has_part(cx, &found.record).await? {
-            return Ok(target.with_key("aws:ResourceAccount", cx.principal.account.as_str()));
+            let target = target.with_key("aws:ResourceAccount", cx.principal.account.as_str());
+            return Ok(target.shared_by(found.record.owner));
         }
         Ok(target)
     }
@@ -239,8 +238,7 @@ impl Targets<op::DisassociateResourceShare> for Ram {
     async fn targets(&self, cx: &Cx, input: &Value) -> Result<Vec<Target>, ApiError> {
         let mut target =
             self.share_target("ram:DisassociateResourceShare", input.str_member("resourceShareArn")).await?;
-        let account = cx.principal.account.as_str();
-        if is_leaving(account, &texts(input, "resourceArns"), &texts(input, "principals")) {
+        if is_leaving(&cx.principal.account, &texts(input, "resourceArns"), &texts(input, "principals")) {
             target = self.consumer_target(cx, target).await?;
         }
         pairs(&target, input)

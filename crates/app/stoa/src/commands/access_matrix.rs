@@ -19,7 +19,7 @@ pub struct AccessMatrixArgs {
     /// The hub's name (in the management account, or SageMakerPublicHub) or ARN.
     #[arg(long)]
     hub: String,
-    /// Only principals of this account. Again for more; all accounts of the organization without it.
+    /// Only principals of this account. Again for more; all accounts without it, standalone ones too.
     #[arg(long = "account")]
     accounts: Vec<String>,
     /// Also principals and models without any access.

@@ -48,7 +48,7 @@ pub struct QueryArgs {
     /// Contained in the caller's ARN.
     #[arg(long)]
     principal: Option<String>,
-    /// The caller's account.
+    /// Of this account: what it called, and what others did to what it owns, as it may see that.
     #[arg(long)]
     account: Option<String>,
     /// A request id.

@@ -21,7 +21,7 @@ pub struct WhoCanArgs {
     action: String,
     /// The ARN of the resource, or `*`.
     resource: String,
-    /// Only principals of this account. Again for more; all accounts of the organization without it.
+    /// Only principals of this account. Again for more; all accounts without it, standalone ones too.
     #[arg(long = "account")]
     accounts: Vec<String>,
     /// A condition key that the request would have: KEY=VALUE. Again for more keys, and for more values of one.

@@ -23,7 +23,8 @@ pub trait OrganizationFacts: Send + Sync {
     async fn organization_of(&self, account: &AccountId) -> Result<Option<OrganizationName>, ApiError>;
     /// Whether there is an organizational unit of this id.
     async fn has_unit(&self, unit: &str) -> Result<bool, ApiError>;
-    /// Whether there is an account of this number, in the organization or outside.
+    /// Whether there is an account of this number, in the organization or outside, that is neither closed nor being deleted.
+    /// On the hot path: one cached read.
     async fn has_account(&self, account: &AccountId) -> Result<bool, ApiError>;
     /// Whether the organization trusts a service. On the hot path: one cached read.
     async fn trusts_service(&self, service: &str) -> Result<bool, ApiError>;

@@ -6,6 +6,7 @@ use stoa_kernel::ports::{OrganizationFacts, OrganizationName};
 use stoa_store::{Document, StoreError, Transaction};
 use stoa_types::AccountId;
 
+use super::members::ACTIVE;
 use crate::Iam;
 use crate::error::store_failed;
 use crate::state::{NodeKind, TrustedServiceRecord, account_key, trusted_service_key};
@@ -26,7 +27,8 @@ impl OrganizationFacts for Iam {
     }
 
     async fn has_account(&self, account: &AccountId) -> Result<bool, ApiError> {
-        Ok(self.store.get(&account_key(account)).await.map_err(store_failed)?.is_some())
+        let document = self.store.get(&account_key(account)).await.map_err(store_failed)?;
+        Ok(document.is_some_and(|document| document.status == ACTIVE))
     }
 
     async fn trusts_service(&self, service: &str) -> Result<bool, ApiError> {

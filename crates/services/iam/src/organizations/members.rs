@@ -26,7 +26,7 @@ use crate::state::{
     AccountRecord, AccountRequestRecord, Loaded, NodeKind, account_key, account_request_key, kind, load,
 };
 
-const ACTIVE: &str = "Active";
+pub(super) const ACTIVE: &str = "Active";
 const SUSPENDED: &str = "Suspended";
 
 fn status_of(document: &Document) -> (AccountStatus, AccountState) {

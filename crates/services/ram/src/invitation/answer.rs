@@ -42,7 +42,8 @@ impl Ram {
             association.status = if accept { Status::Associated } else { Status::Disassociated };
             association.updated = cx.now;
             invitation.record.accepted = Some(accept);
-            let answer = invitation.record.wire(cx.now);
+            invitation.record.answered = Some(cx.now);
+            let answer = invitation.record.wire(share.record.name.clone(), cx.now);
             let transaction = Transaction::new().update(invitation.changed(cx.now)?).update(share.changed(cx.now)?);
             if self.applied(ticket.remember(transaction, &answer)?).await? {
                 return Ok(answer);

@@ -36,7 +36,8 @@ impl Handles<GetResourceShareInvitations> for Ram {
             if named(&input.resource_share_invitation_arns, &invitation.arn)
                 && named(&input.resource_share_arns, &invitation.share_arn)
             {
-                list.push((invitation.arn.clone(), invitation.wire(cx.now)));
+                let name = self.name_of_share(&invitation).await?;
+                list.push((invitation.arn.clone(), invitation.wire(name, cx.now)));
             }
         }
         let (invitations, next_token) = self.page(&asked, list)?;

@@ -1,7 +1,7 @@
 //! ReplacePermissionAssociations: one permission in place of another, in every share of the caller. And the record of it.
 //!
 //! AWS does this over time; here it is one transaction over all the shares, so a replacement is `COMPLETED` when it is
-//! answered, and none is seen half done.
+//! answered, and none is seen half done. Its record is seen for a day, and is removed by a later replacement.
 
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_ram::operations::{ListReplacePermissionAssociationsWork, ReplacePermissionAssociations};
@@ -10,7 +10,7 @@ use stoa_models_ram::types::{
     ReplacePermissionAssociationsRequest, ReplacePermissionAssociationsResponse, ReplacePermissionAssociationsWork,
     ReplacePermissionAssociationsWorkStatus,
 };
-use stoa_store::{Document, Query, Transaction};
+use stoa_store::{Document, Expect, Query, Transaction};
 use stoa_types::uuid_v4;
 
 use crate::Ram;
@@ -19,6 +19,9 @@ use crate::idempotency::Ticket;
 use crate::paging::Asked;
 use crate::service::ATTEMPTS;
 use crate::state::{PermissionUse, ReplacementRecord, kind, regional};
+
+/// How long a replacement is still seen.
+const SEEN_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
 fn wire(record: &ReplacementRecord) -> ReplacePermissionAssociationsWork {
     ReplacePermissionAssociationsWork {
@@ -44,6 +47,7 @@ impl Handles<ReplacePermissionAssociations> for Ram {
         if input.permission_template_parameters.as_ref().is_some_and(|list| !list.is_empty()) {
             return Err(not_here("permissionTemplateParameters"));
         }
+        self.forget_replacements(cx).await?;
         for _ in 0..ATTEMPTS {
             if let Some(answer) = self.answered(&ticket).await? {
                 return Ok(answer);
@@ -84,6 +88,20 @@ impl Handles<ReplacePermissionAssociations> for Ram {
             }
         }
         Err(too_busy())
+    }
+}
+
+impl Ram {
+    async fn forget_replacements(&self, cx: &Cx) -> Result<(), ApiError> {
+        let owned = Query::of(kind::REPLACEMENT).owned_by(&cx.principal.account, Some(&cx.region));
+        for document in self.all(owned).await? {
+            let record: ReplacementRecord = document.decode().map_err(store_failed)?;
+            if record.at.plus_millis(SEEN_MILLIS) <= cx.now {
+                let expect = Expect::Generation(document.generation);
+                self.applied(Transaction::new().delete(document.key.clone(), expect)).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -28,6 +28,7 @@ impl Handles<AssociateResourceShare> for Ram {
         let ticket = Ticket::of(cx, "AssociateResourceShare", input.client_token.as_ref(), &*input)?;
         check_sources(input.sources.as_deref())?;
         check_any(input.resource_arns.as_deref(), input.principals.as_deref())?;
+        self.forget_invitations(cx, input.principals.as_deref()).await?;
         for _ in 0..ATTEMPTS {
             if let Some(answer) = self.answered(&ticket).await? {
                 return Ok(answer);
@@ -37,6 +38,7 @@ impl Handles<AssociateResourceShare> for Ram {
             let resources = self.find_resources(cx, input.resource_arns.as_deref()).await?;
             let principals = self.resolve_principals(cx, input.principals.as_deref(), allow_external).await?;
             let share = &mut found.record;
+            share.forget_what_left(cx.now);
             share.add_resources(cx, &resources)?;
             share.check_identities(&principals)?;
             let transaction = self.add_principals(cx, share, &principals, Transaction::new())?;

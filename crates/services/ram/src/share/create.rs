@@ -52,6 +52,7 @@ impl Handles<CreateResourceShare> for Ram {
             return Err(not_here("permissionTemplateParameters"));
         }
         self.make_room(cx).await?;
+        self.forget_invitations(cx, input.principals.as_deref()).await?;
         for _ in 0..ATTEMPTS {
             if let Some(answer) = self.answered(&ticket).await? {
                 return Ok(answer);

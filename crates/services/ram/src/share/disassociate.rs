@@ -4,6 +4,7 @@ use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_ram::operations::DisassociateResourceShare;
 use stoa_models_ram::types::{DisassociateResourceShareRequest, DisassociateResourceShareResponse};
 use stoa_store::Transaction;
+use stoa_types::AccountId;
 
 use super::associate::check_any;
 use super::create::check_sources;
@@ -11,12 +12,24 @@ use super::{ShareName, leave};
 use crate::Ram;
 use crate::error::{malformed_arn, not_permitted, too_busy, unknown, unknown_share};
 use crate::idempotency::Ticket;
+use crate::principal::Named;
 use crate::service::ATTEMPTS;
 use crate::state::{Loaded, ShareRecord, Status};
 
-/// Whether a consumer asks to leave: with its own account, and nothing else.
-pub(crate) fn is_leaving(account: &str, resources: &[&str], principals: &[&str]) -> bool {
-    resources.is_empty() && principals == [account]
+/// Whether a consumer asks to leave: with its own account, or users and roles of it, and nothing else.
+pub(crate) fn is_leaving(account: &AccountId, resources: &[&str], principals: &[&str]) -> bool {
+    let own = |name: &&str| Named::parse(name).is_some_and(|named| named.is_of(account));
+    resources.is_empty() && !principals.is_empty() && principals.iter().all(own)
+}
+
+/// What a request takes out of a share: for a consumer that names its account, all of that account that is in it.
+fn principals_to_take(share: &ShareRecord, caller: &AccountId, named: &[String]) -> Vec<String> {
+    let leaves = share.owner != *caller && named.iter().any(|name| name == caller.as_str());
+    if !leaves {
+        return named.to_vec();
+    }
+    let own = |id: &&String| Named::parse(id).is_some_and(|found| found.is_of(caller));
+    share.principals.keys().filter(own).cloned().collect()
 }
 
 impl Ram {
@@ -32,17 +45,27 @@ impl Ram {
         if name.account == *account {
             return self.own_share(cx, arn).await;
         }
+        if name.region != cx.region {
+            return Err(unknown_share(arn));
+        }
         let found = self.find_share(arn).await?.filter(|found| found.record.is_active());
         let found = found.ok_or_else(|| unknown_share(arn))?;
         let resources: Vec<&str> = input.resource_arns.iter().flatten().map(String::as_str).collect();
         let principals: Vec<&str> = input.principals.iter().flatten().map(String::as_str).collect();
-        match found.record.principals.get(account.as_str()) {
-            Some(association) if association.by_organization => Err(not_permitted(
-                "You can't leave a resource share that your organization shares with you: its owner takes you out.",
-            )),
-            Some(_) if is_leaving(account.as_str(), &resources, &principals) => Ok(found),
-            _ => Err(unknown_share(arn)),
+        if !is_leaving(account, &resources, &principals) {
+            return Err(unknown_share(arn));
         }
+        let leaving = principals_to_take(&found.record, account, input.principals.as_deref().unwrap_or_default());
+        let associations: Vec<_> = leaving.iter().filter_map(|id| found.record.principals.get(id)).collect();
+        if associations.is_empty() {
+            return Err(unknown_share(arn));
+        }
+        if associations.iter().any(|association| association.by_organization && association.is_associated()) {
+            return Err(not_permitted(
+                "You can't leave a resource share that your organization shares with you: its owner takes you out.",
+            ));
+        }
+        Ok(found)
     }
 }
 
@@ -71,7 +94,8 @@ impl Handles<DisassociateResourceShare> for Ram {
                 associations.extend(share.wire_resource(arn, true));
             }
             let mut transaction = Transaction::new();
-            for id in input.principals.iter().flatten() {
+            let named = input.principals.as_deref().unwrap_or_default();
+            for id in &principals_to_take(share, &cx.principal.account, named) {
                 if !share.principals.contains_key(id) {
                     return Err(unknown("Principal", id));
                 }

@@ -7,17 +7,18 @@ use stoa_store::Query;
 
 use super::{SEEN_MILLIS, ShareName};
 use crate::Ram;
-use crate::error::{malformed_arn, store_failed, unknown_share};
+use crate::error::{invalid, malformed_arn, store_failed, unknown_share};
 use crate::paging::Asked;
 use crate::state::{ShareRecord, kind};
 
-fn wanted(share: &ShareRecord, input: &GetResourceSharesRequest) -> bool {
+/// Tags are their owner's to see, so others find nothing by them.
+fn wanted(share: &ShareRecord, own: bool, input: &GetResourceSharesRequest) -> bool {
     let named = |arn: &String| {
         let version = |version: u32| input.permission_version.is_none_or(|wanted| wanted == i64::from(version));
         share.permissions.values().any(|used| used.arn == *arn && version(used.version))
     };
     let tagged = |name: Option<&String>, values: Option<&Vec<String>>| {
-        let value = name.and_then(|name| share.tags.get(name));
+        let value = name.and_then(|name| share.tags.get(name)).filter(|_| own);
         value.is_some_and(|value| values.is_none_or(|values| values.is_empty() || values.contains(value)))
     };
     input.resource_share_status.is_none_or(|status| status == share.status())
@@ -66,6 +67,9 @@ impl Handles<GetResourceShares> for Ram {
         cx: &Cx,
         input: Authorized<GetResourceSharesRequest>,
     ) -> Result<GetResourceSharesResponse, ApiError> {
+        if input.permission_version.is_some() && input.permission_arn.is_none() {
+            return Err(invalid("Specify permissionArn where you specify permissionVersion."));
+        }
         let filters = (
             (&input.resource_share_arns, input.resource_share_status, input.resource_owner, &input.name),
             (&input.tag_filters, &input.permission_arn, input.permission_version),
@@ -77,7 +81,7 @@ impl Handles<GetResourceShares> for Ram {
         let own = input.resource_owner == ResourceOwner::SelfValue;
         let list = shares
             .iter()
-            .filter(|share| is_named(named, share) && wanted(share, &input))
+            .filter(|share| is_named(named, share) && wanted(share, own, &input))
             .map(|share| (share.arn.clone(), share.wire(own)))
             .collect();
         let (resource_shares, next_token) = self.page(&asked, list)?;

@@ -36,15 +36,17 @@ use crate::state::{
 };
 use crate::tags;
 
-/// How long a deleted share is still seen.
+/// How long a deleted share, and what was taken out of one, is still seen.
 const SEEN_MILLIS: i64 = 60 * 60 * 1000;
 const HOUR_MILLIS: i64 = 60 * 60 * 1000;
+/// RAM's limits of principals and of resources in a share.
+const MOST_IN_SHARE: usize = 5000;
 
 /// The ARN of a share, taken apart.
 #[derive(Debug, Clone)]
 pub(crate) struct ShareName {
     pub(crate) account: AccountId,
-    region: Region,
+    pub(crate) region: Region,
     id: String,
 }
 
@@ -104,7 +106,10 @@ impl Ram {
                 continue;
             }
             let share: ShareRecord = document.decode().map_err(store_failed)?;
-            if share.is_active() && share.is_for(&cx.principal.account, place.as_deref(), organization_shares) {
+            if share.is_active()
+                && share.is_for(&cx.principal.account, place.as_deref(), organization_shares)
+                && self.parts.organization.has_account(&share.owner).await?
+            {
                 shares.push(share);
             }
         }
@@ -115,7 +120,8 @@ impl Ram {
     pub(crate) async fn has_part(&self, cx: &Cx, share: &ShareRecord) -> Result<bool, ApiError> {
         let place = self.place(cx).await?;
         let organization_shares = self.organization_shares().await?;
-        Ok(share.is_active() && share.is_for(&cx.principal.account, place.as_deref(), organization_shares))
+        let is_in = share.is_active() && share.is_for(&cx.principal.account, place.as_deref(), organization_shares);
+        Ok(is_in && self.parts.organization.has_account(&share.owner).await?)
     }
 
     /// The resources of a request: the caller's own, in the region of the call, of a type that can be shared.
@@ -176,6 +182,7 @@ impl Ram {
             sent: cx.now,
             expires: cx.now.plus_millis(hours.unwrap_or(12) * HOUR_MILLIS),
             accepted: None,
+            answered: None,
         }
     }
 
@@ -189,8 +196,12 @@ impl Ram {
     ) -> Result<Transaction, ApiError> {
         for principal in principals {
             let there = share.principals.get(&principal.id);
-            if there.is_some_and(|there| there.status_at(cx.now) != Status::Disassociated) {
+            if there.is_some_and(|there| there.is_in_as(principal.invited.is_some(), cx.now)) {
                 continue;
+            }
+            if there.is_some_and(|there| there.status_at(cx.now) != Status::Disassociated) {
+                // What it came by does not count any more: the invitation goes, and the organization's sharing.
+                transaction = leave(cx, share, &principal.id, &cx.region, transaction);
             }
             let invitation = principal.invited.as_ref().map(|to| self.invitation(cx, share, &principal.id, to));
             if let Some(invitation) = &invitation {
@@ -212,6 +223,8 @@ impl Ram {
             };
             share.principals.insert(principal.id.clone(), association);
         }
+        let in_it = share.principals.values().filter(|found| found.status_at(cx.now) != Status::Disassociated);
+        check_number(in_it.count(), "principals")?;
         Ok(transaction)
     }
 }
@@ -223,6 +236,17 @@ impl ShareRecord {
             association.counts(organization_shares)
                 && Named::parse(id).is_some_and(|named| named.covers(account, place))
         })
+    }
+
+    /// Forgets what was taken out of it long ago.
+    fn forget_what_left(&mut self, now: Timestamp) {
+        let is_seen = |since: Timestamp| since.plus_millis(SEEN_MILLIS) > now;
+        self.principals.retain(|_, found| {
+            let expired = found.invitation.as_ref().filter(|_| found.status == Status::Associating);
+            let since = expired.map_or(found.updated, |invitation| invitation.expires);
+            found.status_at(now) != Status::Disassociated || is_seen(since)
+        });
+        self.resources.retain(|_, found| found.is_associated() || is_seen(found.updated));
     }
 
     /// Adds resources, and for each new type the permission that goes with it.
@@ -247,7 +271,7 @@ impl ShareRecord {
             };
             self.resources.insert(found.arn.clone(), association);
         }
-        Ok(())
+        check_number(self.resources.values().filter(|found| found.is_associated()).count(), "resources")
     }
 
     /// Refuses single users and roles where a type in the share cannot be shared with them.
@@ -317,6 +341,14 @@ impl ShareRecord {
             ..Default::default()
         }
     }
+}
+
+fn check_number(number: usize, what: &str) -> Result<(), ApiError> {
+    if number <= MOST_IN_SHARE {
+        return Ok(());
+    }
+    let message = format!("A resource share has {MOST_IN_SHARE} {what} at most.");
+    Err(refused("ResourceShareLimitExceededException", message))
 }
 
 fn wire_status(status: Status) -> ResourceShareAssociationStatus {

@@ -136,6 +136,9 @@ impl Handles<ListResourceSharePermissions> for Ram {
         let arn = &input.resource_share_arn;
         let name = ShareName::parse(arn).ok_or_else(|| malformed_arn(arn))?;
         let asked = Asked::of(cx, "ListResourceSharePermissions", arn, input.next_token.as_ref(), input.max_results);
+        if name.region != cx.region {
+            return Err(unknown_share(arn));
+        }
         let own = name.account == cx.principal.account;
         let share = if own {
             self.own_share(cx, arn).await?.record

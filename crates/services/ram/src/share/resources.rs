@@ -106,6 +106,7 @@ impl Handles<ListPrincipals> for Ram {
         let shares = self.shares(cx, input.resource_owner).await?;
         let named = input.resource_share_arns.as_deref();
         check_named(named, &shares)?;
+        let ours = self.parts.organization.organization_of(&cx.principal.account).await?;
         let mut list = Vec::new();
         for share in shares.iter().filter(|share| share.is_active() && is_named(named, share)) {
             let mut resources = share.resources.iter().filter(|(_, found)| found.is_associated());
@@ -117,7 +118,8 @@ impl Handles<ListPrincipals> for Ram {
             if narrowed && !resources.any(has) {
                 continue;
             }
-            for principal in principals_of(share, input.resource_owner) {
+            let external = ours.is_none() || ours != self.parts.organization.organization_of(&share.owner).await?;
+            for principal in principals_of(share, input.resource_owner, external) {
                 let id = principal.id.clone().unwrap_or_default();
                 if input.principals.as_ref().is_none_or(|wanted| wanted.is_empty() || wanted.contains(&id)) {
                     list.push((format!("{id} {}", share.arn), principal));
@@ -129,8 +131,8 @@ impl Handles<ListPrincipals> for Ram {
     }
 }
 
-/// Whom the owner shares with; or, for a consumer, who shares with it.
-fn principals_of(share: &ShareRecord, owner: ResourceOwner) -> Vec<Principal> {
+/// Whom the owner shares with; or, for a consumer, who shares with it, and whether from outside its organization.
+fn principals_of(share: &ShareRecord, owner: ResourceOwner, owner_is_external: bool) -> Vec<Principal> {
     let principal = |id: &str, external| Principal {
         id: Some(id.to_owned()),
         resource_share_arn: Some(share.arn.clone()),
@@ -139,8 +141,7 @@ fn principals_of(share: &ShareRecord, owner: ResourceOwner) -> Vec<Principal> {
         external: Some(external),
     };
     if owner == ResourceOwner::OtherAccounts {
-        let external = share.principals.values().any(|association| association.external);
-        return vec![principal(share.owner.as_str(), external)];
+        return vec![principal(share.owner.as_str(), owner_is_external)];
     }
     let active = share.principals.iter().filter(|(id, found)| found.counts(true) && Named::parse(id).is_some());
     active

@@ -121,6 +121,18 @@ async fn only_what_can_be_shared_is_shared() {
         ("arn:aws:iam::111122223333:root", "InvalidParameterException", "is malformed"),
         ("arn:aws:s3:::bucket", "InvalidParameterException", "is malformed"),
         ("sagemaker.amazonaws.com", "InvalidParameterException", "service principal"),
+        (&format!("arn:aws:iam::{}:role/*", id(&other)), "InvalidParameterException", "is malformed"),
+        (&format!("arn:aws:iam::{}:user/x?y", id(&other)), "InvalidParameterException", "is malformed"),
+        (&format!("arn:aws:iam::{}:role/a/*/b", id(&other)), "InvalidParameterException", "is malformed"),
+        (&format!("arn:aws:iam::{}:role/", id(&other)), "InvalidParameterException", "is malformed"),
+        (&format!("arn:aws:iam::{}:role//b", id(&other)), "InvalidParameterException", "is malformed"),
+        (&format!("arn:aws:iam:us-west-2:{}:role/b", id(&other)), "InvalidParameterException", "is malformed"),
+        (&format!("arn:aws:iam::{}:role/{}", id(&other), "r".repeat(65)), "InvalidParameterException", "is malformed"),
+        (
+            &format!("arn:aws:iam::{}:role/{}", id(&other), "r/".repeat(1100) + "r"),
+            "InvalidParameterException",
+            "is malformed",
+        ),
         ("000000000001", "UnknownResourceException", "could not be found"),
         (id(&owner), "InvalidParameterException", "the account that owns it"),
     ] {
@@ -132,6 +144,91 @@ async fn only_what_can_be_shared_is_shared() {
     let sources =
         CreateResourceShareRequest { name: "n".to_owned(), sources: owned(&[id(&owner)]), ..Default::default() };
     refused(world.call::<op::CreateResourceShare>(&owner, sources).await, "InvalidParameterException", "sources");
+}
+
+#[tokio::test]
+async fn a_share_that_cannot_be_read_costs_nothing_but_itself() {
+    let world = world().await;
+    let (owner, consumer, hub, good) = shared(&world).await;
+    let other = world.hub(&owner, "other");
+    let bad = world.share(&owner, &[&hub, &other], &[id(&consumer)]).await;
+    let pending = world.invitations(&consumer).await;
+    let pending = pending.iter().find(|one| one.status == Some(ResourceShareInvitationStatus::Pending)).unwrap();
+    world.accept_by(&consumer, pending.resource_share_invitation_arn.as_ref().unwrap()).await.unwrap();
+    assert!(world.may(&consumer, DESCRIBE, &other).await);
+    // A principal that earlier versions let in.
+    let wildcard = format!("arn:aws:iam::{}:role/*", id(&consumer));
+    let share_of = |share: &ResourceShare| {
+        let id = arn(share).rsplit('/').next().unwrap().to_owned();
+        stoa_store::Key {
+            kind: "ram:share",
+            account: owner.principal.account.clone(),
+            region: Some(owner.region.clone()),
+            id,
+        }
+    };
+    let found = world.store.get(&share_of(&bad)).await.unwrap().unwrap();
+    let mut body: serde_json::Value = found.decode().unwrap();
+    let association = body["principals"][id(&consumer)].clone();
+    body["principals"] = serde_json::json!({ wildcard: association });
+    let changed = found.with_body(owner.now, &body).unwrap();
+    world.store.commit(stoa_store::Transaction::new().update(changed)).await.unwrap();
+    assert!(world.may(&consumer, DESCRIBE, &hub).await);
+    assert!(world.may(&owner, DESCRIBE, &other).await);
+    assert!(!world.may(&consumer, DESCRIBE, &other).await);
+    // A permission that says nothing, and what is no share at all.
+    let permission = CreatePermissionRequest {
+        name: "p".to_owned(),
+        resource_type: HUB_TYPE.to_owned(),
+        policy_template: r#"{"Effect":"Allow","Action":"sagemaker:DescribeHub"}"#.to_owned(),
+        ..Default::default()
+    };
+    let permission = world.call::<op::CreatePermission>(&owner, permission).await.unwrap().permission.unwrap();
+    let worse = world.share_by(&owner, &[&hub], &[id(&consumer)], &[&permission.arn.unwrap()]).await.unwrap();
+    let pending = world.invitations(&consumer).await;
+    let pending = pending.iter().find(|one| one.status == Some(ResourceShareInvitationStatus::Pending)).unwrap();
+    world.accept_by(&consumer, pending.resource_share_invitation_arn.as_ref().unwrap()).await.unwrap();
+    let key = stoa_store::Key { kind: "ram:permission", id: "p".to_owned(), ..share_of(&worse) };
+    let found = world.store.get(&key).await.unwrap().unwrap();
+    for template in [r#"{"Effect":"Allow","Action":5}"#, "?"] {
+        let mut body: serde_json::Value = found.decode().unwrap();
+        body["versions"]["1"]["template"] = template.into();
+        let found = world.store.get(&key).await.unwrap().unwrap();
+        let changed = found.with_body(owner.now, &body).unwrap();
+        world.store.commit(stoa_store::Transaction::new().update(changed)).await.unwrap();
+        assert!(world.may(&consumer, DESCRIBE, &hub).await, "{template}");
+    }
+    let found = world.store.get(&share_of(&bad)).await.unwrap().unwrap();
+    let changed = found.with_body(owner.now, &serde_json::json!({ "id": 1 })).unwrap();
+    world.store.commit(stoa_store::Transaction::new().update(changed)).await.unwrap();
+    assert!(world.may(&consumer, DESCRIBE, &hub).await);
+    world.delete(&owner, &good).await.unwrap();
+    assert!(!world.may(&consumer, DESCRIBE, &hub).await);
+}
+
+#[tokio::test]
+async fn a_share_has_so_many_principals_and_no_more() {
+    let world = world().await;
+    let owner = world.member().await;
+    let (consumer, hub) = (world.outsider().await, world.hub(&owner, "models"));
+    let share = arn(&world.share(&owner, &[&hub], &[]).await);
+    let names = |from: usize, to: usize| -> Vec<String> {
+        (from..to).map(|number| format!("arn:aws:iam::{}:role/r{number}", id(&consumer))).collect()
+    };
+    let add = |principals: Vec<String>| AssociateResourceShareRequest {
+        resource_share_arn: share.clone(),
+        principals: Some(principals),
+        ..Default::default()
+    };
+    for from in (0..5000).step_by(1000) {
+        world.call::<op::AssociateResourceShare>(&owner, add(names(from, from + 1000))).await.unwrap();
+    }
+    let more = world.call::<op::AssociateResourceShare>(&owner, add(names(5000, 5001))).await;
+    refused(more, "ResourceShareLimitExceededException", "5000 principals");
+    // Those that are there are no more than they were, and who leaves makes room.
+    world.call::<op::AssociateResourceShare>(&owner, add(names(0, 1))).await.unwrap();
+    world.take_out(&owner, &share, &[&names(0, 1)[0]]).await.unwrap();
+    world.call::<op::AssociateResourceShare>(&owner, add(names(5000, 5001))).await.unwrap();
 }
 
 #[tokio::test]
@@ -258,6 +355,8 @@ async fn shares_are_found_by_name_tag_and_status() {
         let found = world.call::<op::GetResourceShares>(&owner, request).await.unwrap();
         assert_eq!(found.resource_shares.unwrap().len(), count);
     }
+    let version = by(&|request| request.permission_version = Some(1));
+    refused(world.call::<op::GetResourceShares>(&owner, version).await, "InvalidParameterException", "permissionArn");
     let none = by(&|request| request.resource_share_arns = Some(vec![format!("{}0", arn(&tagged))]));
     refused(world.call::<op::GetResourceShares>(&owner, none).await, "UnknownResourceException", "could not be found");
     let untag = UntagResourceRequest {

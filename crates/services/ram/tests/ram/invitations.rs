@@ -1,9 +1,13 @@
 //! Outside the organization: by invitation.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use stoa_models_ram::operations as op;
 use stoa_models_ram::types::*;
 
 use crate::support::*;
+use crate::yielding::Yielding;
 
 const DESCRIBE: &str = "sagemaker:DescribeHub";
 const DEPLOY: &str = "sagemaker:DeployHubModel";
@@ -136,27 +140,91 @@ async fn an_invitation_goes_with_what_it_invites_to() {
 
 #[tokio::test]
 async fn accepting_and_taking_back_at_once_leave_one_truth() {
-    let world = std::sync::Arc::new(world().await);
+    let conflicts = Arc::new(AtomicUsize::new(0));
+    let world = world_over(|store| Yielding::over(store, &conflicts)).await;
     let (owner, consumer) = (world.outsider().await, world.outsider().await);
     let hub = world.hub(&owner, "models");
-    for _ in 0..20 {
+    let mut accepted_first = 0;
+    // Both begin at once, one of them later by so many steps.
+    for later in 0..40 {
         let share = world.share(&owner, &[&hub], &[id(&consumer)]).await;
         let pending = world.invitations(&consumer).await;
         let pending = pending.iter().find(|one| one.status == Some(ResourceShareInvitationStatus::Pending)).unwrap();
         let invitation = pending.resource_share_invitation_arn.clone().unwrap();
-        let (accepted, deleted) = tokio::join!(world.accept_by(&consumer, &invitation), world.delete(&owner, &share));
+        let (accepting, deleting) = if later % 2 == 0 { (later / 2, 0) } else { (0, later / 2) };
+        let accept = async {
+            wait(accepting).await;
+            world.accept_by(&consumer, &invitation).await
+        };
+        let delete = async {
+            wait(deleting).await;
+            world.delete(&owner, &share).await
+        };
+        let (accepted, deleted) = tokio::join!(accept, delete);
         deleted.unwrap();
-        if let Err(error) = accepted {
-            assert_eq!(error.code(), "ResourceShareInvitationArnNotFoundException");
+        match accepted {
+            Ok(_) => accepted_first += 1,
+            Err(error) => assert_eq!(error.code(), "ResourceShareInvitationArnNotFoundException"),
         }
         // Whoever was first: the share is gone, and lets nobody in.
         assert!(!world.may(&consumer, DESCRIBE, &hub).await);
-        assert!(
-            world
-                .invitations(&consumer)
-                .await
-                .iter()
-                .all(|one| { one.status == Some(ResourceShareInvitationStatus::Accepted) })
-        );
+        let left = world.invitations(&consumer).await;
+        assert!(left.iter().all(|one| one.status == Some(ResourceShareInvitationStatus::Accepted)));
+        assert_eq!(left.len(), accepted_first, "what was not accepted is gone");
     }
+    assert!(conflicts.load(Ordering::Relaxed) > 0, "no two commits met: this proves nothing");
+    assert!((1..40).contains(&accepted_first), "one side was always first: {accepted_first}");
+}
+
+async fn wait(steps: usize) {
+    for _ in 0..steps {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_has_the_name_that_the_share_has_now() {
+    let world = world().await;
+    let (owner, consumer) = (world.outsider().await, world.outsider().await);
+    let share = world.share(&owner, &[], &[id(&consumer)]).await;
+    let rename = UpdateResourceShareRequest {
+        resource_share_arn: arn(&share),
+        name: Some("renamed".to_owned()),
+        ..Default::default()
+    };
+    world.call::<op::UpdateResourceShare>(&owner, rename).await.unwrap();
+    assert_eq!(world.invitations(&consumer).await[0].resource_share_name.as_deref(), Some("renamed"));
+    let accepted = world.accept(&consumer).await.unwrap();
+    assert_eq!(accepted.resource_share_name.as_deref(), Some("renamed"));
+}
+
+#[tokio::test]
+async fn invitations_are_forgotten_a_day_after_their_end() {
+    let world = world().await;
+    let (owner, consumer) = (world.outsider().await, world.outsider().await);
+    let hub = world.hub(&owner, "models");
+    for name in ["accepted", "rejected", "expired"] {
+        let hub = world.hub(&owner, name);
+        world.share(&owner, &[&hub], &[id(&consumer)]).await;
+        let pending = world.invitations(&consumer).await;
+        let pending = pending.iter().find(|one| one.status == Some(ResourceShareInvitationStatus::Pending)).unwrap();
+        let arn = pending.resource_share_invitation_arn.clone().unwrap();
+        match name {
+            "accepted" => drop(world.accept_by(&consumer, &arn).await.unwrap()),
+            "rejected" => drop(world.reject_by(&consumer, &arn).await.unwrap()),
+            _ => {}
+        }
+    }
+    // The answered ones ended at once, the last one after twelve hours.
+    world.clock.advance_millis(24 * HOUR - 1);
+    world.share(&owner, &[&hub], &[id(&consumer)]).await;
+    assert_eq!(world.invitations(&consumer).await.len(), 4);
+    world.clock.advance_millis(1);
+    world.share(&owner, &[&hub], &[id(&consumer)]).await;
+    assert_eq!(world.invitations(&consumer).await.len(), 3);
+    world.clock.advance_millis(12 * HOUR);
+    world.share(&owner, &[&hub], &[id(&consumer)]).await;
+    let left = world.invitations(&consumer).await;
+    assert_eq!(left.len(), 3);
+    assert!(world.may(&consumer, DESCRIBE, &hub.replace("models", "accepted")).await);
 }

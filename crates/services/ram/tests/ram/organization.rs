@@ -47,6 +47,38 @@ async fn members_are_invited_until_sharing_is_enabled() {
 }
 
 #[tokio::test]
+async fn who_came_in_by_the_organization_is_invited_after_sharing_ended() {
+    let world = world().await;
+    world.enable().await;
+    let (owner, consumer) = (world.member().await, world.member().await);
+    let hub = world.hub(&owner, "models");
+    let share = arn(&world.share(&owner, &[&hub], &[id(&consumer)]).await);
+    let disable = DisableAWSServiceAccessRequest { service_principal: "ram.amazonaws.com".to_owned() };
+    world.call::<org::DisableAWSServiceAccess>(&world.admin(), disable).await.unwrap();
+    assert!(!world.may(&consumer, DESCRIBE, &hub).await);
+    let again = AssociateResourceShareRequest {
+        resource_share_arn: share.clone(),
+        principals: owned(&[id(&consumer)]),
+        ..Default::default()
+    };
+    world.call::<op::AssociateResourceShare>(&owner, again.clone()).await.unwrap();
+    assert_eq!(world.invitations(&consumer).await.len(), 1);
+    // Offered again with sharing enabled it needs no answer, and the invitation is gone.
+    world.enable().await;
+    assert!(!world.may(&consumer, DESCRIBE, &hub).await);
+    world.call::<op::AssociateResourceShare>(&owner, again.clone()).await.unwrap();
+    assert!(world.may(&consumer, DESCRIBE, &hub).await);
+    assert!(world.invitations(&consumer).await.is_empty());
+    let disable = DisableAWSServiceAccessRequest { service_principal: "ram.amazonaws.com".to_owned() };
+    world.call::<org::DisableAWSServiceAccess>(&world.admin(), disable).await.unwrap();
+    world.call::<op::AssociateResourceShare>(&owner, again).await.unwrap();
+    world.accept(&consumer).await.unwrap();
+    assert!(world.may(&consumer, DESCRIBE, &hub).await);
+    world.take_out(&consumer, &share, &[id(&consumer)]).await.unwrap();
+    assert!(!world.may(&consumer, DESCRIBE, &hub).await);
+}
+
+#[tokio::test]
 async fn only_the_management_account_enables_sharing() {
     let world = world().await;
     for caller in [world.member().await, world.outsider().await] {

@@ -237,6 +237,18 @@ async fn one_permission_in_place_of_another_in_every_share() {
     let uses = ListPermissionAssociationsRequest { permission_arn: Some(USE.to_owned()), ..Default::default() };
     let uses = world.call::<op::ListPermissionAssociations>(&owner, uses).await.unwrap().permissions.unwrap();
     assert_eq!(uses.len(), 2);
+    // A day later the next one takes its place.
+    let back = ReplacePermissionAssociationsRequest {
+        from_permission_arn: USE.to_owned(),
+        to_permission_arn: READ.to_owned(),
+        ..Default::default()
+    };
+    for (later, seen) in [(24 * HOUR - 1, 2), (1, 2)] {
+        world.clock.advance_millis(later);
+        world.call::<op::ReplacePermissionAssociations>(&owner, back.clone()).await.unwrap();
+        let works = world.call::<op::ListReplacePermissionAssociationsWork>(&owner, Default::default()).await.unwrap();
+        assert_eq!(works.replace_permission_associations_works.unwrap().len(), seen);
+    }
 }
 
 #[tokio::test]

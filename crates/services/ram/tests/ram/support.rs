@@ -56,9 +56,14 @@ pub struct World {
 }
 
 pub async fn world() -> World {
+    world_over(|store| store).await
+}
+
+/// A world whose store is inside another one.
+pub async fn world_over(wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> World {
     let clock = Arc::new(FixedClock::at(Timestamp::parse_iso8601("2026-11-21T00:00:00Z").unwrap()));
     let ids = Arc::new(SequentialIds::default());
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
+    let store = wrap(Arc::new(MemoryStore::new(clock.clone())));
     let iam = Iam::new(Arc::clone(&store), clock.clone(), ids.clone(), SealingKey::new([42; 32]));
     let management = iam.bootstrap().await.unwrap().management_account;
     let hubs = Arc::new(Hubs::default());
@@ -180,6 +185,19 @@ impl World {
         }
         let output = (route.handler)(cx, Authorized::new(&permit, input)).await?;
         Ok(Op::Output::from_value(output).unwrap())
+    }
+
+    /// The accounts that have a record of a call besides the caller's own.
+    pub async fn owners<Op>(&self, cx: &Cx, input: Op::Input) -> Vec<String>
+    where
+        Op: Operation,
+        Op::Input: ToValue,
+    {
+        let cx = self.again(cx);
+        let route = self.registry.route(Op::SPEC).unwrap();
+        let targets = route.targets.as_ref().unwrap()(&cx, &input.to_value()).await.unwrap();
+        cx.decide(&targets).await.unwrap();
+        cx.other_owners().iter().map(ToString::to_string).collect()
     }
 
     /// A new hub of an account; again after it was deleted, another one.

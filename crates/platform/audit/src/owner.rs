@@ -1,0 +1,77 @@
+//! Whose a record is: the caller's account has it whole; each account that owns what the call was allowed to use has it
+//! reduced to what concerns that account.
+//!
+//! CloudTrail writes a record for each of them, with one request id and a `recipientAccountId` of its own. Here one line is
+//! kept, which names the owners in its decision, and the owner's record is made of it when it is read: a crash leaves
+//! both or none.
+
+use serde_json::{Map, Value as Json};
+
+use crate::AuditRecord;
+
+impl AuditRecord {
+    /// Whether the account made the call or owns what it was about.
+    pub(crate) fn concerns(&self, account: &str) -> bool {
+        self.is_whole_for(account) || self.owners().any(|owner| owner == account)
+    }
+
+    /// The record as an account sees it. For an owner that did not make the call: who did what when from where, and what
+    /// was decided about the owner's own resources. Parameters, results and words of the error are there only where
+    /// everything that was decided about is that account's (or AWS's), since they name the caller's resources otherwise.
+    #[must_use]
+    pub fn seen_by(mut self, account: &str) -> AuditRecord {
+        if self.is_whole_for(account) || !self.owners().any(|owner| owner == account) {
+            return self;
+        }
+        account.clone_into(&mut self.recipient_account_id);
+        self.user_identity.access_key_id.clear();
+        let mut decision = self.take_decision();
+        let omitted = decision.remove("omitted").is_some();
+        let targets = match decision.remove("targets") {
+            Some(Json::Array(targets)) => targets,
+            _ => Vec::new(),
+        };
+        let is_all = !omitted && targets.iter().all(|target| is_of(target, account) || is_awss(target));
+        let own = targets.into_iter().filter(|target| is_of(target, account)).collect();
+        decision.insert("targets".to_owned(), Json::Array(own));
+        decision.insert("owners".to_owned(), Json::Array(vec![account.into()]));
+        if !is_all {
+            self.request_parameters = Json::Null;
+            self.response_elements = Json::Null;
+            self.additional_event_data = Json::Object(Map::new());
+            if let Some(error) = &mut self.error {
+                error.error_message.clear();
+            }
+        }
+        if let Json::Object(data) = &mut self.additional_event_data {
+            data.insert("stoaDecision".to_owned(), Json::Object(decision));
+        }
+        self
+    }
+
+    fn is_whole_for(&self, account: &str) -> bool {
+        self.recipient_account_id == account || self.user_identity.account_id == account
+    }
+
+    /// The accounts besides the caller's that own what was used.
+    fn owners(&self) -> impl Iterator<Item = &str> {
+        let owners = self.additional_event_data.get("stoaDecision").and_then(|decision| decision.get("owners"));
+        owners.and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
+    }
+
+    fn take_decision(&mut self) -> Map<String, Json> {
+        match self.additional_event_data.get_mut("stoaDecision").map(Json::take) {
+            Some(Json::Object(decision)) => decision,
+            _ => Map::new(),
+        }
+    }
+}
+
+fn is_of(target: &Json, account: &str) -> bool {
+    target.get("owner").and_then(Json::as_str) == Some(account)
+}
+
+fn is_awss(target: &Json) -> bool {
+    let resource = target.get("resource").and_then(Json::as_str).unwrap_or_default();
+    resource.split(':').nth(4) == Some("aws")
+}
