@@ -119,16 +119,14 @@ impl Hubs {
         let (what, note, eula) = match model_at(index, place) {
             None if accepted => return Ok(()),
             None => (request.s3_uri.as_str(), "", "the licence named in the model's hub content document".to_owned()),
-            Some(model) => {
-                match self.consent(cx, model, accepted, eula::DEPLOY).await? {
-                    Consent::Given => return Ok(()),
-                    Consent::Forbidden => {
-                        let why = eula::forbidden(&model.id, cx.principal.account.as_str());
-                        return Err(ApiError::validation(why));
-                    }
-                    missing => (&*model.id, missing.note(), location::eula_uri(model, &cx.region)),
+            Some(model) => match self.consent(cx, model, accepted, eula::DEPLOY).await? {
+                Consent::Given => return Ok(()),
+                Consent::Forbidden => {
+                    let why = eula::forbidden(&model.id, cx.principal.account.as_str());
+                    return Err(ApiError::validation(why));
                 }
-            }
+                missing => (&*model.id, missing.note(), location::eula_uri(model, &cx.region)),
+            },
         };
         Err(ApiError::validation(format!(
             "the EULA of the gated model {what} was not accepted{note}: read {eula}, then set ModelAccessConfig.AcceptEula \

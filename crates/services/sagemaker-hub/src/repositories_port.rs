@@ -143,7 +143,13 @@ impl Hubs {
                 (commit_of(&view.name, &view.version.to_string(), digests), files)
             }
         };
-        Ok(Revision { version: view.version.to_string(), commit, created: view.created, files, card: card(view, body.as_deref()) })
+        Ok(Revision {
+            version: view.version.to_string(),
+            commit,
+            created: view.created,
+            files,
+            card: card(view, body.as_deref()),
+        })
     }
 
     /// All of a public model; none of an imported one.

@@ -203,12 +203,10 @@ fn specs(index: &CatalogIndex, asked: Asked<'_>, limit: usize, found: &mut Vec<(
     }
 }
 
-fn artifacts(
-    model: &Arc<PublicModel>,
-    body: &ModelBody,
-    prefix: &str,
-) -> impl Iterator<Item = (String, Derived)> {
-    body.files.iter().map(move |file| (format!("{prefix}{}", file.path), Derived::Artifact(Arc::clone(model), file.clone())))
+fn artifacts(model: &Arc<PublicModel>, body: &ModelBody, prefix: &str) -> impl Iterator<Item = (String, Derived)> {
+    body.files
+        .iter()
+        .map(move |file| (format!("{prefix}{}", file.path), Derived::Artifact(Arc::clone(model), file.clone())))
 }
 
 fn latest_gated(versions: &Versions) -> Option<&Arc<PublicModel>> {

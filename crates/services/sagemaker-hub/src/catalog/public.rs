@@ -205,7 +205,6 @@ impl Versions {
     /// this compares addresses.
     pub fn is_same(&self, other: &Versions) -> bool {
         let same = |(left, right): (&Arc<PublicModel>, &Arc<PublicModel>)| Arc::ptr_eq(left, right);
-        Arc::ptr_eq(&self.0, &other.0)
-            || (self.0.len() == other.0.len() && self.0.iter().zip(other.0.iter()).all(same))
+        Arc::ptr_eq(&self.0, &other.0) || (self.0.len() == other.0.len() && self.0.iter().zip(other.0.iter()).all(same))
     }
 }

@@ -186,6 +186,37 @@ impl Hubs {
         found.iter().map(|document| ContentView::imported(&hub.name, kind, document)).collect()
     }
 
+    /// A page of the versions of all contents of this type in a private hub, in order of name, and where to go on.
+    pub(crate) async fn contents_after(
+        &self,
+        hub: &Hub,
+        kind: HubContentType,
+        after: Option<String>,
+    ) -> Result<(Vec<ContentView>, Option<String>), ApiError> {
+        const STEP: usize = 200;
+        let HubSource::Private(document) = &hub.source else { return Ok((Vec::new(), None)) };
+        let (kept, parent) = match kind {
+            HubContentType::ModelReference => (reference::KIND, document.name.clone()),
+            kind => (KIND, parent(&hub.name, kind)),
+        };
+        let query = Query::of(kept).owned_by(&hub.name.account, Some(&hub.name.region)).children_of(&parent);
+        let mut query = query.limit(STEP);
+        query.after = after;
+        let page = self.parts.store.query(&query).await.map_err(store_error)?;
+        let mut views = Vec::new();
+        if kind == HubContentType::ModelReference {
+            let (index, settings) = (self.parts.catalog.index().await?, hub.settings()?);
+            for found in &page.documents {
+                views.extend(referenced(&hub.name, &settings, found, &index, false)?);
+            }
+        } else {
+            for found in &page.documents {
+                views.push(ContentView::imported(&hub.name, kind, found)?);
+            }
+        }
+        Ok((views, page.next))
+    }
+
     /// The versions of one content, lowest first; empty when the hub has no such content.
     pub(crate) async fn versions(
         &self,

@@ -105,11 +105,9 @@ impl Catalog {
         if wanted.is_empty() {
             return Ok(all.cloned().collect());
         }
-        let fits = |model: &PublicModel, text: &str| {
-            match text.split_once('@') {
-                Some((id, version)) => *model.id == *id && model.version.to_string() == version,
-                None => *model.id == *text,
-            }
+        let fits = |model: &PublicModel, text: &str| match text.split_once('@') {
+            Some((id, version)) => *model.id == *id && model.version.to_string() == version,
+            None => *model.id == *text,
         };
         let missing: Vec<&String> = wanted.iter().filter(|text| !all.clone().any(|model| fits(model, text))).collect();
         if let Some(text) = missing.first() {
