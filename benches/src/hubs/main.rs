@@ -160,8 +160,12 @@ fn measure(arguments: &Arguments, size: Size, data_dir: &Path, figures: &mut Vec
     manifest_object(data_dir, &server, &admin, figures)?;
     seen.push(("the manifest", memory::of(server.id())?));
     changes(arguments, &server, &admin, size, figures)?;
+    seen.push(("changes of the catalog", memory::of(server.id())?));
+    if size.hubs == arguments.size.hubs {
+        describe_all(&server, &admin, size)?;
+        seen.push(("every public model was described", memory::of(server.id())?));
+    }
     let resident = server.resident_mib()?;
-    seen.push(("all of this", memory::of(server.id())?));
     for (after, memory) in seen {
         figures.push(Figure {
             what: format!("memory after {after}, by kind"),
@@ -204,6 +208,21 @@ fn calls(server: &Stoa, admin: &Caller, size: Size, figures: &mut Vec<Figure>) -
     })?;
     figure(figures, "DescribeHubContent, a public model", &public, "1 ms", 1.0);
     Ok((listing.median, describing.median))
+}
+
+/// Fills whatever keeps what was read.
+fn describe_all(server: &Stoa, admin: &Caller, size: Size) -> Outcome<()> {
+    progress("every public model");
+    let mut client = Client::connect(&server.address)?;
+    for number in 0..size.models {
+        let id = model_id(number);
+        let input = json!({"HubName": "SageMakerPublicHub", "HubContentType": "Model", "HubContentName": id});
+        let answer = client.call(&admin.sagemaker_request("DescribeHubContent", &input)?)?;
+        if answer.status != 200 {
+            return Err(format!("{id}: {}", answer.status).into());
+        }
+    }
+    Ok(())
 }
 
 /// Calls one after the other on one connection.

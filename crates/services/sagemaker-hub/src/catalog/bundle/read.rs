@@ -2,10 +2,7 @@
 //!
 //! What is wrong is found here, before anything is written. Blobs are hashed by whoever reads them next.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use stoa_blob::{ByteStream, Digest};
 use stoa_kernel::ApiError;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 
 use super::super::model::ModelBody;
 use super::format::{
@@ -23,8 +21,7 @@ use super::format::{
 use super::key::TrustedKey;
 use super::tape::Tape;
 
-/// One batch of the blob store, which hashes and writes it while the next one is read.
-const CHUNK: u64 = 512 << 10;
+const CHUNK: usize = 256 * 1024;
 
 /// Who signed a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,22 +63,14 @@ impl Bundle {
     /// The bytes of a blob as the bundle has them, not yet known to be right.
     pub async fn blob(&self, blob: &SizedDigest, at: u64) -> Result<ByteStream, ApiError> {
         let failed = |error: std::io::Error| ApiError::validation(format!("{}: {error}", self.path.display()));
-        let path = self.path.clone();
-        let opened = tokio::task::spawn_blocking(move || File::open(path)).await.map_err(ApiError::internal)?;
-        let file = Arc::new(opened.map_err(failed)?);
-        let pieces = stream::try_unfold((file, at, blob.size), |(file, at, left)| async move {
-            let next = left.min(CHUNK);
-            if next == 0 {
-                return Ok(None);
-            }
-            let source = Arc::clone(&file);
-            let read = move || -> std::io::Result<Bytes> {
-                let mut chunk = vec![0; usize::try_from(next).map_err(std::io::Error::other)?];
-                source.read_exact_at(&mut chunk, at)?;
-                Ok(chunk.into())
-            };
-            let chunk = tokio::task::spawn_blocking(read).await??;
-            Ok(Some((chunk, (file, at + next, left - next))))
+        let mut file = tokio::fs::File::open(&self.path).await.map_err(failed)?;
+        file.seek(SeekFrom::Start(at)).await.map_err(failed)?;
+        file.set_max_buf_size(CHUNK);
+        let pieces = stream::try_unfold((file, blob.size), |(mut file, left)| async move {
+            let next = left.min(CHUNK as u64);
+            let mut chunk = vec![0; usize::try_from(next)?];
+            file.read_exact(&mut chunk).await?;
+            Ok((next > 0).then(|| (Bytes::from(chunk), (file, left - next))))
         });
         Ok(pieces.boxed())
     }
