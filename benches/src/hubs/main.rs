@@ -1,4 +1,4 @@
-//! `bench-hubs [--models N] [--hubs N] [--references N] [--dir DIR]`: the server that `STOA_BINARY` names over a public
+//! `bench-hubs [--models N] [--hubs N] [--references N] [--bundle-mib N] [--dir DIR]`: the server that `STOA_BINARY` names over a public
 //! hub of 50,000 models and 1,000 private hubs of 500 references, and over a tenth of the hubs, to see what grows.
 //!
 //! Times are what one client on a kept connection sees, signature, decision and durable audit record included, and the
@@ -7,7 +7,9 @@
 #[path = "../front/aws.rs"]
 #[expect(dead_code, reason = "shared with bench-front, which calls more of it")]
 mod aws;
+mod bundle;
 mod data;
+mod memory;
 #[path = "../front/stoa.rs"]
 #[expect(dead_code, reason = "shared with bench-front, which calls more of it")]
 mod stoa;
@@ -35,6 +37,8 @@ struct Arguments {
     binary: PathBuf,
     folder: PathBuf,
     size: Size,
+    /// Of the weights in the bundle that is imported; none is when it is 0.
+    bundle_bytes: u64,
 }
 
 /// One line of the table.
@@ -63,9 +67,10 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Outcome<Arguments> {
-    const USAGE: &str = "usage: bench-hubs [--models N] [--hubs N] [--references N] [--dir DIR]";
+    const USAGE: &str = "usage: bench-hubs [--models N] [--hubs N] [--references N] [--bundle-mib N] [--dir DIR]";
     let binary = std::env::var_os("STOA_BINARY").ok_or("STOA_BINARY must name a release build of stoa")?;
     let mut size = Size { models: 50_000, hubs: 1000, references: 500 };
+    let mut bundle_bytes = 4 << 30;
     let mut parent = std::env::temp_dir();
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
@@ -74,12 +79,13 @@ fn arguments() -> Outcome<Arguments> {
             "--models" => size.models = value.parse()?,
             "--hubs" => size.hubs = value.parse()?,
             "--references" => size.references = value.parse()?,
+            "--bundle-mib" => bundle_bytes = value.parse::<u64>()? << 20,
             "--dir" => parent = PathBuf::from(value),
             _ => return Err(USAGE.into()),
         }
     }
     let folder = parent.join(format!("stoa-bench-hubs-{}", std::process::id()));
-    Ok(Arguments { binary: PathBuf::from(binary), folder, size })
+    Ok(Arguments { binary: PathBuf::from(binary), folder, size, bundle_bytes })
 }
 
 fn run() -> Outcome<()> {
@@ -107,12 +113,12 @@ fn measure_both(arguments: &Arguments) -> Outcome<Vec<Figure>> {
             met: Some(ratio < 1.3),
         });
     }
-    figures.push(Figure {
-        what: "bundle import against the disk's copy speed".to_owned(),
-        value: "not measured here yet".to_owned(),
-        aim: "0.7 x",
-        met: None,
-    });
+    for part in ["few", "all"] {
+        std::fs::remove_dir_all(arguments.folder.join(part))?;
+    }
+    if arguments.bundle_bytes > 0 {
+        figures.push(bundle::measure(arguments)?);
+    }
     Ok(figures)
 }
 
@@ -132,6 +138,12 @@ fn measure(arguments: &Arguments, size: Size, data_dir: &Path, figures: &mut Vec
     data::write(&data_dir.join("stoa.db"), &account, size)?;
     let server = Stoa::start(&arguments.binary, data_dir)?;
     let admin = Caller::from_data_dir(data_dir, &server.address)?;
+    figures.push(Figure {
+        what: "memory after the start, by kind".to_owned(),
+        value: memory::of(server.id())?.to_string(),
+        aim: "",
+        met: None,
+    });
     // The first use reads the catalog.
     let began = Instant::now();
     admin.sagemaker("ListHubContents", &json!({"HubName": "SageMakerPublicHub", "HubContentType": "Model"}))?;
@@ -142,10 +154,26 @@ fn measure(arguments: &Arguments, size: Size, data_dir: &Path, figures: &mut Vec
         aim: "",
         met: None,
     });
+    let mut seen = vec![("the catalog was read", memory::of(server.id())?)];
     let (listing, describing) = calls(&server, &admin, size, figures)?;
+    seen.push(("lists and descriptions", memory::of(server.id())?));
     manifest_object(data_dir, &server, &admin, figures)?;
+    seen.push(("the manifest", memory::of(server.id())?));
     changes(arguments, &server, &admin, size, figures)?;
+    seen.push(("changes of the catalog", memory::of(server.id())?));
+    if size.hubs == arguments.size.hubs {
+        describe_all(&server, &admin, size)?;
+        seen.push(("every public model was described", memory::of(server.id())?));
+    }
     let resident = server.resident_mib()?;
+    for (after, memory) in seen {
+        figures.push(Figure {
+            what: format!("memory after {after}, by kind"),
+            value: memory.to_string(),
+            aim: "",
+            met: None,
+        });
+    }
     figures.push(Figure {
         what: "resident memory after all of this".to_owned(),
         value: format!("{resident:.0} MiB"),
@@ -180,6 +208,21 @@ fn calls(server: &Stoa, admin: &Caller, size: Size, figures: &mut Vec<Figure>) -
     })?;
     figure(figures, "DescribeHubContent, a public model", &public, "1 ms", 1.0);
     Ok((listing.median, describing.median))
+}
+
+/// Fills whatever keeps what was read.
+fn describe_all(server: &Stoa, admin: &Caller, size: Size) -> Outcome<()> {
+    progress("every public model");
+    let mut client = Client::connect(&server.address)?;
+    for number in 0..size.models {
+        let id = model_id(number);
+        let input = json!({"HubName": "SageMakerPublicHub", "HubContentType": "Model", "HubContentName": id});
+        let answer = client.call(&admin.sagemaker_request("DescribeHubContent", &input)?)?;
+        if answer.status != 200 {
+            return Err(format!("{id}: {}", answer.status).into());
+        }
+    }
+    Ok(())
 }
 
 /// Calls one after the other on one connection.

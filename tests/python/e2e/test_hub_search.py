@@ -92,8 +92,9 @@ def test_who_finds_what(server, account, sm):
 def test_what_is_not_there_is_refused_by_name(account, sm):
     with refused("UnknownOperationException", "Search of TrainingJob is not implemented"):
         sm.search(Resource="TrainingJob")
-    with refused("ValidationException", "CrossAccount"):
-        sm.search(Resource="HubContent", CrossAccountFilterOption="CrossAccount")
+    with refused("ValidationException", "tags of other accounts"):
+        tagged = where(("Tags.team", "Exists", None))
+        sm.search(Resource="HubContent", CrossAccountFilterOption="CrossAccount", SearchExpression=tagged)
     with refused("ValidationException", "TrainingJobName"):
         sm.search(Resource="HubContent", SearchExpression=where(("TrainingJobName", "Equals", "x")))
     with refused("ValidationException", "GreaterThan is not supported for text"):

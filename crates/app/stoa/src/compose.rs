@@ -135,6 +135,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
     let (hosting, endpoints) = hosting(&base, config, authority, &hubs, reads, Arc::clone(&runtime));
     hubs.set_signatures(Arc::clone(&kms) as _);
     let ram = ram(&base, &iam, &hubs);
+    hubs.set_shared(Arc::clone(&ram) as _);
     let (blobs, collector) = keeper(&base, config, data_dir);
     let insight = Arc::new(Insight::new(InsightParts {
         policies: Arc::new(IamInsight(Arc::clone(&iam))),

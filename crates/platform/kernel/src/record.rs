@@ -154,11 +154,6 @@ impl Cx {
         self.trace.collected.lock().decided.clone()
     }
 
-    /// The first of [`Cx::other_owners`].
-    pub fn other_owner(&self) -> Option<AccountId> {
-        self.other_owners().into_iter().next()
-    }
-
     /// The accounts that own what the call was allowed to use, where they are others than the caller's: the record is for
     /// them too, as CloudTrail's are. What a service's role or AWS itself was allowed does not count, and a refused call
     /// is its caller's alone.

@@ -10,6 +10,6 @@ mod version;
 
 pub use errors::{already_existing, could_not_find, store_error};
 pub use instance_types::{InstanceType, instance_type};
-pub use paging::{Keyed, Paging, SortKey};
+pub use paging::{Best, Keyed, Paging, SortKey};
 pub use tags::{MOST_TAGS, new_tags, tagging_targets};
 pub use version::Version;

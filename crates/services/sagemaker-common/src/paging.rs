@@ -4,6 +4,8 @@
 //! in the order, not a count: items that come or go between two pages neither repeat nor hide others. It also carries
 //! when it was made, and ends a day later.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use stoa_kernel::ApiError;
 use stoa_store::PageTokens;
@@ -44,6 +46,35 @@ pub struct Paging<'a> {
 /// An item with its place in the order.
 pub type Keyed<T> = ((SortKey, String), T);
 
+/// The page of a list that comes one item after the other, in any order. INVARIANT: it holds the items of the page and
+/// one more, however many come.
+#[derive(Debug)]
+pub struct Best<T> {
+    ascending: bool,
+    room: usize,
+    position: Option<(SortKey, String)>,
+    held: BTreeMap<(SortKey, String), T>,
+}
+
+impl<T> Best<T> {
+    /// Takes an item in, if it is of the page as far as that is known by now. No two items have the same key.
+    pub fn offer(&mut self, key: (SortKey, String), item: T) {
+        let shown = |position: &(SortKey, String)| if self.ascending { key <= *position } else { key >= *position };
+        if self.position.as_ref().is_some_and(shown) {
+            return;
+        }
+        self.held.insert(key, item);
+        if self.held.len() > self.room {
+            let _ = if self.ascending { self.held.pop_last() } else { self.held.pop_first() };
+        }
+    }
+
+    /// The items in order, for [`Paging::cut`].
+    pub fn in_order(self) -> Vec<Keyed<T>> {
+        if self.ascending { self.held.into_iter().collect() } else { self.held.into_iter().rev().collect() }
+    }
+}
+
 impl Paging<'_> {
     /// Sorts, skips what was shown, cuts. The token is none at the end, never an empty text.
     pub fn page<T>(
@@ -62,6 +93,12 @@ impl Paging<'_> {
             keyed.retain(|(key, _)| if self.ascending { *key > position } else { *key < position });
         }
         Ok(keyed)
+    }
+
+    /// Nothing of the page yet. A token that is none, or of another request, is refused here.
+    pub fn best<T>(&self) -> Result<Best<T>, ApiError> {
+        let position = self.position()?;
+        Ok(Best { ascending: self.ascending, room: self.limit() + 1, position, held: BTreeMap::new() })
     }
 
     /// How many items a page shows.

@@ -72,6 +72,31 @@ fn pages_go_on_from_a_point_in_the_order() {
 }
 
 #[test]
+fn a_page_of_what_comes_one_by_one_is_the_page_of_the_whole() {
+    let tokens = PageTokens::new([7; 32]);
+    let key = |item: &i64| (SortKey::Number(item % 5), format!("{item:02}"));
+    let items: Vec<i64> = (0..17).map(|place| place * 7 % 17).collect();
+    for ascending in [true, false] {
+        let mut token = None;
+        loop {
+            let paging = paging(&tokens, "s", ascending, token);
+            let (whole, next) = paging.page(items.clone(), key).unwrap();
+            let mut best = paging.best().unwrap();
+            items.iter().for_each(|item| best.offer(key(item), *item));
+            let held = best.in_order();
+            assert!(held.len() <= 3, "{held:?}");
+            let (page, other) = paging.cut(held).unwrap();
+            assert_eq!((page, other.is_some()), (whole, next.is_some()));
+            token = next;
+            if token.is_none() {
+                break;
+            }
+        }
+    }
+    assert!(paging(&tokens, "s", true, Some("x".to_owned())).best::<i64>().is_err());
+}
+
+#[test]
 fn a_full_last_page_has_no_token_and_foreign_tokens_do_not_open() {
     let tokens = PageTokens::new([7; 32]);
     let key = |item: &i64| (SortKey::Number(*item), String::new());

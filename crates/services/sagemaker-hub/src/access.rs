@@ -94,7 +94,7 @@ impl HubAccess for Hubs {
         versions.retain(|view| arn.version.is_none_or(|wanted| view.version == wanted));
         for view in &versions {
             let place = match &view.source {
-                ViewSource::Public(model) => Some(location::artifact_uri(&model.body.manifest, &hub.name.region)),
+                ViewSource::Public(model) => Some(location::artifact_uri(&**model, &hub.name.region)),
                 ViewSource::Imported => self.artifact_uri(view).await?,
             };
             if place.as_deref().is_some_and(|place| leads_to(place, &request.s3_uri)) {
@@ -121,17 +121,14 @@ impl Hubs {
         let (what, note, eula) = match model_at(index, place) {
             None if accepted => return Ok(()),
             None => (request.s3_uri.as_str(), "", "the licence named in the model's hub content document".to_owned()),
-            Some(model) => {
-                let manifest = &model.body.manifest;
-                match self.consent(cx, model, accepted, eula::DEPLOY).await? {
-                    Consent::Given => return Ok(()),
-                    Consent::Forbidden => {
-                        let why = eula::forbidden(&manifest.id, cx.principal.account.as_str());
-                        return Err(ApiError::validation(why));
-                    }
-                    missing => (manifest.id.as_str(), missing.note(), location::eula_uri(manifest, &cx.region)),
+            Some(model) => match self.consent(cx, model, accepted, eula::DEPLOY).await? {
+                Consent::Given => return Ok(()),
+                Consent::Forbidden => {
+                    let why = eula::forbidden(&model.id, cx.principal.account.as_str());
+                    return Err(ApiError::validation(why));
                 }
-            }
+                missing => (&*model.id, missing.note(), location::eula_uri(model, &cx.region)),
+            },
         };
         Err(ApiError::validation(format!(
             "the EULA of the gated model {what} was not accepted{note}: read {eula}, then set ModelAccessConfig.AcceptEula \
@@ -158,7 +155,7 @@ impl Hubs {
         let mut led = None;
         for view in &versions {
             let place = match &view.source {
-                ViewSource::Public(model) => Some(location::artifact_uri(&model.body.manifest, &cx.region)),
+                ViewSource::Public(model) => Some(location::artifact_uri(&**model, &cx.region)),
                 ViewSource::Imported => {
                     let text = self.text(view).await?;
                     let document: serde_json::Value =
@@ -206,5 +203,5 @@ fn through_reference(arn: Option<&ContentArn>) -> bool {
 fn model_at<'i>(index: &'i CatalogIndex, place: &CacheUri) -> Option<&'i PublicModel> {
     let (id, version) = place.artifact()?;
     let model = index.versions(id)?.get(&version.parse().ok()?)?;
-    (model.body.manifest.gated == place.bucket.gated).then_some(model)
+    (model.gated == place.bucket.gated).then_some(model)
 }

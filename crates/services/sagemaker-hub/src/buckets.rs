@@ -3,7 +3,7 @@
 //!
 //! Nothing is stored: texts are made when they are read, artifacts are the catalog's blobs.
 
-use std::ops::Bound;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -32,8 +32,10 @@ impl ObjectSource for Hubs {
     async fn object(&self, bucket: &str, key: &str) -> Result<Option<ObjectEntry>, ApiError> {
         let Some(bucket) = CacheBucket::parse(bucket) else { return Ok(None) };
         let index = self.parts.catalog.index().await?;
-        let objects = if bucket.gated { &index.gated } else { &index.open };
-        Ok(objects.get(key).and_then(|derived| entry(&index, &bucket.region, key, derived)))
+        match self.parts.catalog.derived(&index, bucket.gated, key).await? {
+            Some(derived) => self.entry(&index, &bucket.region, key, &derived).await,
+            None => Ok(None),
+        }
     }
 
     async fn objects(
@@ -45,14 +47,12 @@ impl ObjectSource for Hubs {
     ) -> Result<Vec<ObjectEntry>, ApiError> {
         let Some(bucket) = CacheBucket::parse(bucket) else { return Ok(Vec::new()) };
         let index = self.parts.catalog.index().await?;
-        let objects = if bucket.gated { &index.gated } else { &index.open };
-        let start = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
-        };
-        let found = objects.range::<str, _>((start, Bound::Unbounded));
-        let found = found.take_while(|(key, _)| key.starts_with(prefix)).take(limit);
-        Ok(found.filter_map(|(key, derived)| entry(&index, &bucket.region, key, derived)).collect())
+        let found = self.parts.catalog.derived_after(&index, bucket.gated, prefix, after, limit).await?;
+        let mut entries = Vec::with_capacity(found.len());
+        for (key, derived) in &found {
+            entries.extend(self.entry(&index, &bucket.region, key, derived).await?);
+        }
+        Ok(entries)
     }
 
     /// A URL with a grant is judged again, whatever bucket it reads; one without opens JumpStart buckets alone.
@@ -77,17 +77,17 @@ impl ObjectSource for Hubs {
         }
         let index = self.parts.catalog.index().await?;
         let mut note = "";
-        let eula = match index.gated.get(key) {
+        let eula = match self.parts.catalog.derived(&index, true, key).await? {
             Some(Derived::Artifact(model, _)) => {
-                match self.consent_of_before(cx, model).await? {
+                match self.consent_of_before(cx, &model).await? {
                     Consent::Given => return self.object_intact(bucket, key).await,
                     Consent::Forbidden => {
-                        let why = eula::forbidden(&model.body.manifest.id, cx.principal.account.as_str());
+                        let why = eula::forbidden(&model.id, cx.principal.account.as_str());
                         return Err(ApiError::new("AccessDenied", 403, why));
                     }
                     missing => note = missing.note(),
                 }
-                location::eula_uri(&model.body.manifest, &cache.region)
+                location::eula_uri(&*model, &cache.region)
             }
             _ => "its EULA".to_owned(),
         };
@@ -107,6 +107,50 @@ impl ObjectSource for Hubs {
 }
 
 impl Hubs {
+    /// The object that is made of this.
+    async fn entry(
+        &self,
+        index: &Arc<CatalogIndex>,
+        region: &Region,
+        key: &str,
+        derived: &Derived,
+    ) -> Result<Option<ObjectEntry>, ApiError> {
+        let catalog = &self.parts.catalog;
+        Ok(Some(match derived {
+            Derived::Manifest => {
+                let manifest = catalog.manifest(index);
+                ObjectEntry {
+                    key: key.to_owned(),
+                    digest: manifest.sha256,
+                    size: manifest.bytes.len() as u64,
+                    etag: manifest.md5,
+                    content_type: Some(JSON.to_owned()),
+                    last_modified: index.modified,
+                    inline: Some(manifest.bytes),
+                    sealed: None,
+                }
+            }
+            Derived::ProprietaryManifest => inline(key, document::proprietary_manifest(), JSON, index.modified),
+            Derived::Spec(model) => {
+                let body = catalog.body(model).await?;
+                let spec = document::spec(&body.manifest, model.size, region);
+                inline(key, document::pretty(&spec), JSON, model.modified)
+            }
+            Derived::Card(model) => {
+                let card = catalog.body(model).await?.card.clone();
+                inline(key, Bytes::from(card), MARKDOWN, model.imported)
+            }
+            Derived::Eula(model) => {
+                let body = catalog.body(model).await?;
+                let Some(eula) = &body.eula else { return Ok(None) };
+                stored(key, eula, Some(TEXT), model.imported)
+            }
+            Derived::Artifact(model, file) => {
+                stored(key, file, file.path.ends_with(".json").then_some(JSON), model.imported)
+            }
+        }))
+    }
+
     /// Refuses an object whose bytes are not what they were.
     async fn object_intact(&self, bucket: &str, key: &str) -> Result<(), ApiError> {
         let found = match CacheBucket::parse(bucket) {
@@ -123,35 +167,6 @@ impl Hubs {
             format!("{key} is not what was stored: its bytes have changed, ask an operator"),
         ))
     }
-}
-
-fn entry(index: &CatalogIndex, region: &Region, key: &str, derived: &Derived) -> Option<ObjectEntry> {
-    Some(match derived {
-        Derived::Manifest => {
-            let manifest = index.manifest();
-            ObjectEntry {
-                key: key.to_owned(),
-                digest: manifest.sha256.clone(),
-                size: manifest.bytes.len() as u64,
-                etag: manifest.md5.clone(),
-                content_type: Some(JSON.to_owned()),
-                last_modified: index.modified,
-                inline: Some(manifest.bytes.clone()),
-                sealed: None,
-            }
-        }
-        Derived::ProprietaryManifest => inline(key, document::proprietary_manifest(), JSON, index.modified),
-        Derived::Spec(model) => {
-            let spec = document::spec(&model.body.manifest, model.body.size(), region);
-            inline(key, document::pretty(&spec), JSON, model.modified)
-        }
-        Derived::Card(model) => inline(key, Bytes::from(model.body.card.clone()), MARKDOWN, model.imported),
-        Derived::Eula(model) => stored(key, model.body.eula.as_ref()?, Some(TEXT), model.imported),
-        Derived::Artifact(model, number) => {
-            let file = model.body.files.get(*number)?;
-            stored(key, file, file.path.ends_with(".json").then_some(JSON), model.imported)
-        }
-    })
 }
 
 fn inline(key: &str, bytes: Bytes, content_type: &str, last_modified: Timestamp) -> ObjectEntry {

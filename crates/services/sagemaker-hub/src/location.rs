@@ -2,14 +2,19 @@
 
 use stoa_kernel::ApiError;
 use stoa_kernel::ports::{ObjectEntry, ObjectSource};
+use stoa_sagemaker_common::Version;
 use stoa_types::Region;
 
-use crate::catalog::Manifest;
+use crate::catalog::{Manifest, PublicModel};
 
 /// What the SDK lists the public models by.
 pub(crate) const MANIFEST_KEY: &str = "models_manifest.json";
 /// The same for models that are sold; there are none, which the SDK does not bear.
 pub(crate) const PROPRIETARY_MANIFEST_KEY: &str = "proprietary-sdk-manifest.json";
+/// Before the id in the key of a spec.
+pub(crate) const SPECS: &str = "community_models/";
+/// Between id and version in the key of an artifact file.
+const ARTIFACTS: &str = "/artifacts/inference-prepack/v";
 const OPEN_BUCKET: &str = "jumpstart-cache-prod-";
 const GATED_BUCKET: &str = "jumpstart-private-cache-prod-";
 
@@ -35,37 +40,68 @@ pub(crate) fn bucket_name(region: &Region, gated: bool) -> String {
     format!("{}{region}", if gated { GATED_BUCKET } else { OPEN_BUCKET })
 }
 
-pub(crate) fn spec_key(manifest: &Manifest) -> String {
-    format!("community_models/{}/specs_v{}.json", manifest.id, manifest.version)
+/// A version of a public model, as far as the places of its objects go.
+pub(crate) trait Placed {
+    fn id(&self) -> &str;
+    fn version(&self) -> Version;
+    fn gated(&self) -> bool;
 }
 
-pub(crate) fn artifact_prefix(manifest: &Manifest) -> String {
-    format!("{}/artifacts/inference-prepack/v{}/", manifest.id, manifest.version)
+impl Placed for Manifest {
+    fn id(&self) -> &str {
+        &self.id
+    }
+    fn version(&self) -> Version {
+        self.version
+    }
+    fn gated(&self) -> bool {
+        self.gated
+    }
 }
 
-pub(crate) fn card_key(manifest: &Manifest) -> String {
-    format!("{}/v{}/README.md", manifest.id, manifest.version)
+impl Placed for PublicModel {
+    fn id(&self) -> &str {
+        &self.id
+    }
+    fn version(&self) -> Version {
+        self.version
+    }
+    fn gated(&self) -> bool {
+        self.gated
+    }
+}
+
+pub(crate) fn spec_key(model: &dyn Placed) -> String {
+    format!("{SPECS}{}/specs_v{}.json", model.id(), model.version())
+}
+
+pub(crate) fn artifact_prefix(model: &dyn Placed) -> String {
+    format!("{}{ARTIFACTS}{}/", model.id(), model.version())
+}
+
+pub(crate) fn card_key(model: &dyn Placed) -> String {
+    format!("{}/v{}/README.md", model.id(), model.version())
 }
 
 /// The licence of this version: what a consent to it was given to.
-pub(crate) fn eula_key(manifest: &Manifest) -> String {
-    format!("{}/v{}/eula.txt", manifest.id, manifest.version)
+pub(crate) fn eula_key(model: &dyn Placed) -> String {
+    format!("{}/v{}/eula.txt", model.id(), model.version())
 }
 
 pub(crate) fn latest_eula_key(id: &str) -> String {
     format!("{id}/eula.txt")
 }
 
-pub(crate) fn artifact_uri(manifest: &Manifest, region: &Region) -> String {
-    format!("s3://{}/{}", bucket_name(region, manifest.gated), artifact_prefix(manifest))
+pub(crate) fn artifact_uri(model: &dyn Placed, region: &Region) -> String {
+    format!("s3://{}/{}", bucket_name(region, model.gated()), artifact_prefix(model))
 }
 
-pub(crate) fn eula_uri(manifest: &Manifest, region: &Region) -> String {
-    format!("s3://{}/{}", bucket_name(region, false), eula_key(manifest))
+pub(crate) fn eula_uri(model: &dyn Placed, region: &Region) -> String {
+    format!("s3://{}/{}", bucket_name(region, false), eula_key(model))
 }
 
-pub(crate) fn card_uri(manifest: &Manifest, region: &Region) -> String {
-    format!("s3://{}/{}", bucket_name(region, false), card_key(manifest))
+pub(crate) fn card_uri(model: &dyn Placed, region: &Region) -> String {
+    format!("s3://{}/{}", bucket_name(region, false), card_key(model))
 }
 
 /// A place in any bucket: an object, or all objects below a prefix that ends in `/`.
@@ -143,9 +179,7 @@ impl CacheUri {
 
     /// The id and version text of the model whose artifact the key is in, or the whole of it.
     pub fn artifact(&self) -> Option<(&str, &str)> {
-        let (id, rest) = self.key.split_once("/artifacts/inference-prepack/v")?;
-        let (version, _) = rest.split_once('/')?;
-        (!id.contains('/')).then_some((id, version))
+        artifact_of(&self.key)
     }
 
     /// The first part of the key: a model's id in every key but the manifests' and specs'.
@@ -153,6 +187,13 @@ impl CacheUri {
         let id = self.key.split('/').next().unwrap_or_default();
         (!id.is_empty() && self.key.contains('/')).then_some(id)
     }
+}
+
+/// The id and version text of the model whose artifact this key is in, or the whole of it.
+pub(crate) fn artifact_of(key: &str) -> Option<(&str, &str)> {
+    let (id, rest) = key.split_once(ARTIFACTS)?;
+    let (version, _) = rest.split_once('/')?;
+    (!id.contains('/')).then_some((id, version))
 }
 
 /// `bucket.s3.region.amazonaws.com/key` and `s3.region.amazonaws.com/bucket/key`.

@@ -3,6 +3,8 @@
 //! A reference shows the files of its source, an imported model those at the place that its document names. Every
 //! repository has a README.md: its own, or the model's card.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -11,9 +13,8 @@ use stoa_kernel::{ApiError, Cx};
 use stoa_models_sagemaker::types::{HubContentStatus, HubContentType};
 use stoa_sagemaker_common::store_error;
 
-use crate::catalog::{Manifest, PublicModel, commit_of, is_plain};
+use crate::catalog::{ModelBody, PublicModel, commit_of, is_plain};
 use crate::content::{ContentView, ViewSource, unavailable};
-use crate::document;
 use crate::eula;
 use crate::hub;
 use crate::location::S3Place;
@@ -85,7 +86,8 @@ impl HubRepositories for Hubs {
         let mut cards = Vec::with_capacity(contents.len());
         for content in contents {
             if let Some(view) = self.views(hub_arn, content).await?.pop() {
-                cards.push((content.clone(), card(&view)));
+                let body = self.public_body(&view).await?;
+                cards.push((content.clone(), card(&view, body.as_deref())));
             }
         }
         Ok(cards)
@@ -116,12 +118,13 @@ impl HubRepositories for Hubs {
 impl Hubs {
     async fn check_public_file(&self, hub: &Hub, model: &PublicModel, file: &RepositoryFile) -> Result<(), ApiError> {
         self.admits_public(&hub.admission()?, model).await?;
-        let stored = model.body.files.iter().find(|stored| stored.path == file.path);
+        let body = self.parts.catalog.body(model).await?;
+        let stored = body.files.iter().find(|stored| stored.path == file.path);
         match stored {
             Some(stored) if stored.digest.as_str() == file.sha256 => {
-                self.must_be_intact(&format!("{} of {}", file.path, model.body.manifest.id), &file.sha256).await
+                self.must_be_intact(&format!("{} of {}", file.path, model.id), &file.sha256).await
             }
-            None if is_card(file, &model.body.card) => Ok(()),
+            None if is_card(file, &body.card) => Ok(()),
             _ => Err(another(file)),
         }
     }
@@ -183,16 +186,31 @@ impl Hubs {
     }
 
     async fn revision_of(&self, cx: &Cx, view: &ContentView) -> Result<Revision, ApiError> {
-        let (commit, files) = match &view.source {
-            ViewSource::Public(model) => (model.commit().to_owned(), public_files(model)),
-            ViewSource::Imported => {
+        let body = self.public_body(view).await?;
+        let (commit, files) = match &body {
+            Some(body) => (body.commit(), public_files(body)),
+            None => {
                 let files = self.files_at_place(cx, view).await?;
                 let digests = files.iter().map(|file| (file.path.as_str(), file.sha256.as_str()));
                 (commit_of(&view.name, &view.version.to_string(), digests), files)
             }
         };
-        let (version, licence) = (view.version.to_string(), eula::licence_of(view));
-        Ok(Revision { version, commit, created: view.created, files, card: card(view), licence })
+        Ok(Revision {
+            version: view.version.to_string(),
+            commit,
+            created: view.created,
+            files,
+            card: card(view, body.as_deref()),
+            licence: eula::licence_of(view),
+        })
+    }
+
+    /// All of a public model; none of an imported one.
+    async fn public_body(&self, view: &ContentView) -> Result<Option<Arc<ModelBody>>, ApiError> {
+        match &view.source {
+            ViewSource::Public(model) => Ok(Some(self.parts.catalog.body(model).await?)),
+            ViewSource::Imported => Ok(None),
+        }
     }
 
     async fn files_at_place(&self, cx: &Cx, view: &ContentView) -> Result<Vec<RepositoryFile>, ApiError> {
@@ -220,18 +238,14 @@ fn named(hub: &Hub, kind: HubContentType, name: &str) -> HubContentName {
     HubContentName { kind: kind.as_str().to_owned(), name: name.to_owned(), arn }
 }
 
-fn manifest_of(view: &ContentView) -> Option<&Manifest> {
+fn repository_of(view: &ContentView) -> Option<&str> {
     match &view.source {
-        ViewSource::Public(model) => Some(&model.body.manifest),
+        ViewSource::Public(model) => model.huggingface.as_ref()?.repository.as_deref(),
         ViewSource::Imported => None,
     }
 }
 
-fn repository_of(view: &ContentView) -> Option<&str> {
-    manifest_of(view)?.huggingface.as_ref()?.repository.as_deref()
-}
-
-fn public_files(model: &PublicModel) -> Vec<RepositoryFile> {
+fn public_files(body: &ModelBody) -> Vec<RepositoryFile> {
     let file = |file: &crate::catalog::ModelFile| RepositoryFile {
         path: file.path.clone(),
         size: file.size,
@@ -239,8 +253,8 @@ fn public_files(model: &PublicModel) -> Vec<RepositoryFile> {
         inline: None,
         sealed: None,
     };
-    let mut files = model.body.files.iter().map(file).collect();
-    with_readme(&mut files, &model.body.card);
+    let mut files = body.files.iter().map(file).collect();
+    with_readme(&mut files, &body.card);
     files
 }
 
@@ -256,8 +270,8 @@ fn with_readme(files: &mut Vec<RepositoryFile>, card: &str) {
     }
 }
 
-fn card(view: &ContentView) -> RepositoryCard {
-    let Some(manifest) = manifest_of(view) else {
+fn card(view: &ContentView, body: Option<&ModelBody>) -> RepositoryCard {
+    let Some(manifest) = body.map(|body| &body.manifest) else {
         return RepositoryCard {
             repository: view.name.clone(),
             tags: view.keywords.clone(),
@@ -271,7 +285,7 @@ fn card(view: &ContentView) -> RepositoryCard {
     tags.extend(origin.languages.iter().cloned());
     tags.extend(origin.base_models.iter().map(|base| format!("base_model:{base}")));
     tags.push(format!("license:{licence}"));
-    tags.extend(document::keywords(manifest));
+    tags.extend(view.keywords.iter().cloned());
     let mut seen = std::collections::BTreeSet::new();
     tags.retain(|tag| seen.insert(tag.clone()));
     let task = manifest.task.to_lowercase().split_whitespace().collect::<Vec<_>>().join("-");

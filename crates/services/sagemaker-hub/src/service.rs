@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use stoa_kernel::ports::{ObjectAccess, ObjectSource, PresignObject, Signatures};
+use stoa_kernel::ports::{ObjectAccess, ObjectSource, PresignObject, SharedResources, Signatures};
 use stoa_kernel::{ApiError, Cx};
 use stoa_sagemaker_common::store_error;
 use stoa_store::{Document, Key, PageTokens, Store, StoreError, Transaction};
@@ -37,6 +37,8 @@ pub struct Hubs {
     objects: OnceLock<Arc<dyn ObjectSource>>,
     access: OnceLock<Arc<dyn ObjectAccess>>,
     signatures: OnceLock<Arc<dyn Signatures>>,
+    /// What other accounts share. It stands on this service, so it comes later.
+    shared: OnceLock<Arc<dyn SharedResources>>,
     /// Wakes whoever judges what is being imported.
     pub(crate) nudge: Nudge,
     pub(crate) verified: VerifiedBlobs,
@@ -68,6 +70,7 @@ impl Hubs {
             objects: OnceLock::new(),
             access: OnceLock::new(),
             signatures: OnceLock::new(),
+            shared: OnceLock::new(),
             nudge: Nudge::new(),
             verified: VerifiedBlobs::default(),
         }
@@ -87,6 +90,19 @@ impl Hubs {
     /// Gives the service the keys that manifests are signed with. Once, before it is called.
     pub fn set_signatures(&self, signatures: Arc<dyn Signatures>) {
         let _ = self.signatures.set(signatures);
+    }
+
+    /// Gives the service what accounts share with one another. Once, before it is called.
+    pub fn set_shared(&self, shared: Arc<dyn SharedResources>) {
+        let _ = self.shared.set(shared);
+    }
+
+    /// The ARNs of the hubs that other accounts share with the caller's.
+    pub(crate) async fn shared_with(&self, cx: &Cx) -> Result<Vec<String>, ApiError> {
+        match self.shared.get() {
+            Some(shared) => shared.shared_with(cx, "sagemaker:Hub").await,
+            None => Err(ApiError::internal("no shares were given")),
+        }
     }
 
     pub(crate) fn signatures(&self) -> Result<&dyn Signatures, ApiError> {

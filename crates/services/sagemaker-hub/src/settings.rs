@@ -16,7 +16,7 @@ use stoa_sagemaker_common::store_error;
 use stoa_store::{Document, StoreError, Transaction};
 use stoa_types::{AccountId, Region, Timestamp};
 
-use crate::catalog::Manifest;
+use crate::catalog::PublicModel;
 use crate::hub::{self, HubBody};
 use crate::names::{HubName, PUBLIC_HUB};
 use crate::service::{Hub, HubSource, Hubs, no_such_hub};
@@ -53,9 +53,9 @@ impl Settings {
     }
 
     /// Whether references do not show a public version.
-    pub fn withholds(&self, manifest: &Manifest) -> bool {
-        (self.withhold_deprecated && manifest.deprecated.is_some())
-            || (self.withhold_vulnerable && !manifest.vulnerabilities.is_empty())
+    pub fn withholds(&self, model: &PublicModel) -> bool {
+        (self.withhold_deprecated && model.deprecated.is_some())
+            || (self.withhold_vulnerable && !model.vulnerabilities.is_empty())
     }
 
     /// Takes over what a request names; the rest stays.

@@ -22,6 +22,7 @@ mod read_object;
 mod resolve_image;
 mod resource_policies;
 mod shareable;
+mod shared_resources;
 mod signatures;
 mod tags;
 
@@ -58,5 +59,6 @@ pub use read_object::{ReadObject, SealAlgorithm, Sealed, StoredBytes};
 pub use resolve_image::{ImageCommand, ResolveImage};
 pub use resource_policies::ResourcePolicies;
 pub use shareable::ShareableResources;
+pub use shared_resources::SharedResources;
 pub use signatures::{Signature, Signatures};
 pub use tags::ResourceTags;

@@ -1,5 +1,9 @@
 //! What is shared, and with whom: ListResources, ListPrincipals, ListResourceTypes.
 
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use stoa_kernel::ports::SharedResources;
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_ram::operations::{ListPrincipals, ListResourceTypes, ListResources};
 use stoa_models_ram::types::{
@@ -28,6 +32,24 @@ fn check_type(name: Option<&String>) -> Result<(), ApiError> {
 /// Every type is of a region.
 fn is_regional(filter: Option<ResourceRegionScopeFilter>) -> bool {
     filter.is_none_or(|filter| filter != ResourceRegionScopeFilter::Global)
+}
+
+#[async_trait]
+impl SharedResources for Ram {
+    async fn shared_with(&self, cx: &Cx, kind: &str) -> Result<Vec<String>, ApiError> {
+        let mut arns = BTreeSet::new();
+        for share in self.shares_of_others(cx).await? {
+            for (arn, association) in share.resources.iter().filter(|(_, found)| found.is_associated()) {
+                // A later resource of the same name is not the one that was shared.
+                if association.kind.eq_ignore_ascii_case(kind)
+                    && self.resource_created(arn).await? == Some(association.born)
+                {
+                    arns.insert(arn.clone());
+                }
+            }
+        }
+        Ok(arns.into_iter().collect())
+    }
 }
 
 impl Ram {

@@ -79,32 +79,31 @@ impl Hubs {
         if policy.is_default() {
             return Ok(());
         }
-        let manifest = &model.body.manifest;
         let verdict = self.judge_public(policy, model).await?;
         match verdict.kept_out(policy.unsafe_pickle) {
             None => Ok(()),
             Some((_, why)) => Err(ApiError::validation(format!(
                 "{} {} is kept out by this hub's admission policy: {why}",
-                manifest.id, manifest.version
+                model.id, model.version
             ))),
         }
     }
 
     async fn judge_public(&self, policy: &AdmissionPolicy, model: &PublicModel) -> Result<Verdict, ApiError> {
+        let body = self.parts.catalog.body(model).await?;
         let document = crate::document::hub_content_document(
-            &model.body.manifest,
-            model.body.size(),
+            &body.manifest,
+            model.size,
             // What the members' names are does not follow from the region.
             &"us-east-1".parse().map_err(ApiError::internal)?,
         );
-        let mut described: Described = super::judge::described(&document.to_string(), Some(&model.body.card));
-        described.licence = Some(model.body.manifest.licence.clone());
+        let mut described: Described = super::judge::described(&document.to_string(), Some(&body.card));
+        described.licence = Some(body.manifest.licence.clone());
         let mut scans = Vec::new();
-        for file in &model.body.files {
+        for file in &body.files {
             scans.push(self.scan(&file.path, file.digest.as_str(), model.modified).await?);
         }
-        let files: Vec<Examined<'_>> = model
-            .body
+        let files: Vec<Examined<'_>> = body
             .files
             .iter()
             .zip(&scans)

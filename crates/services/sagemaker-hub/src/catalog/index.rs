@@ -1,4 +1,4 @@
-//! The public hub in memory: every model with its versions, and the names of the objects derived from them.
+//! The public hub in memory: every model with its versions, as far as `public.rs` holds them.
 //!
 //! Kept up by what imports say they wrote; read whole at the first use, and when the store says that a public model
 //! changed and no import of this process knows of it. INVARIANT: the version is read before the documents, so an index
@@ -6,25 +6,24 @@
 //! by a reading that began after it, so that no reading misses it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 use stoa_kernel::ApiError;
-use stoa_sagemaker_common::{Version, store_error};
-use stoa_store::{Change, Document, Key, Query, StoreError, Transaction};
+use stoa_sagemaker_common::store_error;
+use stoa_store::{Change, Key, Query, StoreError, Transaction};
 use stoa_types::Timestamp;
 use stoa_work::Nudge;
 
 use super::Catalog;
-use super::model::{KIND, ModelBody, PublicModel};
+use super::model::KIND;
+use super::objects::Places;
+use super::public::{PublicModel, Versions};
 use crate::document;
-use crate::location;
 
 const PAGE: usize = 500;
-
-type Versions = BTreeMap<Version, Arc<PublicModel>>;
 
 /// Every public model at one moment.
 #[derive(Debug, Clone, Default)]
@@ -34,77 +33,36 @@ pub(crate) struct CatalogIndex {
     pub created: Timestamp,
     pub modified: Timestamp,
     /// The models that were imported from a Hugging Face repository, by its id.
-    pub repositories: BTreeMap<String, Arc<str>>,
-    /// The objects of the open bucket of any region, by key.
-    pub open: BTreeMap<Arc<str>, Derived>,
-    /// The objects of the gated bucket of any region.
-    pub gated: BTreeMap<Arc<str>, Derived>,
-    /// `models_manifest.json`, the same in every region; made when it is first asked for.
-    manifest: OnceLock<ManifestObject>,
-}
-
-/// The manifest's bytes and what names them.
-#[derive(Debug, Clone)]
-pub(crate) struct ManifestObject {
-    pub bytes: Bytes,
-    pub sha256: String,
-    pub md5: String,
-}
-
-/// What an object of a JumpStart bucket is made of.
-#[derive(Debug, Clone)]
-pub(crate) enum Derived {
-    Manifest,
-    ProprietaryManifest,
-    Spec(Arc<PublicModel>),
-    Card(Arc<PublicModel>),
-    Eula(Arc<PublicModel>),
-    /// An artifact file, by its place in the list.
-    Artifact(Arc<PublicModel>, usize),
+    pub repositories: BTreeMap<Arc<str>, Arc<str>>,
+    /// The models in order of the keys of their objects; made when a bucket is first listed.
+    pub(super) places: Places,
 }
 
 impl CatalogIndex {
-    /// Nothing in it but the manifests.
-    fn empty() -> CatalogIndex {
-        let mut index = CatalogIndex::default();
-        index.open.insert(location::MANIFEST_KEY.into(), Derived::Manifest);
-        index.open.insert(location::PROPRIETARY_MANIFEST_KEY.into(), Derived::ProprietaryManifest);
-        index
-    }
-
     /// Adds a version, or takes over its marks.
-    fn insert(&mut self, model: &Arc<PublicModel>) {
-        let manifest = &model.body.manifest;
+    fn insert(&mut self, mut model: PublicModel) {
         self.created = if self.models.is_empty() { model.imported } else { self.created.min(model.imported) };
         self.modified = self.modified.max(model.modified);
-        let id: Arc<str> = match self.models.get_key_value(manifest.id.as_str()) {
-            Some((id, _)) => Arc::clone(id),
-            None => manifest.id.as_str().into(),
-        };
-        if let Some(repository) = manifest.huggingface.as_ref().and_then(|origin| origin.repository.clone()) {
+        // All versions of a model share its id.
+        if let Some((id, _)) = self.models.get_key_value(&model.id) {
+            model.id = Arc::clone(id);
+        }
+        let id = Arc::clone(&model.id);
+        if let Some(repository) = model.huggingface.as_ref().and_then(|origin| origin.repository.as_ref()) {
             // Of several that came from one repository, the first in order of id has its name.
-            let first = self.repositories.entry(repository).or_insert_with(|| Arc::clone(&id));
+            let first = self.repositories.entry(Arc::clone(repository)).or_insert_with(|| Arc::clone(&id));
             if id < *first {
                 *first = Arc::clone(&id);
             }
         }
-        self.open.insert(location::spec_key(manifest).into(), Derived::Spec(Arc::clone(model)));
-        self.open.insert(location::card_key(manifest).into(), Derived::Card(Arc::clone(model)));
-        if manifest.gated {
-            self.open.insert(location::eula_key(manifest).into(), Derived::Eula(Arc::clone(model)));
+        let model = Arc::new(model);
+        match self.models.get_mut(&id) {
+            Some(versions) => *versions = versions.with(model),
+            None => {
+                self.models.insert(id, Versions::of_one(model));
+                self.places = Places::default();
+            }
         }
-        let artifacts = if manifest.gated { &mut self.gated } else { &mut self.open };
-        for (number, file) in model.body.files.iter().enumerate() {
-            let key = format!("{}{}", location::artifact_prefix(manifest), file.path);
-            artifacts.insert(key.into(), Derived::Artifact(Arc::clone(model), number));
-        }
-        let versions = self.models.entry(id).or_default();
-        versions.insert(manifest.version, Arc::clone(model));
-        if let Some(latest) = versions.values().rev().find(|model| model.body.manifest.gated) {
-            let key = location::latest_eula_key(&manifest.id);
-            self.open.insert(key.into(), Derived::Eula(Arc::clone(latest)));
-        }
-        self.manifest = OnceLock::new();
     }
 
     /// The versions of a model; none when there is no such model.
@@ -112,35 +70,47 @@ impl CatalogIndex {
         self.models.get(id)
     }
 
-    /// `models_manifest.json`.
-    pub fn manifest(&self) -> &ManifestObject {
-        self.manifest.get_or_init(|| {
-            let models = self.models.values().flat_map(BTreeMap::values);
-            let bytes = document::models_manifest(models.map(|model| &model.body.manifest));
-            let (sha256, md5) = (hex::encode(Sha256::digest(&bytes)), hex::encode(Md5::digest(&bytes)));
-            ManifestObject { bytes, sha256, md5 }
-        })
-    }
-
-    /// The models that are not in a later index as they are in this one. Versions that did not change are shared by
-    /// both, so this compares addresses.
+    /// The models that are not in a later index as they are in this one.
     pub fn changed_models(&self, later: &CatalogIndex) -> BTreeSet<Arc<str>> {
-        let same = |left: &Versions, right: &Versions| {
-            left.len() == right.len()
-                && left.iter().zip(right).all(|(left, right)| left.0 == right.0 && Arc::ptr_eq(left.1, right.1))
-        };
         let gone = self.models.keys().filter(|id| !later.models.contains_key(*id));
         let other = later
             .models
             .iter()
-            .filter(|(id, versions)| self.models.get(*id).is_none_or(|before| !same(before, versions)));
+            .filter(|(id, versions)| self.models.get(*id).is_none_or(|before| !before.is_same(versions)));
         gone.chain(other.map(|(id, _)| id)).cloned().collect()
     }
 }
 
-fn public_model(document: &Document) -> Result<Arc<PublicModel>, ApiError> {
-    let body: ModelBody = document.decode().map_err(store_error)?;
-    Ok(Arc::new(PublicModel::new(body, document.created, document.modified)))
+/// `models_manifest.json`, the same in every region: its bytes and what names them.
+#[derive(Debug, Clone)]
+pub(crate) struct ManifestObject {
+    pub bytes: Bytes,
+    pub sha256: String,
+    pub md5: String,
+}
+
+/// The manifest of an index, held once for all who read it.
+#[derive(Debug, Default)]
+pub(super) struct KeptManifest(Option<(Weak<CatalogIndex>, ManifestObject)>);
+
+impl Catalog {
+    /// `models_manifest.json` of this index; made when it is first asked for.
+    pub(crate) fn manifest(&self, index: &Arc<CatalogIndex>) -> ManifestObject {
+        let mut kept = self.manifest.lock();
+        let this = Arc::downgrade(index);
+        if let Some((of, manifest)) = &kept.0
+            && Weak::ptr_eq(of, &this)
+        {
+            return manifest.clone();
+        }
+        // What was kept goes first: there is never more than one.
+        kept.0 = None;
+        let bytes = document::models_manifest(index.models.values().flat_map(Versions::values));
+        let (sha256, md5) = (hex::encode(Sha256::digest(&bytes)), hex::encode(Md5::digest(&bytes)));
+        let manifest = ManifestObject { bytes, sha256, md5 };
+        kept.0 = Some((this, manifest.clone()));
+        manifest
+    }
 }
 
 /// A model that an import of this process writes.
@@ -170,6 +140,7 @@ impl Catalog {
         };
         let index = Arc::new(index);
         *self.cached.write() = Some((version, Arc::clone(&index)));
+        self.manifest.lock().0 = None;
         self.announced.lock().retain(|one| !one.done || !announced.contains(one));
         Ok(index)
     }
@@ -184,23 +155,26 @@ impl Catalog {
         let mut index = before.clone();
         for one in announced {
             if let Some(document) = self.store.get(&one.key).await.map_err(store_error)? {
-                index.insert(&public_model(&document)?);
+                index.insert(PublicModel::of(&document, &mut self.texts.lock())?);
             }
         }
         Ok(index)
     }
 
     async fn read_all(&self) -> Result<CatalogIndex, ApiError> {
-        let mut index = CatalogIndex::empty();
+        let mut index = CatalogIndex::default();
         let mut query = Query::of(KIND).limit(PAGE);
         loop {
             let page = self.store.query(&query).await.map_err(store_error)?;
             for document in &page.documents {
-                index.insert(&public_model(document)?);
+                index.insert(PublicModel::of(document, &mut self.texts.lock())?);
             }
             match page.next {
                 Some(next) => query.after = Some(next),
-                None => return Ok(index),
+                None => {
+                    self.texts.lock().sweep();
+                    return Ok(index);
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The catalog: models of the public hub, imported from folders, kept as documents and blobs.
 
+mod bodies;
 mod bundle;
 mod claims;
 mod folder;
@@ -8,7 +9,10 @@ mod import;
 mod index;
 mod manifest;
 mod model;
+mod objects;
+mod public;
 mod sample;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,11 +30,13 @@ pub(crate) use folder::{LONGEST_DOCUMENT, is_plain};
 pub(crate) use huggingface::front_matter;
 pub use huggingface::{HuggingFaceImport, HuggingFaceImported};
 pub use import::{Imported, ModelVersion};
-pub(crate) use index::{CatalogIndex, Derived};
+pub(crate) use index::CatalogIndex;
 pub use manifest::{HuggingFace, Manifest, Payload};
 pub(crate) use manifest::{SDK_ACCEPT_TYPE, is_name};
 pub use model::ModelFile;
-pub(crate) use model::{PublicModel, commit_of};
+pub(crate) use model::{ModelBody, commit_of};
+pub(crate) use objects::Derived;
+pub(crate) use public::{Origin, PublicModel, Versions};
 
 /// The models of the public hub.
 pub struct Catalog {
@@ -44,6 +50,9 @@ pub struct Catalog {
     refreshing: tokio::sync::Mutex<()>,
     announced: Mutex<Vec<index::Announced>>,
     changed: Nudge,
+    texts: Mutex<texts::Texts>,
+    bodies: Mutex<bodies::Bodies>,
+    manifest: Mutex<index::KeptManifest>,
 }
 
 impl std::fmt::Debug for Catalog {
@@ -92,6 +101,9 @@ impl Catalog {
             refreshing: tokio::sync::Mutex::new(()),
             announced: Mutex::new(Vec::new()),
             changed: Nudge::new(),
+            texts: Mutex::default(),
+            bodies: Mutex::default(),
+            manifest: Mutex::default(),
         }
     }
 
@@ -103,14 +115,17 @@ impl Catalog {
     /// Every model version, in order of id and version.
     pub async fn list(&self) -> Result<Vec<CatalogEntry>, ApiError> {
         let index = self.index().await?;
-        let models = index.models.values().flat_map(BTreeMap::values);
-        Ok(models.map(|model| entry(model)).collect())
+        let mut entries = Vec::new();
+        for model in index.models.values().flat_map(Versions::values) {
+            entries.push(entry(&*self.body(model).await?));
+        }
+        Ok(entries)
     }
 }
 
-fn entry(model: &PublicModel) -> CatalogEntry {
-    let manifest = &model.body.manifest;
-    let files = model.body.files.iter().map(|file| (file.path.clone(), file.digest.as_str().to_owned()));
+fn entry(body: &ModelBody) -> CatalogEntry {
+    let manifest = &body.manifest;
+    let files = body.files.iter().map(|file| (file.path.clone(), file.digest.as_str().to_owned()));
     CatalogEntry {
         id: manifest.id.clone(),
         version: manifest.version.to_string(),
@@ -119,7 +134,7 @@ fn entry(model: &PublicModel) -> CatalogEntry {
         framework: manifest.framework.clone(),
         gated: manifest.gated,
         files: files.collect(),
-        size_bytes: model.body.size(),
+        size_bytes: body.size(),
         deprecated: manifest.deprecated.clone(),
         vulnerabilities: manifest.vulnerabilities.clone(),
     }

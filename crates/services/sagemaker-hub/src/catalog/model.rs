@@ -1,16 +1,16 @@
-//! A version of a public model as it is stored: its manifest, its card, and which blobs its files are.
+//! A version of a public model as it is stored: its manifest, its card, and which blobs its files are. What of it is
+//! held in memory is in `public.rs`.
 //!
 //! INVARIANT: a stored version never changes but for its marks (deprecated, vulnerabilities). What was approved under a
 //! version stays what it was; new content is a new version.
-
-use std::sync::OnceLock;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use stoa_blob::Digest;
+use stoa_sagemaker_common::Version;
 use stoa_store::Key;
-use stoa_types::{AccountId, Timestamp};
+use stoa_types::AccountId;
 
 use super::Manifest;
 
@@ -42,34 +42,6 @@ pub(crate) struct ModelBody {
     pub files: Vec<ModelFile>,
 }
 
-/// A version of a public model.
-#[derive(Debug)]
-pub(crate) struct PublicModel {
-    pub body: ModelBody,
-    pub imported: Timestamp,
-    /// When it was imported, or last marked.
-    pub modified: Timestamp,
-    /// Made when it is first asked for: see [`PublicModel::commit`].
-    commit: OnceLock<String>,
-}
-
-impl PublicModel {
-    pub fn new(body: ModelBody, imported: Timestamp, modified: Timestamp) -> PublicModel {
-        PublicModel { body, imported, modified, commit: OnceLock::new() }
-    }
-
-    /// Forty hex digits that follow from id, version, card and files, and from nothing else.
-    pub fn commit(&self) -> &str {
-        self.commit.get_or_init(|| {
-            let manifest = &self.body.manifest;
-            let version = manifest.version.to_string();
-            let card = hex::encode(Sha256::digest(&self.body.card));
-            let files = self.body.files.iter().map(|file| (file.path.as_str(), file.digest.as_str()));
-            commit_of(&manifest.id, &version, files.chain([("README.md", card.as_str())]))
-        })
-    }
-}
-
 /// A commit's name: the beginning of the SHA-256 over what it is of and every file's path and digest.
 pub(crate) fn commit_of<'f>(id: &'f str, version: &'f str, files: impl Iterator<Item = (&'f str, &'f str)>) -> String {
     let mut hash = Sha256::new();
@@ -94,6 +66,14 @@ impl ModelBody {
         self.files.iter().map(|file| file.size).sum()
     }
 
+    /// Forty hex digits that follow from id, version, card and files, and from nothing else.
+    pub fn commit(&self) -> String {
+        let version = self.manifest.version.to_string();
+        let card = hex::encode(Sha256::digest(&self.card));
+        let files = self.files.iter().map(|file| (file.path.as_str(), file.digest.as_str()));
+        commit_of(&self.manifest.id, &version, files.chain([("README.md", card.as_str())]))
+    }
+
     /// Whether another reading of this version differs in its marks at most.
     pub fn is_marked_as(&self, other: &ModelBody) -> bool {
         ModelBody { manifest: self.manifest.marked_as(&other.manifest), ..self.clone() } == *other
@@ -102,7 +82,11 @@ impl ModelBody {
 
 /// The key of a version.
 pub(crate) fn model_key(manifest: &Manifest) -> Key {
-    let id = format!("{}/{}", manifest.id, manifest.version);
+    version_key(&manifest.id, manifest.version)
+}
+
+pub(crate) fn version_key(id: &str, version: Version) -> Key {
+    let id = format!("{id}/{version}");
     Key { kind: KIND, account: AccountId::aws(), region: None, id }
 }
 

@@ -81,7 +81,7 @@ impl Hubs {
     pub(crate) async fn text(&self, view: &ContentView) -> Result<ContentText, ApiError> {
         match &view.source {
             ViewSource::Public(model) => {
-                let body = &model.body;
+                let body = self.parts.catalog.body(model).await?;
                 let document = hub_content_document(&body.manifest, body.size(), &view.hub.region);
                 Ok(ContentText { document: document.to_string(), markdown: Some(body.card.clone()) })
             }

@@ -177,7 +177,7 @@ impl Hubs {
     }
 
     async fn still_consented(&self, asking: &Cx, model: &PublicModel) -> Result<(), ApiError> {
-        let id = &model.body.manifest.id;
+        let id = &model.id;
         match self.consent_of_before(asking, model).await? {
             Consent::Given => Ok(()),
             Consent::Forbidden => Err(ApiError::access_denied(eula::forbidden(id, asking.principal.account.as_str()))),

@@ -20,7 +20,7 @@ use stoa_sagemaker_common::{Paging, SortKey};
 
 use super::grant::Grant;
 use super::{ContentView, ViewSource};
-use crate::catalog::{ModelFile, PublicModel, is_plain};
+use crate::catalog::{ModelBody, ModelFile, PublicModel, is_plain};
 use crate::eula::{self, Consent};
 use crate::location::{self, S3Place};
 use crate::names::optional_version;
@@ -68,8 +68,8 @@ impl Handles<CreateHubContentPresignedUrls> for Hubs {
         let (files, next_token) = match &view.source {
             ViewSource::Public(model) => {
                 self.check_consent(cx, model, &access).await?;
-                check_place(&view, &location::artifact_uri(&model.body.manifest, &cx.region), &access)?;
-                public_files(cx, model, &paging)?
+                check_place(&view, &location::artifact_uri(&**model, &cx.region), &access)?;
+                public_files(cx, &*self.parts.catalog.body(model).await?, &paging)?
             }
             ViewSource::Imported => self.imported_files(cx, &view, &access, &paging).await?,
         };
@@ -97,9 +97,9 @@ impl Handles<CreateHubContentPresignedUrls> for Hubs {
 
 type FilesAndToken = (Vec<Presigned>, Option<String>);
 
-fn public_files(cx: &Cx, model: &PublicModel, paging: &Paging<'_>) -> Result<FilesAndToken, ApiError> {
-    let manifest = &model.body.manifest;
-    let files: Vec<&ModelFile> = model.body.files.iter().collect();
+fn public_files(cx: &Cx, body: &ModelBody, paging: &Paging<'_>) -> Result<FilesAndToken, ApiError> {
+    let manifest = &body.manifest;
+    let files: Vec<&ModelFile> = body.files.iter().collect();
     let (page, next_token) = paging.page(files, |file| (SortKey::Text(file.path.clone()), String::new()))?;
     let file = |file: &ModelFile| Presigned {
         bucket: location::bucket_name(&cx.region, manifest.gated),
@@ -147,18 +147,17 @@ impl Hubs {
         model: &PublicModel,
         access: &PresignedUrlAccessConfig,
     ) -> Result<(), ApiError> {
-        let manifest = &model.body.manifest;
         match self.consent(cx, model, access.accept_eula == Some(true), eula::PRESIGN).await? {
             Consent::Given => Ok(()),
             Consent::Forbidden => {
-                Err(ApiError::access_denied(eula::forbidden(&manifest.id, cx.principal.account.as_str())))
+                Err(ApiError::access_denied(eula::forbidden(&model.id, cx.principal.account.as_str())))
             }
             missing => Err(ApiError::access_denied(format!(
                 "the EULA of {} {} was not accepted{}: read {} and send AccessConfig.AcceptEula as true",
-                manifest.id,
-                manifest.version,
+                model.id,
+                model.version,
                 missing.note(),
-                location::eula_uri(manifest, &cx.region)
+                location::eula_uri(model, &cx.region)
             ))),
         }
     }

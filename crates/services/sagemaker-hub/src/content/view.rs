@@ -3,7 +3,6 @@
 //! A reference stores no version: what it shows is read from the public hub each time, so it follows its source. What
 //! the hub's settings withhold is not there for anybody, be it to list, to describe, to download or to deploy.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use stoa_store::{Document, Order, Position, Query, SortValue};
 use stoa_types::Timestamp;
 
 use super::{ContentBody, KIND, parent};
-use crate::catalog::{CatalogIndex, Manifest, PublicModel};
+use crate::catalog::{CatalogIndex, PublicModel, Versions};
 use crate::document;
 use crate::names::{HubName, PUBLIC_HUB};
 use crate::reference::{self, ReferenceBody};
@@ -78,18 +77,17 @@ impl ContentView {
     }
 
     fn public(hub: &HubName, model: &Arc<PublicModel>) -> ContentView {
-        let manifest = &model.body.manifest;
         ContentView {
             hub: hub.clone(),
             kind: HubContentType::Model,
-            name: manifest.id.clone(),
-            version: manifest.version,
+            name: model.id.to_string(),
+            version: model.version,
             // A constant of ours that parses, which a test holds.
             schema_version: document::SCHEMA_VERSION.parse().unwrap_or(Version::FIRST),
-            display_name: Some(manifest.display_name.clone()),
-            description: Some(manifest.description.clone()),
-            keywords: document::keywords(manifest),
-            support: support(manifest),
+            display_name: Some(model.display_name.to_string()),
+            description: Some(model.description.to_string()),
+            keywords: document::keywords(model),
+            support: support(model),
             status: HubContentStatus::Available,
             failure_reason: None,
             created: model.imported,
@@ -126,8 +124,8 @@ impl ContentView {
 }
 
 /// What the marks of a public version come to. Vulnerable weighs more than deprecated.
-fn support(manifest: &Manifest) -> HubContentSupportStatus {
-    match (manifest.vulnerabilities.is_empty(), &manifest.deprecated) {
+fn support(model: &PublicModel) -> HubContentSupportStatus {
+    match (model.vulnerabilities.is_empty(), &model.deprecated) {
         (false, _) => HubContentSupportStatus::Restricted,
         (true, Some(_)) => HubContentSupportStatus::Deprecated,
         (true, None) => HubContentSupportStatus::Supported,
@@ -148,7 +146,7 @@ fn referenced(
     let mut shown = versions.iter().filter(|(version, model)| {
         body.min_version.is_none_or(|least| **version >= least)
             && body.admitted.as_ref().is_none_or(|admitted| admitted.contains(*version))
-            && !settings.withholds(&model.body.manifest)
+            && !settings.withholds(model)
     });
     let view = |(_, model): (&Version, &Arc<PublicModel>)| ContentView {
         kind: HubContentType::ModelReference,
@@ -168,7 +166,7 @@ impl Hubs {
     pub(crate) async fn contents(&self, hub: &Hub, kind: HubContentType) -> Result<Vec<ContentView>, ApiError> {
         let document = match &hub.source {
             HubSource::Public(index) if kind == HubContentType::Model => {
-                let models = index.models.values().flat_map(BTreeMap::values);
+                let models = index.models.values().flat_map(Versions::values);
                 return Ok(models.map(|model| ContentView::public(&hub.name, model)).collect());
             }
             HubSource::Public(_) => return Ok(Vec::new()),
@@ -188,6 +186,37 @@ impl Hubs {
         found.iter().map(|document| ContentView::imported(&hub.name, kind, document)).collect()
     }
 
+    /// A page of the versions of all contents of this type in a private hub, in order of name, and where to go on.
+    pub(crate) async fn contents_after(
+        &self,
+        hub: &Hub,
+        kind: HubContentType,
+        after: Option<String>,
+    ) -> Result<(Vec<ContentView>, Option<String>), ApiError> {
+        const STEP: usize = 200;
+        let HubSource::Private(document) = &hub.source else { return Ok((Vec::new(), None)) };
+        let (kept, parent) = match kind {
+            HubContentType::ModelReference => (reference::KIND, document.name.clone()),
+            kind => (KIND, parent(&hub.name, kind)),
+        };
+        let query = Query::of(kept).owned_by(&hub.name.account, Some(&hub.name.region)).children_of(&parent);
+        let mut query = query.limit(STEP);
+        query.after = after;
+        let page = self.parts.store.query(&query).await.map_err(store_error)?;
+        let mut views = Vec::new();
+        if kind == HubContentType::ModelReference {
+            let (index, settings) = (self.parts.catalog.index().await?, hub.settings()?);
+            for found in &page.documents {
+                views.extend(referenced(&hub.name, &settings, found, &index, false)?);
+            }
+        } else {
+            for found in &page.documents {
+                views.push(ContentView::imported(&hub.name, kind, found)?);
+            }
+        }
+        Ok((views, page.next))
+    }
+
     /// The versions of one content, lowest first; empty when the hub has no such content.
     pub(crate) async fn versions(
         &self,
@@ -196,7 +225,7 @@ impl Hubs {
         name: &str,
     ) -> Result<Vec<ContentView>, ApiError> {
         if let HubSource::Public(index) = &hub.source {
-            let models = index.versions(name).into_iter().flat_map(BTreeMap::values);
+            let models = index.versions(name).into_iter().flat_map(Versions::values);
             let models = models.filter(|_| kind == HubContentType::Model);
             return Ok(models.map(|model| ContentView::public(&hub.name, model)).collect());
         }
@@ -348,7 +377,7 @@ fn public_after(walk: &Walk<'_>, index: &CatalogIndex, after: Option<&str>) -> (
     let bound = after.map_or(Bound::Unbounded, Bound::Excluded);
     let range = if walk.ascending { (bound, Bound::Unbounded) } else { (Bound::Unbounded, bound) };
     let models = index.models.range::<str, _>(range).filter(|(id, _)| named(id));
-    let latest = |(id, versions): (&Arc<str>, &BTreeMap<Version, Arc<PublicModel>>)| {
+    let latest = |(id, versions): (&Arc<str>, &Versions)| {
         let view = versions.values().next_back().map(|model| ContentView::public(&walk.hub.name, model));
         (Arc::clone(id), view.filter(|view| walk.takes(view)))
     };

@@ -8,12 +8,15 @@ mod hub_content;
 mod spec;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
+use stoa_sagemaker_common::Version;
 use stoa_types::Region;
 
-use crate::catalog::Manifest;
+use crate::catalog::{Manifest, PublicModel};
 use crate::location;
 
 pub(crate) use hub_content::hub_content_document;
@@ -26,23 +29,36 @@ const MIN_SDK_VERSION: &str = "2.189.0";
 /// GB of disk for a container: the SDK sends it for families without a local disk.
 const LEAST_VOLUME: u64 = 30;
 
-/// `models_manifest.json`: one entry for each version.
-pub(crate) fn models_manifest<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Bytes {
-    let entry = |manifest: &Manifest| {
-        json!({
-            "model_id": manifest.id,
-            "version": manifest.version,
-            "min_version": MIN_SDK_VERSION,
-            "spec_key": location::spec_key(manifest),
-            "search_keywords": keywords(manifest),
-        })
-    };
-    let mut entries: Vec<Value> = manifests.map(entry).collect();
-    if entries.is_empty() {
+/// An entry of `models_manifest.json`.
+#[derive(Serialize)]
+struct ManifestEntry<'m> {
+    min_version: &'static str,
+    model_id: &'m str,
+    search_keywords: Vec<String>,
+    spec_key: String,
+    version: Version,
+}
+
+/// `models_manifest.json`: one entry for each version. Written entry by entry: it may have tens of thousands.
+pub(crate) fn models_manifest<'m>(models: impl Iterator<Item = &'m Arc<PublicModel>>) -> Bytes {
+    let mut models = models.peekable();
+    if models.peek().is_none() {
         // The SDK fails over an empty list; this entry is above every SDK's version and so invisible.
-        entries.push(placeholder("placeholder-none-none", "community_models/placeholder-none-none/specs_v1.0.0.json"));
+        let spec_key = "community_models/placeholder-none-none/specs_v1.0.0.json";
+        return pretty(&Value::Array(vec![placeholder("placeholder-none-none", spec_key)]));
     }
-    pretty(&Value::Array(entries))
+    let entry = |model: &'m Arc<PublicModel>| ManifestEntry {
+        min_version: MIN_SDK_VERSION,
+        model_id: &model.id,
+        search_keywords: keywords(model),
+        spec_key: location::spec_key(&**model),
+        version: model.version,
+    };
+    let mut bytes = Vec::new();
+    // What cannot fail into memory leaves an unfinished text if it does, which no client takes for a manifest.
+    let _ = serde_json::Serializer::pretty(&mut bytes).collect_seq(models.map(entry));
+    bytes.shrink_to_fit();
+    Bytes::from(bytes)
 }
 
 /// `proprietary-sdk-manifest.json`: nothing is sold here, but the list must not be empty.
@@ -56,14 +72,14 @@ fn placeholder(id: &str, spec_key: &str) -> Value {
 }
 
 /// Search keywords: `@task:…`, `@framework:…`, `@provider:…` with hyphens for spaces, then the author's own.
-pub(crate) fn keywords(manifest: &Manifest) -> Vec<String> {
+pub(crate) fn keywords(model: &PublicModel) -> Vec<String> {
     let word = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join("-");
     let mut all = vec![
-        format!("@task:{}", word(&manifest.task)),
-        format!("@framework:{}", word(&manifest.framework)),
-        format!("@provider:{}", word(&manifest.provider)),
+        format!("@task:{}", word(&model.task)),
+        format!("@framework:{}", word(&model.framework)),
+        format!("@provider:{}", word(&model.provider)),
     ];
-    all.extend(manifest.keywords.iter().cloned());
+    all.extend(model.keywords.iter().map(ToString::to_string));
     all
 }
 

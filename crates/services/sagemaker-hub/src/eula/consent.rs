@@ -74,11 +74,10 @@ impl Hubs {
 
     /// What was decided for the account.
     async fn standing_consent(&self, cx: &Cx, model: &PublicModel) -> Result<Consent, ApiError> {
-        let manifest = &model.body.manifest;
-        if !manifest.gated {
+        if !model.gated {
             return Ok(Consent::Given);
         }
-        let key = decision_key(&cx.principal.account, &manifest.id);
+        let key = decision_key(&cx.principal.account, &model.id);
         let Some(found) = self.parts.store.get(&key).await.map_err(store_error)? else {
             return Ok(Consent::Missing { changed: false });
         };
@@ -93,16 +92,15 @@ impl Hubs {
 
     async fn record_acceptance(&self, cx: &Cx, model: &PublicModel, how: &str) -> Result<(), ApiError> {
         let (Some(key), Some(digest)) = (acceptance_key(cx, model, how), digest(model)) else { return Ok(()) };
-        let manifest = &model.body.manifest;
         let acceptance = Acceptance {
             principal: cx.principal.arn.clone(),
-            model: manifest.id.clone(),
-            version: manifest.version.to_string(),
+            model: model.id.to_string(),
+            version: model.version.to_string(),
             digest: digest.to_owned(),
             how: how.to_owned(),
             at: cx.now,
         };
-        let document = Document::new(key, &manifest.id, cx.now, &acceptance).map_err(store_error)?;
+        let document = Document::new(key, &model.id, cx.now, &acceptance).map_err(store_error)?;
         match self.parts.store.commit(Transaction::new().create(document)).await {
             // The first one stays.
             Err(error) if error.is_conflict() => Ok(()),
@@ -113,12 +111,11 @@ impl Hubs {
 
 /// The digest of the licence's text.
 pub(crate) fn digest(model: &PublicModel) -> Option<&str> {
-    model.body.eula.as_ref().map(|file| file.digest.as_str())
+    model.eula.as_deref()
 }
 
 fn acceptance_key(cx: &Cx, model: &PublicModel, how: &str) -> Option<Key> {
-    let manifest = &model.body.manifest;
     let principal = hex::encode(Sha256::digest(&cx.principal.arn));
-    let id = format!("{}/{}/{}/{principal}/{how}", manifest.id, manifest.version, digest(model)?);
+    let id = format!("{}/{}/{}/{principal}/{how}", model.id, model.version, digest(model)?);
     Some(Key { kind: ACCEPTANCE_KIND, account: cx.principal.account.clone(), region: None, id })
 }

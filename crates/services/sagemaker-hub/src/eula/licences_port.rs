@@ -18,9 +18,8 @@ pub(crate) fn licence_of(view: &ContentView) -> Option<LicenceText> {
 }
 
 fn text_of(model: &PublicModel) -> Option<LicenceText> {
-    let manifest = &model.body.manifest;
-    let digest = digest(model).filter(|_| manifest.gated)?;
-    Some(LicenceText { model: manifest.id.clone(), digest: digest.to_owned() })
+    let digest = digest(model).filter(|_| model.gated)?;
+    Some(LicenceText { model: model.id.to_string(), digest: digest.to_owned() })
 }
 
 #[async_trait]

@@ -9,7 +9,7 @@ use stoa_models_stoa::types::{DescribeModelProvenanceRequest, DescribeModelProve
 use stoa_types::{AccountId, Region, Timestamp};
 
 use super::{FileVerdict, Provenance, Statement};
-use crate::catalog::PublicModel;
+use crate::catalog::{ModelBody, PublicModel};
 use crate::content::{ContentView, ViewSource};
 use crate::names::{HubName, optional_version};
 use crate::service::Hubs;
@@ -33,7 +33,7 @@ impl Hubs {
         let kind: HubContentType = input.hub_content_type.as_str().parse().map_err(ApiError::internal)?;
         let view = self.content(&hub, kind, &input.hub_content_name, version).await?;
         match &view.source {
-            ViewSource::Public(model) => Ok(of_public(&view, model)),
+            ViewSource::Public(model) => Ok(of_public(&view, model, &*self.parts.catalog.body(model).await?)),
             ViewSource::Imported => match self.provenance(&view).await? {
                 Some(provenance) => self.of_imported(&view, &provenance).await,
                 None => Ok(unknown(&view, view.created)),
@@ -91,10 +91,9 @@ fn unknown(view: &ContentView, imported: Timestamp) -> DescribeModelProvenanceRe
 }
 
 /// A catalog's model: who imported it is in the audit journal only, where it came from in its manifest if it says so.
-fn of_public(view: &ContentView, model: &PublicModel) -> DescribeModelProvenanceResponse {
-    let manifest = &model.body.manifest;
-    let repository = manifest.huggingface.as_ref().and_then(|origin| origin.repository.clone());
-    let files = model.body.files.iter().map(|file| ProvenanceFile {
+fn of_public(view: &ContentView, model: &PublicModel, body: &ModelBody) -> DescribeModelProvenanceResponse {
+    let repository = model.huggingface.as_ref().and_then(|origin| origin.repository.as_ref());
+    let files = body.files.iter().map(|file| ProvenanceFile {
         path: file.path.clone(),
         sha256: file.digest.as_str().to_owned(),
         size_bytes: i64::try_from(file.size).unwrap_or(i64::MAX),

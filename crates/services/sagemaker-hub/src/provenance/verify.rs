@@ -76,8 +76,8 @@ impl Hubs {
 
     /// The files of a public model are what its digests say.
     pub(crate) async fn public_files_intact(&self, model: &PublicModel) -> Result<(), ApiError> {
-        for file in &model.body.files {
-            let what = format!("{} of {} {}", file.path, model.body.manifest.id, model.body.manifest.version);
+        for file in &self.parts.catalog.body(model).await?.files {
+            let what = format!("{} of {} {}", file.path, model.id, model.version);
             self.must_be_intact(&what, file.digest.as_str()).await?;
         }
         Ok(())

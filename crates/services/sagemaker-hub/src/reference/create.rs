@@ -10,6 +10,7 @@ use stoa_store::{Document, Query, Transaction};
 
 use super::{KIND, MOST_REFERENCES, ReferenceBody, key, latest_shown};
 use crate::admission::policy_of;
+use crate::catalog::Versions;
 use crate::names::{ContentArn, HubName, optional_version};
 use crate::service::Hubs;
 use crate::settings::settings_of;
@@ -30,8 +31,8 @@ impl Handles<CreateHubContentReference> for Hubs {
         let index = self.parts.catalog.index().await?;
         let latest = latest_shown(&index, &settings, &source, min_version)?;
         let policy = policy_of(&document)?;
-        for (version, model) in index.versions(&source).into_iter().flatten() {
-            let shown = min_version.is_none_or(|least| *version >= least) && !settings.withholds(&model.body.manifest);
+        for (version, model) in index.versions(&source).into_iter().flat_map(Versions::iter) {
+            let shown = min_version.is_none_or(|least| *version >= least) && !settings.withholds(model);
             if shown {
                 self.admits_public(&policy, model).await?;
             }

@@ -66,7 +66,7 @@ fn latest_shown(
             "Model {source} does not exist in SageMakerPublicHub; ListHubContents names those that do"
         ))
     })?;
-    let mut shown = versions.iter().rev().filter(|(_, model)| !settings.withholds(&model.body.manifest));
+    let mut shown = versions.iter().rev().filter(|(_, model)| !settings.withholds(model));
     let latest = shown.next().map(|(version, _)| *version).ok_or_else(|| {
         ApiError::validation(format!(
             "every version of {source} is deprecated or vulnerable, and this hub's settings withhold those: the \

@@ -3,8 +3,9 @@
 //! What a manifest does not say is unknown, which is neither yes nor no: a rule never lets in what nothing is known of.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use crate::catalog::{HuggingFace, PublicModel};
+use crate::catalog::{Origin, PublicModel};
 
 /// A field, with the names it has in rules (the first is the one in messages).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +79,7 @@ const FIELDS: &[(&[&str], Field, FieldKind)] = &[
 pub(crate) enum Value<'m> {
     Unknown,
     Text(Cow<'m, str>),
-    Texts(&'m [String]),
+    Texts(&'m [Arc<str>]),
     Number(u64),
     Flag(bool),
 }
@@ -96,31 +97,30 @@ impl Field {
     }
 
     pub fn of(self, model: &PublicModel) -> Value<'_> {
-        let manifest = &model.body.manifest;
         match self {
-            Field::Name => borrowed(&manifest.id),
-            Field::DisplayName => borrowed(&manifest.display_name),
-            Field::Version => Value::Text(Cow::Owned(manifest.version.to_string())),
-            Field::Framework => borrowed(&manifest.framework),
-            Field::Task => borrowed(&manifest.task),
-            Field::Provider => borrowed(&manifest.provider),
-            Field::Licence => borrowed(&manifest.licence),
-            Field::Image => borrowed(&manifest.image),
-            Field::Keyword => Value::Texts(&manifest.keywords),
-            Field::InstanceType => Value::Texts(&manifest.supported_instance_types),
-            Field::Vulnerability => Value::Texts(&manifest.vulnerabilities),
-            Field::Size => Value::Number(model.body.size()),
-            Field::Files => Value::Number(model.body.files.len() as u64),
-            Field::Memory => Value::Number(manifest.min_memory_mb.saturating_mul(1 << 20)),
-            Field::Gated => Value::Flag(manifest.gated),
-            Field::Deprecated => Value::Flag(manifest.deprecated.is_some()),
-            Field::Vulnerable => Value::Flag(!manifest.vulnerabilities.is_empty()),
-            _ => manifest.huggingface.as_ref().map_or(Value::Unknown, |origin| self.of_origin(origin)),
+            Field::Name => borrowed(&model.id),
+            Field::DisplayName => borrowed(&model.display_name),
+            Field::Version => Value::Text(Cow::Owned(model.version.to_string())),
+            Field::Framework => borrowed(&model.framework),
+            Field::Task => borrowed(&model.task),
+            Field::Provider => borrowed(&model.provider),
+            Field::Licence => borrowed(&model.licence),
+            Field::Image => borrowed(&model.image),
+            Field::Keyword => Value::Texts(&model.keywords),
+            Field::InstanceType => Value::Texts(&model.supported_instance_types),
+            Field::Vulnerability => Value::Texts(&model.vulnerabilities),
+            Field::Size => Value::Number(model.size),
+            Field::Files => Value::Number(u64::from(model.files)),
+            Field::Memory => Value::Number(model.min_memory_mb.saturating_mul(1 << 20)),
+            Field::Gated => Value::Flag(model.gated),
+            Field::Deprecated => Value::Flag(model.deprecated.is_some()),
+            Field::Vulnerable => Value::Flag(!model.vulnerabilities.is_empty()),
+            _ => model.huggingface.as_ref().map_or(Value::Unknown, |origin| self.of_origin(origin)),
         }
     }
 
     /// The fields that only a model from a Hugging Face repository has.
-    fn of_origin(self, origin: &HuggingFace) -> Value<'_> {
+    fn of_origin(self, origin: &Origin) -> Value<'_> {
         match self {
             Field::Language => stated(&origin.languages),
             Field::Architecture => stated(&origin.architectures),
@@ -128,9 +128,7 @@ impl Field {
             Field::Tag => Value::Texts(&origin.tags),
             Field::Library => origin.library_name.as_deref().map_or(Value::Unknown, borrowed),
             Field::Repository => origin.repository.as_deref().map_or(Value::Unknown, borrowed),
-            Field::Parameters if !origin.parameters.is_empty() => {
-                Value::Number(origin.parameters.values().fold(0, |sum: u64, count| sum.saturating_add(*count)))
-            }
+            Field::Parameters => origin.parameters.map_or(Value::Unknown, Value::Number),
             _ => Value::Unknown,
         }
     }
@@ -140,6 +138,6 @@ fn borrowed(text: &str) -> Value<'_> {
     Value::Text(Cow::Borrowed(text))
 }
 
-fn stated(texts: &[String]) -> Value<'_> {
+fn stated(texts: &[Arc<str>]) -> Value<'_> {
     if texts.is_empty() { Value::Unknown } else { Value::Texts(texts) }
 }

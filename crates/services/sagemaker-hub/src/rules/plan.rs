@@ -44,7 +44,7 @@ pub(super) fn wanted(
 ) -> BTreeMap<Arc<str>, BTreeSet<Version>> {
     let Some(rule) = rule else { return BTreeMap::new() };
     let mut found = BTreeMap::new();
-    let mut judge = |id: &Arc<str>, versions: &BTreeMap<Version, Arc<crate::catalog::PublicModel>>| {
+    let mut judge = |id: &Arc<str>, versions: &crate::catalog::Versions| {
         let admitted = versions.iter().filter(|(_, model)| rule.admits(model)).map(|(version, _)| *version);
         let admitted: BTreeSet<Version> = admitted.collect();
         if !admitted.is_empty() {

@@ -113,6 +113,21 @@ impl Expression {
         }
     }
 
+    /// Whether it may hold of a record whose property of this name is this one text, whatever else the record says.
+    pub fn may_hold(&self, name: &str, text: &str) -> bool {
+        let may = |condition: &Condition| match condition {
+            Condition::Text { property: Property::Text(property), test } if property.name == name => {
+                test.holds(&[text])
+            }
+            Condition::Sub(expression) => expression.may_hold(name, text),
+            _ => true,
+        };
+        match self.any {
+            true => self.conditions.iter().any(may),
+            false => self.conditions.iter().all(may),
+        }
+    }
+
     /// What of a record it looks at.
     pub fn needs(&self) -> Needs {
         self.conditions.iter().fold(Needs::default(), |needs, condition| {

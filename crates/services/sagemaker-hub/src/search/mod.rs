@@ -1,22 +1,21 @@
-//! Search for hub contents: every version of every content in the caller's hubs of this region, by their properties.
+//! Search for hub contents: every version of every content in the caller's hubs of this region, by their properties; or
+//! in the hubs that other accounts share with it (`CrossAccount`), without their tags.
 //!
 //! The public hub is nobody's own and is not searched. A hub whose `filter-lists` setting is on shows what the caller
 //! may describe, and counts no more than that. Long texts and tags are read for what is shown, and for all only where
-//! the search asks for them.
+//! the search asks for them. All contents are gone through, for they are counted; no more than a page of them is held.
 
 mod expression;
 mod property;
 mod timestamps;
 
-use std::collections::BTreeMap;
-
-use stoa_kernel::{ApiError, Authorized, Cx, Handles};
+use stoa_kernel::{ApiError, Authorized, Cx, Handles, Target};
 use stoa_models_sagemaker::operations::Search;
 use stoa_models_sagemaker::types::{
     CrossAccountFilterOption, HubContent, HubContentType, Relation, ResourceType, SearchRecord, SearchRequest,
     SearchResponse, SearchSortOrder, Tag, TotalHits, VisibilityConditions,
 };
-use stoa_sagemaker_common::{Paging, SortKey, store_error};
+use stoa_sagemaker_common::{Best, Paging, SortKey, store_error};
 use stoa_store::Query;
 
 use crate::content::{ContentView, dependencies, may_describe};
@@ -45,6 +44,8 @@ struct Wanted {
     expression: Option<Expression>,
     sort_by: Property,
     visible: Vec<(String, String)>,
+    /// What others share with the caller, and not its own.
+    of_others: bool,
 }
 
 impl Handles<Search> for Hubs {
@@ -60,13 +61,13 @@ impl Handles<Search> for Hubs {
             now: cx.now,
         };
         let wanted = Wanted::of(input)?;
-        let found = self.matching(cx, &wanted).await?;
-        let total = i64::try_from(found.len()).map_err(ApiError::internal)?;
-        let key = |found: &Found| (sort_key(&wanted.sort_by, found), found.record.hub_content_arn.clone());
-        let (page, next_token) = paging.page(found, key)?;
+        let mut finds = Finds { sort_by: &wanted.sort_by, best: paging.best()?, total: 0 };
+        self.matching(cx, &wanted, &mut finds).await?;
+        let total = finds.total;
+        let (page, next_token) = paging.cut(finds.best.in_order())?;
         let mut results = Vec::new();
         for Found { view, mut record } in page {
-            if self.complete(&view, &mut record, Needs { texts: true, tags: true }).await? {
+            if self.complete(&view, &mut record, Needs { texts: true, tags: !wanted.of_others }).await? {
                 results.push(SearchRecord { hub_content: Some(record) });
             }
         }
@@ -80,18 +81,25 @@ impl Wanted {
         if input.resource != ResourceType::HubContent {
             return Err(ApiError::not_implemented(&format!("Search of {}", input.resource.as_str())));
         }
-        if input.cross_account_filter_option == Some(CrossAccountFilterOption::CrossAccount) {
-            return Err(ApiError::validation(
-                "CrossAccountFilterOption CrossAccount is not implemented by Stoa: list what a shared hub has with \
-                 ListHubContents and the hub's ARN",
-            ));
-        }
         let sort_by = input.sort_by.as_deref().unwrap_or("LastModifiedTime");
-        Ok(Wanted {
+        let wanted = Wanted {
+            of_others: input.cross_account_filter_option == Some(CrossAccountFilterOption::CrossAccount),
             expression: input.search_expression.map(Expression::of).transpose()?,
             sort_by: Property::to_sort_by(sort_by)?,
             visible: visible(input.visibility_conditions.unwrap_or_default())?,
-        })
+        };
+        if wanted.of_others && wanted.needs().tags {
+            return Err(ApiError::validation(
+                "tags of other accounts' resources are not shown: a search with CrossAccountFilterOption CrossAccount \
+                 cannot name Tags",
+            ));
+        }
+        Ok(wanted)
+    }
+
+    /// Whether a record with this text in this property may be found.
+    fn may_take(&self, property: &str, text: &str) -> bool {
+        self.expression.as_ref().is_none_or(|expression| expression.may_hold(property, text))
     }
 
     /// What of a record must be read before it can be judged.
@@ -131,34 +139,92 @@ fn visible(conditions: Vec<VisibilityConditions>) -> Result<Vec<(String, String)
     Ok(visible)
 }
 
+/// What was found so far: the page, and how many there are besides.
+struct Finds<'p> {
+    sort_by: &'p Property,
+    best: Best<Found>,
+    total: i64,
+}
+
+impl Finds<'_> {
+    fn take(&mut self, view: ContentView, mut record: HubContent) {
+        self.total += 1;
+        // What was read to judge it is read again for the page: a search by text keeps no text in memory.
+        (record.hub_content_document, record.hub_content_markdown) = (None, None);
+        let found = Found { view, record };
+        self.best.offer((sort_key(self.sort_by, &found), found.record.hub_content_arn.clone()), found);
+    }
+}
+
 impl Hubs {
-    /// Everything that the search finds and the caller may see, in no order.
-    async fn matching(&self, cx: &Cx, wanted: &Wanted) -> Result<Vec<Found>, ApiError> {
-        let mut found = Vec::new();
-        let owned = Query::of(hub::KIND).owned_by(&cx.principal.account, Some(&cx.region));
-        for document in self.all(owned).await? {
-            let hub = Hub { name: HubName::own(cx, &document.name), source: HubSource::Private(document) };
-            let filtered = hub.settings()?.filter_lists;
-            for kind in TYPES {
-                let matching = self.matching_in(&hub, kind, wanted).await?;
-                found.extend(if filtered { describable(cx, matching).await? } else { matching });
+    /// The hubs that are searched: the caller's, or those of others that are shared with it and whose contents it may
+    /// list.
+    async fn searched(&self, cx: &Cx, wanted: &Wanted) -> Result<Vec<Hub>, ApiError> {
+        let mut hubs = Vec::new();
+        if !wanted.of_others {
+            let owned = Query::of(hub::KIND).owned_by(&cx.principal.account, Some(&cx.region));
+            for document in self.all(owned).await? {
+                hubs.push(Hub { name: HubName::own(cx, &document.name), source: HubSource::Private(document) });
+            }
+            return Ok(hubs);
+        }
+        for arn in self.shared_with(cx).await? {
+            let Some(name) = HubName::parse_arn(&arn).filter(|name| name.region == cx.region) else { continue };
+            let Some(document) = self.parts.store.get(&hub::key(&name)).await.map_err(store_error)? else { continue };
+            if cx.may(&Target::new("sagemaker:ListHubContents", arn)).await? {
+                hubs.push(Hub { name, source: HubSource::Private(document) });
             }
         }
-        Ok(found)
+        Ok(hubs)
     }
 
-    async fn matching_in(&self, hub: &Hub, kind: HubContentType, wanted: &Wanted) -> Result<Vec<Found>, ApiError> {
-        let needs = wanted.needs();
-        let mut found = Vec::new();
-        for view in self.contents(hub, kind).await? {
-            let mut record = record(&view);
-            if self.complete(&view, &mut record, needs).await? && wanted.takes(&record) {
-                // What was read to judge it is read again for the page: a search by text keeps no text in memory.
-                (record.hub_content_document, record.hub_content_markdown) = (None, None);
-                found.push(Found { view, record });
+    /// Goes through all contents, a page of the store after the other, and takes those that the search finds and the
+    /// caller may see.
+    async fn matching(&self, cx: &Cx, wanted: &Wanted, finds: &mut Finds<'_>) -> Result<(), ApiError> {
+        for hub in self.searched(cx, wanted).await? {
+            for kind in TYPES {
+                if wanted.may_take("HubName", &hub.name.name) && wanted.may_take("HubContentType", kind.as_str()) {
+                    self.matching_in(cx, &hub, kind, wanted, finds).await?;
+                }
             }
         }
-        Ok(found)
+        Ok(())
+    }
+
+    async fn matching_in(
+        &self,
+        cx: &Cx,
+        hub: &Hub,
+        kind: HubContentType,
+        wanted: &Wanted,
+        finds: &mut Finds<'_>,
+    ) -> Result<(), ApiError> {
+        let (needs, filtered) = (wanted.needs(), hub.settings()?.filter_lists);
+        // Each content is asked about once, whatever versions it has, which come one after the other.
+        let mut last: Option<(String, bool)> = None;
+        let mut after = None;
+        loop {
+            let (views, next) = self.contents_after(hub, kind, after).await?;
+            for view in views {
+                let mut record = record(&view);
+                if !self.complete(&view, &mut record, needs).await? || !wanted.takes(&record) {
+                    continue;
+                }
+                let known = last.as_ref().filter(|(name, _)| filtered && *name == view.name);
+                let may = match known {
+                    Some((_, may)) => *may,
+                    None => !filtered || may_describe(cx, &view).await?,
+                };
+                last = Some((view.name.clone(), may));
+                if may {
+                    finds.take(view, record);
+                }
+            }
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Reads the rest of a record. False: the version was deleted since it was listed.
@@ -180,23 +246,6 @@ impl Hubs {
         }
         Ok(true)
     }
-}
-
-/// Those that the caller may describe; each content is asked about once, whatever versions it has.
-async fn describable(cx: &Cx, found: Vec<Found>) -> Result<Vec<Found>, ApiError> {
-    let mut known: BTreeMap<String, bool> = BTreeMap::new();
-    let mut shown = Vec::new();
-    for found in found {
-        let may = match known.get(&found.view.name) {
-            Some(may) => *may,
-            None => may_describe(cx, &found.view).await?,
-        };
-        known.insert(found.view.name.clone(), may);
-        if may {
-            shown.push(found);
-        }
-    }
-    Ok(shown)
 }
 
 /// The record without its long texts and tags.

@@ -73,6 +73,84 @@ async fn listings_go_on_by_key_within_the_prefix() {
     assert!(!private.is_empty() && private.iter().all(|entry| entry.key.starts_with(GATED)));
 }
 
+/// The whole bucket is in order of key, every key leads to its object, and a listing from any place under any prefix is
+/// that part of the whole. `acme-tabular-a-b/` comes before `acme-tabular-a/`, and 1.10.0 before 1.9.0.
+#[tokio::test]
+async fn every_listing_is_a_part_of_the_whole_bucket() {
+    let world = world().await;
+    for (id, version) in [
+        ("acme-tabular-a", "1.9.0"),
+        ("acme-tabular-a", "1.10.0"),
+        ("acme-tabular-a-b", "1.0.0"),
+        ("acme-tabular-ab", "1.0.0"),
+    ] {
+        world.import(id, version).await;
+    }
+    let twice = world.model_folder("acme-tabular-a", "1.11.0");
+    change(&twice, |manifest| {
+        manifest["gated"] = true.into();
+        manifest["eula"] = "EULA.txt".into();
+    });
+    std::fs::write(twice.join("EULA.txt"), "terms").unwrap();
+    world.catalog.import_dir(&twice).await.unwrap();
+    let mut all = 0;
+    for bucket in [OPEN, PRIVATE] {
+        let whole = world.hubs.objects(bucket, "", None, 10_000).await.unwrap();
+        assert!(whole.windows(2).all(|pair| pair[0].key < pair[1].key));
+        all += whole.len();
+        for entry in &whole {
+            assert_eq!(world.hubs.object(bucket, &entry.key).await.unwrap().as_ref(), Some(entry), "{}", entry.key);
+        }
+        let keys: Vec<&str> = whole.iter().map(|entry| entry.key.as_str()).collect();
+        let mut prefixes = vec![
+            "",
+            "a",
+            "acme-tabular-a",
+            "community_models",
+            "models",
+            "n",
+            "zzz",
+            "community_models/acme-tabular-a/",
+        ];
+        prefixes.extend(
+            keys.iter()
+                .step_by(3)
+                .flat_map(|key| [*key, &key[..key.len() / 2], key.split_inclusive('/').next().unwrap()]),
+        );
+        for prefix in prefixes {
+            for after in [None, Some(""), Some("acme-tabular-a/"), Some("b"), Some("community_models/n"), Some("zzz")]
+                .into_iter()
+                .chain(keys.iter().step_by(5).map(|key| Some(*key)))
+            {
+                for limit in [1, 4, 1000] {
+                    let page = world.hubs.objects(bucket, prefix, after, limit).await.unwrap();
+                    let shown: Vec<&str> = page.iter().map(|entry| entry.key.as_str()).collect();
+                    let part =
+                        keys.iter().filter(|key| key.starts_with(prefix) && after.is_none_or(|after| **key > after));
+                    let part: Vec<&str> = part.take(limit).copied().collect();
+                    assert_eq!(shown, part, "{bucket} {prefix:?} {after:?} {limit}");
+                }
+            }
+        }
+    }
+    // Five versions of ours with a spec, a card and two files each, and two licences of the gated one.
+    assert!(all > 5 * 4 + 2, "{all}");
+    for other in [
+        "community_models/acme-tabular-a/specs_v01.9.0.json",
+        "acme-tabular-a/v1.9.0/eula.txt",
+        "acme-tabular-ab/eula.txt",
+        "acme-tabular-a/artifacts/inference-prepack/v1.11.0/model.onnx",
+        "acme-tabular-a/artifacts/inference-prepack/v01.9.0/model.onnx",
+        "acme-tabular-a/artifacts/inference-prepack/v1.9.0/nothing",
+        "acme-tabular-nobody/v1.0.0/README.md",
+        "acme-tabular-a/",
+        "community_models/",
+        "",
+    ] {
+        assert_eq!(world.hubs.object(OPEN, other).await.unwrap(), None, "{other}");
+    }
+}
+
 #[tokio::test]
 async fn gated_content_opens_only_for_urls_that_were_granted() {
     let world = world().await;

@@ -260,7 +260,11 @@ async fn what_cannot_be_searched_is_refused_by_name() {
             "UnknownOperationException",
             "Search of TrainingJob",
         ),
-        (SearchRequest { cross_account_filter_option: foreign, ..search() }, validation, "CrossAccount"),
+        (
+            SearchRequest { cross_account_filter_option: foreign, ..one("Tags.team", Exists, "") },
+            validation,
+            "tags of other accounts",
+        ),
         (one("TrainingJobName", Equals, "x"), validation, "TrainingJobName"),
         (one("Tags.", Exists, ""), validation, "Tags."),
         (one("HubContentName", GreaterThan, "x"), validation, "GreaterThan is not supported for text"),

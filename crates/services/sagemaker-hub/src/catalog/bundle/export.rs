@@ -19,7 +19,7 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 use super::super::import::ModelVersion;
-use super::super::{Catalog, PublicModel};
+use super::super::{Catalog, PublicModel, Versions};
 use super::format::{BundleManifest, BundledModel, FORMAT, MANIFEST, SIGNATURE, SignatureFile, SizedDigest};
 use super::key::SecretKey;
 use super::tape::{BLOCK, header, padding};
@@ -102,16 +102,13 @@ impl Catalog {
     /// The models that are meant, in order of id and version.
     async fn chosen(&self, wanted: &[String]) -> Result<Vec<Arc<PublicModel>>, ApiError> {
         let index = self.index().await?;
-        let all = index.models.values().flat_map(|versions| versions.values());
+        let all = index.models.values().flat_map(Versions::values);
         if wanted.is_empty() {
             return Ok(all.cloned().collect());
         }
-        let fits = |model: &PublicModel, text: &str| {
-            let manifest = &model.body.manifest;
-            match text.split_once('@') {
-                Some((id, version)) => manifest.id == id && manifest.version.to_string() == version,
-                None => manifest.id == text,
-            }
+        let fits = |model: &PublicModel, text: &str| match text.split_once('@') {
+            Some((id, version)) => *model.id == *id && model.version.to_string() == version,
+            None => *model.id == *text,
         };
         let missing: Vec<&String> = wanted.iter().filter(|text| !all.clone().any(|model| fits(model, text))).collect();
         if let Some(text) = missing.first() {
@@ -130,7 +127,7 @@ impl Catalog {
     ) -> Result<u64, ApiError> {
         let failed = |error: io::Error| not_written(path, &error);
         let now = self.clock.now();
-        let (manifest, documents) = listed(models, now.iso8601())?;
+        let manifest = self.listed(models, now.iso8601()).await?;
         let manifest_bytes = serde_json::to_vec(&manifest).map_err(ApiError::internal)?;
         let mut file = File::create(path).await.map_err(failed)?;
         file.set_max_buf_size(1 << 20);
@@ -142,15 +139,43 @@ impl Catalog {
             let bytes = serde_json::to_vec(&signature).map_err(ApiError::internal)?;
             writer.entry(SIGNATURE, &bytes).await.map_err(failed)?;
         }
-        for (model, document) in manifest.models.iter().zip(&documents) {
-            for blob in &model.blobs {
+        for (bundled, model) in manifest.models.iter().zip(models) {
+            for blob in &bundled.blobs {
                 self.write_blob(&mut writer, blob, failed).await?;
             }
-            writer.entry(&model.document.document_name(), document).await.map_err(failed)?;
+            let document = self.document_of(model).await?;
+            if Digest::from_bytes(Sha256::digest(&document).into()) != bundled.document.sha256 {
+                let ModelVersion { id, version } = named(model);
+                return Err(ApiError::validation(format!("{id} {version} was marked meanwhile: export again")));
+            }
+            writer.entry(&bundled.document.document_name(), &document).await.map_err(failed)?;
         }
         writer.put(&[0; 2 * BLOCK as usize]).await.map_err(failed)?;
         writer.file.sync_all().await.map_err(failed)?;
         Ok(writer.written)
+    }
+
+    /// The bytes of a model's document, the same whenever they are made.
+    async fn document_of(&self, model: &PublicModel) -> Result<Vec<u8>, ApiError> {
+        serde_json::to_vec(&*self.body(model).await?).map_err(ApiError::internal)
+    }
+
+    /// The bundle's manifest. Documents are made for it and made again when they are written: they are not held.
+    async fn listed(&self, models: &[Arc<PublicModel>], created: String) -> Result<BundleManifest, ApiError> {
+        let mut seen: BTreeSet<Digest> = BTreeSet::new();
+        let mut manifest = BundleManifest { format: FORMAT, created, models: Vec::with_capacity(models.len()) };
+        for model in models {
+            let body = self.body(model).await?;
+            let files = body.files.iter().chain(&body.eula);
+            let new = files.filter(|file| seen.insert(file.digest.clone()));
+            let blobs = new.map(|file| SizedDigest { sha256: file.digest.clone(), size: file.size }).collect();
+            let bytes = self.document_of(model).await?;
+            let document =
+                SizedDigest { sha256: Digest::from_bytes(Sha256::digest(&bytes).into()), size: bytes.len() as u64 };
+            let ModelVersion { id, version } = named(model);
+            manifest.models.push(BundledModel { id, version, document, blobs });
+        }
+        Ok(manifest)
     }
 
     async fn write_blob(
@@ -217,25 +242,5 @@ async fn take_name(partial: &Path, out: &Path) -> Result<(), ApiError> {
 }
 
 fn named(model: &PublicModel) -> ModelVersion {
-    let manifest = &model.body.manifest;
-    ModelVersion { id: manifest.id.clone(), version: manifest.version.to_string() }
-}
-
-/// The manifest, and the bytes of each model's document.
-fn listed(models: &[Arc<PublicModel>], created: String) -> Result<(BundleManifest, Vec<Vec<u8>>), ApiError> {
-    let mut seen: BTreeSet<&Digest> = BTreeSet::new();
-    let mut manifest = BundleManifest { format: FORMAT, created, models: Vec::with_capacity(models.len()) };
-    let mut documents = Vec::with_capacity(models.len());
-    for model in models {
-        let files = model.body.files.iter().chain(&model.body.eula);
-        let new = files.filter(|file| seen.insert(&file.digest));
-        let blobs = new.map(|file| SizedDigest { sha256: file.digest.clone(), size: file.size }).collect();
-        let bytes = serde_json::to_vec(&model.body).map_err(ApiError::internal)?;
-        let document =
-            SizedDigest { sha256: Digest::from_bytes(Sha256::digest(&bytes).into()), size: bytes.len() as u64 };
-        let ModelVersion { id, version } = named(model);
-        manifest.models.push(BundledModel { id, version, document, blobs });
-        documents.push(bytes);
-    }
-    Ok((manifest, documents))
+    ModelVersion { id: model.id.to_string(), version: model.version.to_string() }
 }
