@@ -3,14 +3,18 @@
 #![cfg(test)]
 
 mod access;
+mod admission;
+mod at_once;
 mod buckets;
 mod bundles;
 mod catalog;
 mod condition_keys;
 mod contents;
 mod documents;
+mod eula;
 mod hubs;
 mod huggingface;
+mod meddled;
 mod presigned;
 mod references;
 mod rules;
