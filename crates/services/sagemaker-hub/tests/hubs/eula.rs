@@ -20,9 +20,10 @@ const OTHER: &str = "444455556666";
 async fn licensed(world: &World, version: &str, text: &str) -> String {
     let folder = world.model_folder(LICENSED, version);
     change(&folder, |manifest| {
-        manifest.as_object_mut().unwrap().extend(
-            [("gated".to_owned(), json!(true)), ("eula".to_owned(), json!("EULA.txt"))],
-        );
+        manifest
+            .as_object_mut()
+            .unwrap()
+            .extend([("gated".to_owned(), json!(true)), ("eula".to_owned(), json!("EULA.txt"))]);
     });
     std::fs::write(folder.join("EULA.txt"), text).unwrap();
     world.catalog.import_dir(&folder).await.unwrap();
