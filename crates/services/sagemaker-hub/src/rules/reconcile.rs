@@ -4,7 +4,7 @@
 //! hub whose rules are new, or that it sees for the first time (so after each start). It keeps in memory only what it
 //! has seen; all that must last is in the store.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,9 @@ struct Judged {
     of_all: Option<Arc<Wanted>>,
     of_changed: Option<Arc<Wanted>>,
 }
+
+/// Versions whose files are to be looked into, each once, however many hubs wait for it.
+type Waiting = BTreeMap<(String, Version), Arc<PublicModel>>;
 
 /// The reconciler of hub rules.
 pub struct HubRulesReconciler {
@@ -120,17 +123,13 @@ impl HubRulesReconciler {
     }
 
     /// Looks into files that rules wait for, some of them: a pass over the hubs comes in between, and then the rest.
-    async fn scan_some(
-        &self,
-        waiting: Vec<Arc<PublicModel>>,
-        unreadable: &mut BTreeSet<(String, Version)>,
-        report: &mut PassReport,
-    ) {
+    async fn scan_some(&self, waiting: Waiting, unreadable: &mut BTreeSet<(String, Version)>, report: &mut PassReport) {
         let mut bytes = 0_u64;
-        for model in waiting {
-            let manifest = &model.body.manifest;
-            let name = (manifest.id.clone(), manifest.version);
-            if bytes >= SCANNED_AT_ONCE || unreadable.contains(&name) {
+        for (name, model) in waiting {
+            if bytes >= SCANNED_AT_ONCE {
+                return;
+            }
+            if unreadable.contains(&name) {
                 continue;
             }
             match self.hubs.scan_public(&model, self.clock.now()).await {
@@ -141,7 +140,7 @@ impl HubRulesReconciler {
                 }
                 Err(error) => {
                     report.failed += 1;
-                    tracing::warn!(model = manifest.id, version = %manifest.version, %error, "files cannot be judged");
+                    tracing::warn!(model = name.0, version = %name.1, %error, "files cannot be judged");
                     unreadable.insert(name);
                 }
             }
@@ -178,7 +177,7 @@ impl Reconciler for HubRulesReconciler {
             .buffer_unordered(PARALLEL)
             .collect()
             .await;
-        let (mut applied, mut waiting, mut later) = (HashMap::new(), Vec::new(), false);
+        let (mut applied, mut waiting, mut later) = (HashMap::new(), Waiting::new(), false);
         for (key, result) in done {
             match result {
                 Ok(Applied::Done(generation, changed)) => {
@@ -187,7 +186,8 @@ impl Reconciler for HubRulesReconciler {
                 }
                 Ok(Applied::Waiting(changed, models)) => {
                     report.changed += changed;
-                    waiting.extend(models);
+                    let name = |model: &PublicModel| (model.body.manifest.id.clone(), model.body.manifest.version);
+                    waiting.extend(models.into_iter().map(|model| (name(&model), model)));
                 }
                 Ok(Applied::Again) => report.look_again(AGAIN),
                 Ok(Applied::Later) => later = true,

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use stoa_types::Timestamp;
 
+use super::RulesBody;
 use super::parser::parse;
 use crate::catalog::PublicModel;
 
@@ -134,8 +135,8 @@ fn reasons_have_an_end() {
     let long: Vec<String> = (0..1000).map(|number| format!("keyword-{number}")).collect();
     let model = model(json!({"keywords": long, "display_name": "ü".repeat(5000)}));
     let reason = |rules: &str| parse(rules).unwrap().unwrap().reason(&model);
-    let many = vec!["not gated"; 100].join(" and ");
-    assert_eq!(reason(&many), format!("{}; and 92 more", vec!["not gated (false)"; 8].join("; ")));
+    let many = ["not gated"; 100].join(" and ");
+    assert_eq!(reason(&many), format!("{}; and 92 more", ["not gated (false)"; 8].join("; ")));
     let said = reason("keyword is keyword-999");
     assert!(said.starts_with("keyword is keyword-999 (keyword-0, keyword-1, ") && said.ends_with("…)"), "{said}");
     let said = reason("display-name is not x");
@@ -217,4 +218,11 @@ fn globs_with_many_stars_end() {
     assert_eq!(decided(&longer, &model), Some(false), "longer than the text");
     let exact = format!("display-name matches *{}*", "?".repeat(250));
     assert_eq!(decided(&exact, &model), Some(true));
+}
+
+#[test]
+fn rules_that_an_older_release_stored_are_read() {
+    let old = json!({"rules": "gated", "set_by": "somebody", "changes": 3});
+    let body: RulesBody = serde_json::from_value(old).unwrap();
+    assert_eq!((body.changes, body.left_out, body.refused, body.refused_digest, body.cause), (3, 0, 0, None, None));
 }
