@@ -141,7 +141,7 @@ impl Hubs {
         Ok((hub, document))
     }
 
-    /// Writes what was decided over a hub as it was read. False when the hub, or anything else that the transaction is
+    /// Writes what was decided over a hub as it was read; not the hub itself. False when the hub, or anything else that the transaction is
     /// held to, was changed meanwhile: then all of it is to be read and decided again, up to [`ATTEMPTS`] times.
     pub(crate) async fn commit_held(&self, hub: &Document, transaction: Transaction) -> Result<bool, ApiError> {
         let held = transaction.require(hub.key.clone(), Expect::Generation(hub.generation));

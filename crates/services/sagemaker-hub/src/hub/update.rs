@@ -4,7 +4,7 @@ use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::operations::UpdateHub;
 use stoa_models_sagemaker::types::{UpdateHubRequest, UpdateHubResponse};
 use stoa_sagemaker_common::store_error;
-use stoa_store::Transaction;
+use stoa_store::{StoreError, Transaction};
 
 use super::HubBody;
 use crate::service::{ATTEMPTS, Hubs};
@@ -25,8 +25,10 @@ impl Handles<UpdateHub> for Hubs {
                 body.keywords.clone_from(keywords);
             }
             let changed = document.with_body(cx.now, &body).map_err(store_error)?;
-            if self.commit_held(&document, Transaction::new().update(changed)).await? {
-                return Ok(UpdateHubResponse { hub_arn: hub.arn() });
+            match self.parts.store.commit(Transaction::new().update(changed)).await {
+                Ok(()) => return Ok(UpdateHubResponse { hub_arn: hub.arn() }),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(store_error(error)),
             }
         }
         Err(ApiError::resource_in_use(format!("hub {} is changed by many at once, try again", input.hub_name)))

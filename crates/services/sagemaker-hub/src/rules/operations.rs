@@ -208,7 +208,7 @@ fn status(document: &Document, body: &RulesBody) -> HubRulesStatus {
 }
 
 /// The whole of a list, and as much of it as is told.
-fn told<T>(mut list: Vec<T>) -> (i64, Vec<T>) {
+pub(super) fn told<T>(mut list: Vec<T>) -> (i64, Vec<T>) {
     let all = count(list.len() as u64);
     list.truncate(MOST_TOLD);
     (all, list)

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stoa_types::Timestamp;
 
 use super::RulesBody;
+use super::operations::told;
 use super::parser::parse;
 use crate::catalog::PublicModel;
 
@@ -225,4 +226,10 @@ fn rules_that_an_older_release_stored_are_read() {
     let old = json!({"rules": "gated", "set_by": "somebody", "changes": 3});
     let body: RulesBody = serde_json::from_value(old).unwrap();
     assert_eq!((body.changes, body.left_out, body.refused, body.refused_digest, body.cause), (3, 0, 0, None, None));
+}
+
+#[test]
+fn a_list_of_a_preview_is_counted_whole_and_told_in_part() {
+    assert_eq!(told(vec![1, 2, 3]), (3, vec![1, 2, 3]));
+    assert_eq!(told((0..5000).collect()), (5000, (0..1000).collect()));
 }
