@@ -82,6 +82,15 @@ impl HubName {
         format!("{}hub-content/{}/{kind}/{name}", self.prefix(), self.name)
     }
 
+    /// The ARN of a KMS key or alias that the hub's owner names: whoever asks, a plain name is one of the owner's.
+    pub fn key_arn(&self, name: &str) -> String {
+        if name.starts_with("arn:") {
+            return name.to_owned();
+        }
+        let kind = if name.starts_with("alias/") { "" } else { "key/" };
+        format!("arn:{}:kms:{}:{}:{kind}{name}", self.partition, self.region, self.account)
+    }
+
     fn prefix(&self) -> String {
         format!("arn:{}:sagemaker:{}:{}:", self.partition, self.region, self.account)
     }

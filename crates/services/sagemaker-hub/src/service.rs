@@ -6,16 +6,19 @@ use std::sync::{Arc, OnceLock};
 use stoa_kernel::ports::{ObjectAccess, ObjectSource, PresignObject, SharedResources, Signatures};
 use stoa_kernel::{ApiError, Cx};
 use stoa_sagemaker_common::store_error;
-use stoa_store::{Document, Key, PageTokens, Store, StoreError, Transaction};
+use stoa_store::{Document, Expect, Key, PageTokens, Store, StoreError, Transaction};
 use stoa_work::Nudge;
+use tokio::sync::Semaphore;
 
 use crate::catalog::{Catalog, CatalogIndex};
 use crate::hub;
 use crate::names::{HubName, PUBLIC_HUB};
 use crate::provenance::VerifiedBlobs;
 
-/// How often a write is tried again when the hub it stands on was changed meanwhile.
-const ATTEMPTS: usize = 8;
+/// How often a write is tried again when what it stands on was changed meanwhile.
+pub(crate) const ATTEMPTS: usize = 8;
+/// How much goes on at once of the work that is done aside.
+const ASIDE: usize = 2;
 
 /// What the service is made of.
 #[derive(Clone)]
@@ -42,6 +45,8 @@ pub struct Hubs {
     /// Wakes whoever judges what is being imported.
     pub(crate) nudge: Nudge,
     pub(crate) verified: VerifiedBlobs,
+    /// Turns for [`Hubs::aside`].
+    turns: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Hubs {
@@ -73,6 +78,7 @@ impl Hubs {
             shared: OnceLock::new(),
             nudge: Nudge::new(),
             verified: VerifiedBlobs::default(),
+            turns: Arc::new(Semaphore::new(ASIDE)),
         }
     }
 
@@ -153,29 +159,37 @@ impl Hubs {
         }
     }
 
-    /// Writes something into a hub that is there and not being deleted. `make` is called again when the hub changed.
-    pub(crate) async fn commit_into(
-        &self,
-        cx: &Cx,
-        hub: &HubName,
-        make: impl Fn() -> Result<Transaction, ApiError> + Send,
-        conflict: impl Fn() -> ApiError + Send,
-    ) -> Result<(), ApiError> {
-        let hub_key = hub::key(hub);
-        for _ in 0..ATTEMPTS {
-            let (_, document) = self.own_hub(cx, &hub.arn()).await?;
-            if document.status == hub::DELETING {
-                return Err(ApiError::resource_in_use(format!("hub {} is being deleted", hub.arn())));
-            }
-            let expect = stoa_store::Expect::Generation(document.generation);
-            match self.parts.store.commit(make()?.require(hub_key.clone(), expect)).await {
-                Ok(()) => return Ok(()),
-                Err(StoreError::Conflict { key, .. }) if *key == hub_key => {}
-                Err(StoreError::Conflict { .. }) => return Err(conflict()),
-                Err(error) => return Err(store_error(error)),
-            }
+    /// The same, and not being deleted.
+    pub(crate) async fn open_hub(&self, cx: &Cx, text: &str) -> Result<(HubName, Arc<Document>), ApiError> {
+        let (hub, document) = self.own_hub(cx, text).await?;
+        if document.status == hub::DELETING {
+            return Err(ApiError::resource_in_use(format!("hub {} is being deleted", hub.arn())));
         }
-        Err(ApiError::new("ConflictException", 409, format!("hub {} is changed by many at once, try again", hub.name)))
+        Ok((hub, document))
+    }
+
+    /// Writes what was decided over a hub as it was read; not the hub itself. False when the hub, or anything else that the transaction is
+    /// held to, was changed meanwhile: then all of it is to be read and decided again, up to [`ATTEMPTS`] times.
+    pub(crate) async fn commit_held(&self, hub: &Document, transaction: Transaction) -> Result<bool, ApiError> {
+        let held = transaction.require(hub.key.clone(), Expect::Generation(hub.generation));
+        match self.parts.store.commit(held).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(store_error(error)),
+        }
+    }
+
+    /// Work on the processor that would hold up others: on a thread of its own, and little of it at once.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(ApiError::internal)?;
+        let work = move || {
+            let _turn = turn;
+            work()
+        };
+        tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
     }
 
     /// All children of a parent in a hub, page after page.
@@ -197,6 +211,10 @@ impl Hubs {
 /// The key of something that belongs to a hub's account and region.
 pub(crate) fn key_in(hub: &HubName, kind: &'static str, id: String) -> Key {
     Key { kind, account: hub.account.clone(), region: Some(hub.region.clone()), id }
+}
+
+pub(crate) fn changed_by_many(hub: &HubName) -> ApiError {
+    ApiError::new("ConflictException", 409, format!("hub {} is changed by many at once, try again", hub.name))
 }
 
 pub(crate) fn no_such_hub(hub: &HubName) -> ApiError {

@@ -19,10 +19,7 @@ use stoa_types::{AccountId, Region, Timestamp};
 use crate::catalog::PublicModel;
 use crate::hub::{self, HubBody};
 use crate::names::{HubName, PUBLIC_HUB};
-use crate::service::{Hub, HubSource, Hubs, no_such_hub};
-
-/// How often a change is tried again when the hub was changed meanwhile.
-const ATTEMPTS: usize = 8;
+use crate::service::{ATTEMPTS, Hub, HubSource, Hubs, changed_by_many, no_such_hub};
 
 /// What a hub's document holds of them. All off by default, as AWS.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,7 +131,7 @@ impl Hubs {
                 Err(error) => return Err(store_error(error)),
             }
         }
-        Err(ApiError::new("ConflictException", 409, format!("hub {} is changed by many at once, try again", hub.name)))
+        Err(changed_by_many(&hub))
     }
 }
 

@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stoa_models_stoa::types::{
-    DescribeHubRulesRequest, DescribeHubRulesResponse, HubRuleChange, HubRulesStatus, ListHubRuleChangesRequest,
-    ListHubRuleChangesResponse, PreviewHubRulesRequest, PreviewHubRulesResponse, PutHubRulesRequest,
-    PutHubRulesResponse, RuledContent,
+    DescribeHubRulesRequest, DescribeHubRulesResponse, HubRuleCause, HubRuleChange, HubRulesStatus,
+    ListHubRuleChangesRequest, ListHubRuleChangesResponse, PreviewHubRulesRequest, PreviewHubRulesResponse,
+    PutHubRulesRequest, PutHubRulesResponse, RuledContent,
 };
 
 use super::report::print;
@@ -95,7 +95,7 @@ fn show(arguments: &HubArgs) -> Outcome {
         if !answer.rules.is_empty() {
             text.push_str(&format!("set by {}\n\n{}\n", answer.set_by.as_deref().unwrap_or("?"), answer.rules.trim()));
         }
-        text + &left_out(answer.left_out)
+        text + &left_out(answer.left_out) + &kept_out(answer.refused)
     })
 }
 
@@ -115,14 +115,26 @@ fn preview(arguments: &PreviewArgs) -> Outcome {
             "{}\n\n{} models match: {} to add, {} to remove, {} to update, {} unchanged, {} referred to by hand\n",
             answer.hub_arn,
             answer.matched,
-            answer.added.len(),
-            answer.removed.len(),
-            answer.updated.len(),
+            answer.added_count,
+            answer.removed_count,
+            answer.updated_count,
             answer.unchanged,
-            answer.by_hand.len()
+            answer.by_hand_count
         );
         text.push_str(&left_out(answer.left_out));
-        text + &lines(&answer.added, &answer.removed, &answer.updated)
+        text.push_str(&kept_out(answer.refused_count));
+        if answer.unscanned_count > 0 {
+            let count = answer.unscanned_count;
+            text.push_str(&format!("the files of {count} versions are to be looked into before they are shown\n"));
+        }
+        text.push_str(&lines(&answer.added, &answer.removed, &answer.updated, &answer.refused));
+        let told = [&answer.added, &answer.removed, &answer.updated, &answer.refused];
+        let told = i64::try_from(told.map(Vec::len).iter().sum::<usize>()).unwrap_or(i64::MAX);
+        let all = answer.added_count + answer.removed_count + answer.updated_count + answer.refused_count;
+        if all > told {
+            text.push_str(&format!("  and {} more\n", all - told));
+        }
+        text
     })
 }
 
@@ -144,11 +156,16 @@ fn log(arguments: &LogArgs) -> Outcome {
     }
     told(arguments.hub.json, &changes, |changes| {
         let entry = |change: &HubRuleChange| {
-            let why = format!("{:?}", change.cause).to_lowercase();
+            let why = match change.cause {
+                HubRuleCause::Rules => "the rules",
+                HubRuleCause::Catalog => "the catalog",
+                HubRuleCause::Reference => "a reference that was deleted",
+                HubRuleCause::Admission => "the admission policy",
+            };
             let by = change.set_by.as_deref().unwrap_or("?");
-            let head =
-                format!("{} {} because of the {why}; rules by {by}\n", change.change_number, change.time.iso8601());
-            head + &left_out(change.left_out) + &lines(&change.added, &change.removed, &change.updated)
+            let head = format!("{} {} because of {why}; rules by {by}\n", change.change_number, change.time.iso8601());
+            let lines = lines(&change.added, &change.removed, &change.updated, &change.refused);
+            head + &left_out(change.left_out) + &kept_out(change.refused_count) + &lines
         };
         changes.iter().map(entry).collect()
     })
@@ -196,7 +213,16 @@ fn left_out(count: i64) -> String {
     if count == 0 { String::new() } else { format!("{count} more match and have no place in the hub\n") }
 }
 
-fn lines(added: &[RuledContent], removed: &[RuledContent], updated: &[RuledContent]) -> String {
+fn kept_out(count: i64) -> String {
+    if count == 0 { String::new() } else { format!("{count} match and are kept out by the hub's admission policy\n") }
+}
+
+fn lines(
+    added: &[RuledContent],
+    removed: &[RuledContent],
+    updated: &[RuledContent],
+    refused: &[RuledContent],
+) -> String {
     let line = |sign: char| {
         move |content: &RuledContent| {
             let versions = content.versions.join(", ");
@@ -204,5 +230,5 @@ fn lines(added: &[RuledContent], removed: &[RuledContent], updated: &[RuledConte
         }
     };
     let all = added.iter().map(line('+')).chain(removed.iter().map(line('-'))).chain(updated.iter().map(line('~')));
-    all.collect()
+    all.chain(refused.iter().map(line('!'))).collect()
 }

@@ -105,7 +105,8 @@ pub static DESCRIBE_HUB_RULES_RESPONSE: Shape = Shape { name: "DescribeHubRulesR
     Member { name: "Status", wire_name: None, location: Location::Body, shape: &HUB_RULES_STATUS, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "SetBy", wire_name: None, location: Location::Body, shape: &TEXT, required: false, idempotency_token: false, timestamp_format: None },
     Member { name: "LastModifiedTime", wire_name: None, location: Location::Body, shape: &TIMESTAMP, required: false, idempotency_token: false, timestamp_format: None },
-    Member { name: "LeftOut", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+    Member { name: "LeftOut", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Refused", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `DescribeHubSettingsRequest`.
 pub static DESCRIBE_HUB_SETTINGS_REQUEST: Shape = Shape { name: "DescribeHubSettingsRequest", kind: Kind::Structure(&[
     Member { name: "HubName", wire_name: None, location: Location::Body, shape: &HUB_NAME_OR_ARN, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
@@ -224,7 +225,7 @@ pub static HUB_CONTENT_VERSION: Shape = Shape { name: "HubContentVersion", kind:
 /// `HubNameOrArn`.
 pub static HUB_NAME_OR_ARN: Shape = Shape { name: "HubNameOrArn", kind: Kind::String { min: Some(1), max: Some(512), pattern: None, values: &[] }, sensitive: false };
 /// `HubRuleCause`.
-pub static HUB_RULE_CAUSE: Shape = Shape { name: "HubRuleCause", kind: Kind::String { min: None, max: None, pattern: None, values: &["Rules", "Catalog"] }, sensitive: false };
+pub static HUB_RULE_CAUSE: Shape = Shape { name: "HubRuleCause", kind: Kind::String { min: None, max: None, pattern: None, values: &["Rules", "Catalog", "Reference", "Admission"] }, sensitive: false };
 /// `HubRuleChange`.
 pub static HUB_RULE_CHANGE: Shape = Shape { name: "HubRuleChange", kind: Kind::Structure(&[
     Member { name: "ChangeNumber", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
@@ -235,7 +236,9 @@ pub static HUB_RULE_CHANGE: Shape = Shape { name: "HubRuleChange", kind: Kind::S
     Member { name: "Added", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Removed", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Updated", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
-    Member { name: "LeftOut", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+    Member { name: "LeftOut", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Refused", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "RefusedCount", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `HubRuleChanges`.
 pub static HUB_RULE_CHANGES: Shape = Shape { name: "HubRuleChanges", kind: Kind::List { member: &HUB_RULE_CHANGE, member_name: None, flattened: false, min: None, max: None }, sensitive: false };
 /// `HubRulesStatus`.
@@ -331,11 +334,18 @@ pub static PREVIEW_HUB_RULES_RESPONSE: Shape = Shape { name: "PreviewHubRulesRes
     Member { name: "HubArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Matched", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Unchanged", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "AddedCount", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Added", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "RemovedCount", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Removed", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "UpdatedCount", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "Updated", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "ByHandCount", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
     Member { name: "ByHand", wire_name: None, location: Location::Body, shape: &TEXT_LIST, required: true, idempotency_token: false, timestamp_format: None },
-    Member { name: "LeftOut", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
+    Member { name: "LeftOut", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "RefusedCount", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "Refused", wire_name: None, location: Location::Body, shape: &RULED_CONTENTS, required: true, idempotency_token: false, timestamp_format: None },
+    Member { name: "UnscannedCount", wire_name: None, location: Location::Body, shape: &COUNT, required: true, idempotency_token: false, timestamp_format: None },]), sensitive: false };
 /// `PrincipalAccess`.
 pub static PRINCIPAL_ACCESS: Shape = Shape { name: "PrincipalAccess", kind: Kind::Structure(&[
     Member { name: "PrincipalArn", wire_name: None, location: Location::Body, shape: &TEXT, required: true, idempotency_token: false, timestamp_format: None },

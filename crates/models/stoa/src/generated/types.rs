@@ -592,6 +592,9 @@ pub struct DescribeHubRulesResponse {
     /// `LeftOut`.
     #[serde(rename = "LeftOut")]
     pub left_out: i64,
+    /// `Refused`.
+    #[serde(rename = "Refused")]
+    pub refused: i64,
 }
 impl FromValue for DescribeHubRulesResponse {
     fn from_value(value: Value) -> Result<Self, ConvertError> {
@@ -603,18 +606,20 @@ impl FromValue for DescribeHubRulesResponse {
             set_by: fields.optional("SetBy")?,
             last_modified_time: fields.optional("LastModifiedTime")?,
             left_out: fields.required("LeftOut")?,
+            refused: fields.required("Refused")?,
         })
     }
 }
 impl ToValue for DescribeHubRulesResponse {
     fn to_value(self) -> Value {
-        FieldWriter::new(6)
+        FieldWriter::new(7)
             .required("HubArn", self.hub_arn)
             .required("Rules", self.rules)
             .required("Status", self.status)
             .optional("SetBy", self.set_by)
             .optional("LastModifiedTime", self.last_modified_time)
             .required("LeftOut", self.left_out)
+            .required("Refused", self.refused)
             .finish()
     }
 }
@@ -1248,6 +1253,10 @@ pub enum HubRuleCause {
     Rules,
     /// `Catalog`.
     Catalog,
+    /// `Reference`.
+    Reference,
+    /// `Admission`.
+    Admission,
 }
 impl HubRuleCause {
     /// The text on the wire.
@@ -1255,6 +1264,8 @@ impl HubRuleCause {
         match self {
             HubRuleCause::Rules => "Rules",
             HubRuleCause::Catalog => "Catalog",
+            HubRuleCause::Reference => "Reference",
+            HubRuleCause::Admission => "Admission",
         }
     }
 }
@@ -1264,6 +1275,8 @@ impl std::str::FromStr for HubRuleCause {
         Ok(match text {
             "Rules" => HubRuleCause::Rules,
             "Catalog" => HubRuleCause::Catalog,
+            "Reference" => HubRuleCause::Reference,
+            "Admission" => HubRuleCause::Admission,
             _ => return Err(ConvertError { member: "HubRuleCause" }),
         })
     }
@@ -1300,6 +1313,12 @@ pub struct HubRuleChange {
     /// `LeftOut`.
     #[serde(rename = "LeftOut")]
     pub left_out: i64,
+    /// `Refused`.
+    #[serde(rename = "Refused")]
+    pub refused: Vec<RuledContent>,
+    /// `RefusedCount`.
+    #[serde(rename = "RefusedCount")]
+    pub refused_count: i64,
 }
 impl FromValue for HubRuleChange {
     fn from_value(value: Value) -> Result<Self, ConvertError> {
@@ -1314,12 +1333,14 @@ impl FromValue for HubRuleChange {
             removed: fields.required("Removed")?,
             updated: fields.required("Updated")?,
             left_out: fields.required("LeftOut")?,
+            refused: fields.required("Refused")?,
+            refused_count: fields.required("RefusedCount")?,
         })
     }
 }
 impl ToValue for HubRuleChange {
     fn to_value(self) -> Value {
-        FieldWriter::new(9)
+        FieldWriter::new(11)
             .required("ChangeNumber", self.change_number)
             .required("Time", self.time)
             .required("Cause", self.cause)
@@ -1329,6 +1350,8 @@ impl ToValue for HubRuleChange {
             .required("Removed", self.removed)
             .required("Updated", self.updated)
             .required("LeftOut", self.left_out)
+            .required("Refused", self.refused)
+            .required("RefusedCount", self.refused_count)
             .finish()
     }
 }
@@ -1784,21 +1807,42 @@ pub struct PreviewHubRulesResponse {
     /// `Unchanged`.
     #[serde(rename = "Unchanged")]
     pub unchanged: i64,
+    /// `AddedCount`.
+    #[serde(rename = "AddedCount")]
+    pub added_count: i64,
     /// `Added`.
     #[serde(rename = "Added")]
     pub added: Vec<RuledContent>,
+    /// `RemovedCount`.
+    #[serde(rename = "RemovedCount")]
+    pub removed_count: i64,
     /// `Removed`.
     #[serde(rename = "Removed")]
     pub removed: Vec<RuledContent>,
+    /// `UpdatedCount`.
+    #[serde(rename = "UpdatedCount")]
+    pub updated_count: i64,
     /// `Updated`.
     #[serde(rename = "Updated")]
     pub updated: Vec<RuledContent>,
+    /// `ByHandCount`.
+    #[serde(rename = "ByHandCount")]
+    pub by_hand_count: i64,
     /// `ByHand`.
     #[serde(rename = "ByHand")]
     pub by_hand: Vec<String>,
     /// `LeftOut`.
     #[serde(rename = "LeftOut")]
     pub left_out: i64,
+    /// `RefusedCount`.
+    #[serde(rename = "RefusedCount")]
+    pub refused_count: i64,
+    /// `Refused`.
+    #[serde(rename = "Refused")]
+    pub refused: Vec<RuledContent>,
+    /// `UnscannedCount`.
+    #[serde(rename = "UnscannedCount")]
+    pub unscanned_count: i64,
 }
 impl FromValue for PreviewHubRulesResponse {
     fn from_value(value: Value) -> Result<Self, ConvertError> {
@@ -1807,25 +1851,39 @@ impl FromValue for PreviewHubRulesResponse {
             hub_arn: fields.required("HubArn")?,
             matched: fields.required("Matched")?,
             unchanged: fields.required("Unchanged")?,
+            added_count: fields.required("AddedCount")?,
             added: fields.required("Added")?,
+            removed_count: fields.required("RemovedCount")?,
             removed: fields.required("Removed")?,
+            updated_count: fields.required("UpdatedCount")?,
             updated: fields.required("Updated")?,
+            by_hand_count: fields.required("ByHandCount")?,
             by_hand: fields.required("ByHand")?,
             left_out: fields.required("LeftOut")?,
+            refused_count: fields.required("RefusedCount")?,
+            refused: fields.required("Refused")?,
+            unscanned_count: fields.required("UnscannedCount")?,
         })
     }
 }
 impl ToValue for PreviewHubRulesResponse {
     fn to_value(self) -> Value {
-        FieldWriter::new(8)
+        FieldWriter::new(15)
             .required("HubArn", self.hub_arn)
             .required("Matched", self.matched)
             .required("Unchanged", self.unchanged)
+            .required("AddedCount", self.added_count)
             .required("Added", self.added)
+            .required("RemovedCount", self.removed_count)
             .required("Removed", self.removed)
+            .required("UpdatedCount", self.updated_count)
             .required("Updated", self.updated)
+            .required("ByHandCount", self.by_hand_count)
             .required("ByHand", self.by_hand)
             .required("LeftOut", self.left_out)
+            .required("RefusedCount", self.refused_count)
+            .required("Refused", self.refused)
+            .required("UnscannedCount", self.unscanned_count)
             .finish()
     }
 }

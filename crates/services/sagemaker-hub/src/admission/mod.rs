@@ -10,6 +10,7 @@
 mod judge;
 mod operations;
 mod pass;
+mod public;
 mod scans;
 
 use std::collections::BTreeSet;
@@ -21,10 +22,12 @@ use stoa_kernel::ApiError;
 use stoa_sagemaker_common::store_error;
 use stoa_store::Document;
 
+use crate::content::ContentText;
 use crate::hub::HubBody;
 use crate::service::{Hub, HubSource};
 
 pub use pass::AdmissionReconciler;
+pub(crate) use public::PublicVerdict;
 
 /// What is done about a pickle that does more than it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +69,15 @@ impl AdmissionPolicy {
     /// Whether it lets everything in.
     pub fn is_default(&self) -> bool {
         *self == AdmissionPolicy::default()
+    }
+
+    /// Whether it may say something else of a content whose texts changed.
+    pub fn judges_anew(&self, before: &ContentText, after: &ContentText) -> bool {
+        let said = |text: &ContentText| judge::described(&text.document, text.markdown.as_deref());
+        let (before, after) = (said(before), said(after));
+        (!self.licences.is_empty() && before.licence != after.licence)
+            || (!self.document_fields.is_empty() && before.document != after.document)
+            || (!self.card_fields.is_empty() && before.card != after.card)
     }
 
     /// Names it: another policy has another digest.

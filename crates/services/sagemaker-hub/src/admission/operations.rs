@@ -11,14 +11,15 @@ use stoa_models_stoa::types::{
 };
 use stoa_sagemaker_common::store_error;
 use stoa_store::{StoreError, Transaction};
-use stoa_types::{AccountId, Region, Timestamp};
+use stoa_types::{AccountId, Arn, Region, Timestamp};
 
 use super::{Action, AdmissionPolicy, policy_of};
 use crate::hub::{self, HubBody};
-use crate::service::{Hubs, no_such_hub};
+use crate::names::HubName;
+use crate::rules::Cause;
+use crate::service::{ATTEMPTS, Hubs, changed_by_many, no_such_hub};
 use crate::settings::{own, private, stoa_words};
 
-const ATTEMPTS: usize = 8;
 const FORMATS: [(ArtifactFormat, Format); 13] = [
     (ArtifactFormat::Safetensors, Format::Safetensors),
     (ArtifactFormat::Onnx, Format::Onnx),
@@ -94,7 +95,8 @@ impl Hubs {
         Ok(DescribeHubAdmissionPolicyResponse { hub_arn: hub.arn(), policy: policy_of(&document)?.shown() })
     }
 
-    /// Puts a policy in the place of the one before; an empty one lets everything in. What is in the hub already stays.
+    /// Puts a policy in the place of the one before; an empty one lets everything in. What is in the hub already stays,
+    /// but for what its rules brought in: those are applied anew.
     pub async fn put_hub_admission_policy(
         &self,
         account: &AccountId,
@@ -104,23 +106,49 @@ impl Hubs {
     ) -> Result<PutHubAdmissionPolicyResponse, ApiError> {
         let hub = private(account, region, &input.hub_name)?;
         let wanted = AdmissionPolicy::wanted(&input.policy);
+        if let Some(key) = &wanted.signing_key {
+            check_key(&hub, key)?;
+        }
         for _ in 0..ATTEMPTS {
             let document = self.parts.store.get(&hub::key(&hub)).await.map_err(store_error)?;
             let document = document.ok_or_else(|| no_such_hub(&hub))?;
             let mut body: HubBody = document.decode().map_err(store_error)?;
+            let same = body.admission == wanted;
             body.admission = wanted.clone();
             let changed = document.with_body(now, &body).map_err(store_error)?;
-            match self.parts.store.commit(Transaction::new().update(changed)).await {
+            let mut transaction = Transaction::new().update(changed);
+            if !same {
+                transaction = self.again(&hub, transaction, Cause::Admission).await?;
+            }
+            match self.parts.store.commit(transaction).await {
                 Ok(()) => {
                     self.nudge.nudge();
+                    self.parts.catalog.changed().nudge();
                     return Ok(PutHubAdmissionPolicyResponse { hub_arn: hub.arn(), policy: wanted.shown() });
                 }
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(store_error(error)),
             }
         }
-        Err(ApiError::new("ConflictException", 409, format!("hub {} is changed by many at once, try again", hub.name)))
+        Err(changed_by_many(&hub))
     }
+}
+
+/// Refuses a key that no statement of this hub would be believed under: one of another account, or out of reach.
+fn check_key(hub: &HubName, key: &str) -> Result<(), ApiError> {
+    let arn: Option<Arn> = hub.key_arn(key).parse().ok();
+    let own = arn.is_some_and(|arn| {
+        let named = arn.resource().starts_with("key/") || arn.resource().starts_with("alias/");
+        named && arn.service() == "kms" && arn.account() == hub.account.as_str() && arn.region() == hub.region.as_str()
+    });
+    if own {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "SigningKeyId `{key}`: a KMS key of the hub's own account {} in region {} is expected, by id, key ARN, alias or \
+         alias ARN",
+        hub.account, hub.region
+    )))
 }
 
 impl Handles<op::DescribeHubAdmissionPolicy> for Hubs {

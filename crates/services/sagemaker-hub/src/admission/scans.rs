@@ -15,7 +15,7 @@ use stoa_types::{AccountId, Timestamp};
 
 use super::judge::{Described, Examined, Verdict};
 use super::{Action, AdmissionPolicy};
-use crate::catalog::PublicModel;
+use crate::catalog::{ModelBody, PublicModel};
 use crate::service::Hubs;
 
 /// Id: the digest.
@@ -91,14 +91,7 @@ impl Hubs {
 
     async fn judge_public(&self, policy: &AdmissionPolicy, model: &PublicModel) -> Result<Verdict, ApiError> {
         let body = self.parts.catalog.body(model).await?;
-        let document = crate::document::hub_content_document(
-            &body.manifest,
-            model.size,
-            // What the members' names are does not follow from the region.
-            &"us-east-1".parse().map_err(ApiError::internal)?,
-        );
-        let mut described: Described = super::judge::described(&document.to_string(), Some(&body.card));
-        described.licence = Some(body.manifest.licence.clone());
+        let described = described_public(model, &body)?;
         let mut scans = Vec::new();
         for file in &body.files {
             scans.push(self.scan(&file.path, file.digest.as_str(), model.modified).await?);
@@ -111,6 +104,24 @@ impl Hubs {
             .collect();
         Ok(policy.judge(&described, &files))
     }
+
+    /// What is known of a file already.
+    pub(super) async fn known_scan(&self, digest: &str) -> Result<Option<Scan>, ApiError> {
+        let key = Key { kind: KIND, account: AccountId::aws(), region: None, id: digest.to_owned() };
+        let Some(known) = self.parts.store.get(&key).await.map_err(store_error)? else { return Ok(None) };
+        let kept: Kept = known.decode().map_err(store_error)?;
+        Ok((kept.scanner == SCANNER).then_some(kept.scan))
+    }
+}
+
+/// What a version of a public model says of itself.
+pub(super) fn described_public(model: &PublicModel, body: &ModelBody) -> Result<Described, ApiError> {
+    // What the members' names are does not follow from the region.
+    let region = "us-east-1".parse().map_err(ApiError::internal)?;
+    let document = crate::document::hub_content_document(&body.manifest, model.size, &region);
+    let mut described = super::judge::described(&document.to_string(), Some(&body.card));
+    described.licence = Some(model.licence.to_string());
+    Ok(described)
 }
 
 impl Action {

@@ -1,6 +1,9 @@
 //! ImportHubContent: a content of one's own, available at once, or after it was judged where the hub has an admission
 //! policy.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use stoa_kernel::{ApiError, Authorized, Cx, Handles};
 use stoa_models_sagemaker::operations::ImportHubContent;
@@ -10,12 +13,12 @@ use stoa_models_sagemaker::types::{
 use stoa_sagemaker_common::{Version, new_tags, store_error};
 use stoa_store::{Document, Query, Transaction};
 
-use super::{ContentBody, ContentText, KIND, MOST_CONTENTS, keys, parent};
+use super::{AVAILABLE, ContentBody, ContentText, IMPORTING, KIND, MOST_CONTENTS, keys, parent};
 use crate::admission::policy_of;
 use crate::catalog::LONGEST_DOCUMENT;
 use crate::names::{self, HubName};
 use crate::provenance;
-use crate::service::{Hub, HubSource, Hubs};
+use crate::service::{ATTEMPTS, Hubs};
 
 impl Handles<ImportHubContent> for Hubs {
     async fn handle(
@@ -31,71 +34,69 @@ impl Handles<ImportHubContent> for Hubs {
         let schema_version = names::version("DocumentSchemaVersion", &input.document_schema_version)?;
         check_document(kind, &input.hub_content_document)?;
         let tags = new_tags(input.tags.as_deref())?;
-        let (name, document) = self.own_hub(cx, &input.hub_name).await?;
-        let policy = policy_of(&document)?;
-        let hub = Hub { name, source: HubSource::Private(document) };
-        let version = self.import_version(&hub, &input).await?;
-        self.check_room(&hub.name, kind).await?;
-        let body = ContentBody {
-            version,
-            schema_version,
-            display_name: input.hub_content_display_name,
-            description: input.hub_content_description,
-            keywords: input.hub_content_search_keywords.unwrap_or_default(),
-            support: input.support_status.unwrap_or(HubContentSupportStatus::Supported),
-            failure_reason: None,
-            judged_by: None,
-        };
-        let governed = !policy.is_default();
-        let arn = format!("{}/{version}", hub.name.content_arn(kind.as_str(), &input.hub_content_name));
-        let signing_key = policy.signing_key.as_deref();
-        let stated = self.state(cx, &arn, &input.hub_content_document, governed, signing_key).await?;
-        let text = ContentText { document: input.hub_content_document, markdown: input.hub_content_markdown };
-        let content = &input.hub_content_name;
-        let tag_arn = hub.name.content_arn(kind.as_str(), content);
-        let make = || {
-            let [key, text_key] = keys(&hub.name, kind, content, version);
-            let listed = Document::new(key, content, cx.now, &body).map_err(store_error)?;
-            let listed = listed.with_parent(&parent(&hub.name, kind)).with_status(if governed {
-                "Importing"
-            } else {
-                "Available"
-            });
-            let long = Document::new(text_key, content, cx.now, &text).map_err(store_error)?;
-            let from = provenance::key(&hub.name, kind, content, version);
-            let from = Document::new(from, content, cx.now, &stated).map_err(store_error)?;
-            let transaction = Transaction::new().create(listed).create(long).create(from);
-            // Tags belong to the content, not to a version: a further version without tags leaves them.
-            Ok(if tags.is_empty() { transaction } else { transaction.set_tags(&tag_arn, tags.clone()) })
-        };
-        // INVARIANT: what is judged is judged by the policy that the statement was made under, or a later one.
-        self.commit_into(cx, &hub.name, make, || exists(&hub.name, kind, content, version)).await?;
-        if governed {
-            self.nudge.nudge();
+        for _ in 0..ATTEMPTS {
+            let (hub, document) = self.open_hub(cx, &input.hub_name).await?;
+            let governed = !policy_of(&document)?.is_default();
+            let (version, transaction) = self.import_into(cx, &hub, &document, &input, (schema_version, &tags)).await?;
+            // INVARIANT: what is judged is judged by the policy that the statement was made under, or a later one.
+            if self.commit_held(&document, transaction).await? {
+                if governed {
+                    self.nudge.nudge();
+                }
+                let tag_arn = hub.content_arn(kind.as_str(), &input.hub_content_name);
+                return Ok(ImportHubContentResponse {
+                    hub_arn: hub.arn(),
+                    hub_content_arn: format!("{tag_arn}/{version}"),
+                });
+            }
         }
-        Ok(ImportHubContentResponse { hub_arn: hub.name.arn(), hub_content_arn: format!("{tag_arn}/{version}") })
+        Err(ApiError::resource_in_use(format!(
+            "{kind} {} is changed by many at once, try again",
+            input.hub_content_name
+        )))
     }
 }
 
 impl Hubs {
-    /// The version to import under: the one named, which must be free, or the one after the latest.
-    async fn import_version(&self, hub: &Hub, input: &ImportHubContentRequest) -> Result<Version, ApiError> {
-        let named = names::optional_version("HubContentVersion", input.hub_content_version.as_ref())?;
+    /// The version that a content is imported as, and what writes it into the hub as it was read.
+    async fn import_into(
+        &self,
+        cx: &Cx,
+        hub: &HubName,
+        document: &Document,
+        input: &ImportHubContentRequest,
+        (schema_version, tags): (Version, &[(String, String)]),
+    ) -> Result<(Version, Transaction), ApiError> {
         let (kind, content) = (input.hub_content_type, &input.hub_content_name);
-        let existing = self.versions(hub, kind, content).await?;
-        match (named, existing.last()) {
-            (Some(version), _) if existing.iter().any(|view| view.version == version) => {
-                Err(exists(&hub.name, kind, content, version))
-            }
-            (Some(version), _) => Ok(version),
-            (None, None) => Ok(Version::FIRST),
-            (None, Some(latest)) => latest.version.next().ok_or_else(|| {
-                ApiError::validation(format!(
-                    "there is no version after {}: name one as HubContentVersion",
-                    latest.version
-                ))
-            }),
+        let policy = policy_of(document)?;
+        let existing = self.imported_versions(hub, kind, content).await?;
+        let version = import_version(hub, input, &existing)?;
+        self.check_room(hub, kind).await?;
+        let governed = !policy.is_default();
+        let tag_arn = hub.content_arn(kind.as_str(), content);
+        let signing_key = policy.signing_key.as_deref().map(|key| hub.key_arn(key));
+        let arn = format!("{tag_arn}/{version}");
+        let stated = self.state(cx, &arn, &input.hub_content_document, governed, signing_key.as_deref()).await?;
+        let [key, text_key] = keys(hub, kind, content, version);
+        let body = content_body(version, schema_version, input);
+        let listed = Document::new(key, content, cx.now, &body).map_err(store_error)?;
+        let status = if governed { IMPORTING } else { AVAILABLE };
+        let listed = listed.with_parent(&parent(hub, kind)).with_status(status);
+        let text =
+            ContentText { document: input.hub_content_document.clone(), markdown: input.hub_content_markdown.clone() };
+        let long = Document::new(text_key, content, cx.now, &text).map_err(store_error)?;
+        let from = provenance::key(hub, kind, content, version);
+        let from = Document::new(from, content, cx.now, &stated).map_err(store_error)?;
+        let mut transaction = Transaction::new().create(listed).create(long).create(from);
+        // Tags belong to the content, not to a version: a further version without tags leaves them. It writes another
+        // version as it is, so that who deletes that one meanwhile does not take it for the last and the tags along.
+        if let Some(other) = existing.last() {
+            transaction = transaction.update((**other).clone());
         }
+        if !tags.is_empty() {
+            transaction = transaction.set_tags(&tag_arn, tags.to_vec());
+        }
+        Ok((version, transaction))
     }
 
     async fn check_room(&self, hub: &HubName, kind: HubContentType) -> Result<(), ApiError> {
@@ -107,6 +108,41 @@ impl Hubs {
             "hub {} holds {MOST_CONTENTS} versions of type {kind}, which is the limit: delete some first",
             hub.name
         )))
+    }
+}
+
+/// The version to import under: the one named, which must be free, or the one after the latest.
+fn import_version(
+    hub: &HubName,
+    input: &ImportHubContentRequest,
+    existing: &[Arc<Document>],
+) -> Result<Version, ApiError> {
+    let named = names::optional_version("HubContentVersion", input.hub_content_version.as_ref())?;
+    let versions: Result<BTreeSet<Version>, _> =
+        existing.iter().map(|document| document.decode::<ContentBody>().map(|body| body.version)).collect();
+    let versions = versions.map_err(store_error)?;
+    match (named, versions.last()) {
+        (Some(version), _) if versions.contains(&version) => {
+            Err(exists(hub, input.hub_content_type, &input.hub_content_name, version))
+        }
+        (Some(version), _) => Ok(version),
+        (None, None) => Ok(Version::FIRST),
+        (None, Some(latest)) => latest.next().ok_or_else(|| {
+            ApiError::validation(format!("there is no version after {latest}: name one as HubContentVersion"))
+        }),
+    }
+}
+
+fn content_body(version: Version, schema_version: Version, input: &ImportHubContentRequest) -> ContentBody {
+    ContentBody {
+        version,
+        schema_version,
+        display_name: input.hub_content_display_name.clone(),
+        description: input.hub_content_description.clone(),
+        keywords: input.hub_content_search_keywords.clone().unwrap_or_default(),
+        support: input.support_status.unwrap_or(HubContentSupportStatus::Supported),
+        failure_reason: None,
+        judged_by: None,
     }
 }
 

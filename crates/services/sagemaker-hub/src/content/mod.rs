@@ -30,6 +30,9 @@ pub(crate) use view::{ContentView, ViewSource, Walk};
 pub(crate) const KIND: &str = "sagemaker:hub-content";
 /// The long texts of an imported version, under the same id.
 pub(crate) const TEXT_KIND: &str = "sagemaker:hub-content-text";
+/// To be judged by the hub's admission policy.
+pub(crate) const IMPORTING: &str = "Importing";
+pub(crate) const AVAILABLE: &str = "Available";
 /// Versions of contents of one type in a hub.
 const MOST_CONTENTS: u64 = 10_000;
 /// The types that ImportHubContent takes.

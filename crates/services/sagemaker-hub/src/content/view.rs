@@ -234,15 +234,25 @@ impl Hubs {
             let Some(found) = self.parts.store.get(&key).await.map_err(store_error)? else { return Ok(Vec::new()) };
             return referenced(&hub.name, &hub.settings()?, &found, &*self.parts.catalog.index().await?, false);
         }
-        let mut query = Query::of(KIND).owned_by(&hub.name.account, Some(&hub.name.region));
-        query.parent = Some(parent(&hub.name, kind));
-        query.name = Some(name.to_owned());
-        let found = self.all(query).await?;
+        let found = self.imported_versions(&hub.name, kind, name).await?;
         let views: Result<Vec<_>, _> =
             found.iter().map(|document| ContentView::imported(&hub.name, kind, document)).collect();
         let mut views = views?;
         views.sort_by_key(|view| view.version);
         Ok(views)
+    }
+
+    /// The documents of the versions of an imported content.
+    pub(crate) async fn imported_versions(
+        &self,
+        hub: &HubName,
+        kind: HubContentType,
+        name: &str,
+    ) -> Result<Vec<Arc<Document>>, ApiError> {
+        let mut query = Query::of(KIND).owned_by(&hub.account, Some(&hub.region));
+        query.parent = Some(parent(hub, kind));
+        query.name = Some(name.to_owned());
+        self.all(query).await
     }
 
     /// One version, the latest when none is named.

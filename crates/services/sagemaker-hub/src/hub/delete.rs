@@ -31,6 +31,8 @@ impl Handles<DeleteHub> for Hubs {
         let count = self.count_contents(&hub).await?;
         if count > 0 {
             self.mark(cx, &hub, &marked, IN_SERVICE).await?;
+            // Its rules waited for this.
+            self.parts.catalog.changed().nudge();
             return Err(in_use(count));
         }
         let transaction = Transaction::new()
@@ -59,13 +61,18 @@ impl Hubs {
         let transaction = Transaction::new().update(document.clone().with_status(status));
         self.parts.store.commit(transaction).await.map_err(changed)?;
         let (_, marked) = self.own_hub(cx, &hub.arn()).await?;
-        Ok(marked)
+        // INVARIANT: contents are counted under the mark. Another deletion may have taken it off again.
+        if marked.status == status { Ok(marked) } else { Err(at_once()) }
     }
 }
 
 fn changed(error: StoreError) -> ApiError {
     match error {
-        StoreError::Conflict { .. } => ApiError::resource_in_use("the hub was changed at the same time, try again"),
+        StoreError::Conflict { .. } => at_once(),
         other => store_error(other),
     }
+}
+
+fn at_once() -> ApiError {
+    ApiError::resource_in_use("the hub was changed at the same time, try again")
 }

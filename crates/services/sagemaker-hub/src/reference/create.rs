@@ -9,10 +9,8 @@ use stoa_sagemaker_common::{new_tags, store_error};
 use stoa_store::{Document, Query, Transaction};
 
 use super::{KIND, MOST_REFERENCES, ReferenceBody, key, latest_shown};
-use crate::admission::policy_of;
-use crate::catalog::Versions;
 use crate::names::{ContentArn, HubName, optional_version};
-use crate::service::Hubs;
+use crate::service::{ATTEMPTS, Hubs};
 use crate::settings::settings_of;
 
 impl Handles<CreateHubContentReference> for Hubs {
@@ -25,37 +23,44 @@ impl Handles<CreateHubContentReference> for Hubs {
         let source = public_source(cx, &input.sage_maker_public_hub_content_arn)?;
         let min_version = optional_version("MinVersion", input.min_version.as_ref())?;
         let tags = new_tags(input.tags.as_deref())?;
-        let (hub, document) = self.own_hub(cx, &input.hub_name).await?;
-        let settings = settings_of(&document)?;
         let name = input.hub_content_name.unwrap_or_else(|| source.clone());
-        let index = self.parts.catalog.index().await?;
-        let latest = latest_shown(&index, &settings, &source, min_version)?;
-        let policy = policy_of(&document)?;
-        for (version, model) in index.versions(&source).into_iter().flat_map(Versions::iter) {
-            let shown = min_version.is_none_or(|least| *version >= least) && !settings.withholds(model);
-            if shown {
-                self.admits_public(&policy, model).await?;
+        for _ in 0..ATTEMPTS {
+            let (hub, document) = self.open_hub(cx, &input.hub_name).await?;
+            let latest =
+                latest_shown(&*self.parts.catalog.index().await?, &settings_of(&document)?, &source, min_version)?;
+            self.must_be_admitted(&document, &source, min_version, None).await?;
+            let key = key(&hub, &name);
+            if self.parts.store.get(&key).await.map_err(store_error)?.is_some() {
+                return Err(ApiError::resource_in_use(format!(
+                    "ModelReference {name} already exists in hub {}",
+                    hub.name
+                )));
+            }
+            self.must_have_place(&hub).await?;
+            let body = ReferenceBody { source: source.clone(), min_version, admitted: None };
+            let made = Document::new(key, &name, cx.now, &body).map_err(store_error)?;
+            let made = made.with_parent(&hub.name).with_status("Available");
+            let arn = hub.content_arn(HubContentType::ModelReference.as_str(), &name);
+            let transaction = Transaction::new().create(made).set_tags(&arn, tags.clone());
+            if self.commit_held(&document, transaction).await? {
+                let hub_content_arn = format!("{arn}/{latest}");
+                return Ok(CreateHubContentReferenceResponse { hub_arn: hub.arn(), hub_content_arn });
             }
         }
+        Err(ApiError::resource_in_use(format!("ModelReference {name} is changed by many at once, try again")))
+    }
+}
+
+impl Hubs {
+    async fn must_have_place(&self, hub: &HubName) -> Result<(), ApiError> {
         let query = Query::of(KIND).owned_by(&hub.account, Some(&hub.region)).children_of(&hub.name);
-        if self.parts.store.count(&query).await.map_err(store_error)? >= MOST_REFERENCES {
-            return Err(ApiError::resource_limit_exceeded(format!(
-                "hub {} has {MOST_REFERENCES} references, which is the limit: delete some first",
-                hub.name
-            )));
+        if self.parts.store.count(&query).await.map_err(store_error)? < MOST_REFERENCES {
+            return Ok(());
         }
-        let body = ReferenceBody { source, min_version, admitted: None };
-        let arn = hub.content_arn(HubContentType::ModelReference.as_str(), &name);
-        let make = || {
-            let document = Document::new(key(&hub, &name), &name, cx.now, &body).map_err(store_error)?;
-            let document = document.with_parent(&hub.name).with_status("Available");
-            Ok(Transaction::new().create(document).set_tags(&arn, tags.clone()))
-        };
-        self.commit_into(cx, &hub, make, || {
-            ApiError::resource_in_use(format!("ModelReference {name} already exists in hub {}", hub.name))
-        })
-        .await?;
-        Ok(CreateHubContentReferenceResponse { hub_arn: hub.arn(), hub_content_arn: format!("{arn}/{latest}") })
+        Err(ApiError::resource_limit_exceeded(format!(
+            "hub {} has {MOST_REFERENCES} references, which is the limit: delete some first",
+            hub.name
+        )))
     }
 }
 

@@ -9,10 +9,8 @@ use stoa_store::{Expect, StoreError, Transaction};
 
 use super::{ReferenceBody, check_kind, key};
 use crate::content::no_such_content;
-use crate::service::Hubs;
-
-/// How often it is tried again when the reference or the hub's rules were changed meanwhile.
-const ATTEMPTS: usize = 8;
+use crate::rules::Cause;
+use crate::service::{ATTEMPTS, Hubs};
 
 impl Handles<DeleteHubContentReference> for Hubs {
     async fn handle(&self, cx: &Cx, input: Authorized<DeleteHubContentReferenceRequest>) -> Result<Empty, ApiError> {
@@ -26,7 +24,7 @@ impl Handles<DeleteHubContentReference> for Hubs {
             let transaction = Transaction::new()
                 .delete(found.key.clone(), Expect::Generation(found.generation))
                 .set_tags(&hub.content_arn(kind.as_str(), name), Vec::new());
-            match self.parts.store.commit(self.again(&hub, transaction).await?).await {
+            match self.parts.store.commit(self.again(&hub, transaction, Cause::Reference).await?).await {
                 Ok(()) => {
                     self.parts.catalog.changed().nudge();
                     return Ok(Empty {});

@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use stoa_kernel::ApiError;
 use stoa_models_sagemaker::types::HubContentType;
 use stoa_sagemaker_common::Version;
-use stoa_store::Key;
+use stoa_store::{Document, Key};
 
-use crate::catalog::CatalogIndex;
+use crate::admission::policy_of;
+use crate::catalog::{CatalogIndex, Versions};
 use crate::names::HubName;
-use crate::service::key_in;
-use crate::settings::Settings;
+use crate::service::{Hubs, key_in};
+use crate::settings::{Settings, settings_of};
 
 /// Id: `hub/name`; parent: the hub; name: the name in the hub.
 pub(crate) const KIND: &str = "sagemaker:hub-reference";
@@ -67,6 +68,7 @@ fn latest_shown(
         ))
     })?;
     let mut shown = versions.iter().rev().filter(|(_, model)| !settings.withholds(model));
+    let last = versions.iter().next_back().map(|(version, _)| version);
     let latest = shown.next().map(|(version, _)| *version).ok_or_else(|| {
         ApiError::validation(format!(
             "every version of {source} is deprecated or vulnerable, and this hub's settings withhold those: the \
@@ -74,10 +76,36 @@ fn latest_shown(
         ))
     })?;
     match least {
-        Some(least) if least > latest => Err(ApiError::validation(format!(
+        Some(least) if least > latest && last == Some(&latest) => Err(ApiError::validation(format!(
             "MinVersion {least} is above the latest version of {source}, which is {latest}: the reference would show nothing"
         ))),
+        Some(least) if least > latest => Err(ApiError::validation(format!(
+            "MinVersion {least} is above {latest}, the latest version of {source} that is neither deprecated nor \
+             vulnerable, and this hub's settings withhold those that are: the reference would show nothing"
+        ))),
         _ => Ok(latest),
+    }
+}
+
+impl Hubs {
+    /// Refuses a reference that would show what the hub's admission policy keeps out: versions from `least` on, and
+    /// below `shown` where those from there on are shown already.
+    async fn must_be_admitted(
+        &self,
+        hub: &Document,
+        source: &str,
+        least: Option<Version>,
+        shown: Option<Version>,
+    ) -> Result<(), ApiError> {
+        let (settings, policy) = (settings_of(hub)?, policy_of(hub)?);
+        let index = self.parts.catalog.index().await?;
+        for (version, model) in index.versions(source).into_iter().flat_map(Versions::iter) {
+            let new = least.is_none_or(|least| *version >= least) && shown.is_none_or(|shown| *version < shown);
+            if new && !settings.withholds(model) {
+                self.admits_public(&policy, model).await?;
+            }
+        }
+        Ok(())
     }
 }
 

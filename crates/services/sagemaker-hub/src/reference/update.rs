@@ -6,12 +6,12 @@ use stoa_models_sagemaker::types::{
     HubContentType, UpdateHubContentReferenceRequest, UpdateHubContentReferenceResponse,
 };
 use stoa_sagemaker_common::store_error;
-use stoa_store::{StoreError, Transaction};
+use stoa_store::Transaction;
 
 use super::{ReferenceBody, check_kind, key, latest_shown};
 use crate::content::no_such_content;
 use crate::names::optional_version;
-use crate::service::Hubs;
+use crate::service::{ATTEMPTS, Hubs};
 use crate::settings::settings_of;
 
 impl Handles<UpdateHubContentReference> for Hubs {
@@ -22,30 +22,31 @@ impl Handles<UpdateHubContentReference> for Hubs {
     ) -> Result<UpdateHubContentReferenceResponse, ApiError> {
         check_kind(input.hub_content_type, "UpdateHubContent")?;
         let min_version = optional_version("MinVersion", input.min_version.as_ref())?;
-        let (hub, document) = self.own_hub(cx, &input.hub_name).await?;
-        let settings = settings_of(&document)?;
         let name = &input.hub_content_name;
-        let gone = || no_such_content(&hub, HubContentType::ModelReference, name, None);
-        let document = self.parts.store.get(&key(&hub, name)).await.map_err(store_error)?.ok_or_else(gone)?;
-        let mut body: ReferenceBody = document.decode().map_err(store_error)?;
-        body.check_by_hand(&hub, name)?;
-        let index = self.parts.catalog.index().await?;
-        let latest = latest_shown(&index, &settings, &body.source, min_version.or(body.min_version))?;
-        if min_version.is_some() && min_version != body.min_version {
+        for _ in 0..ATTEMPTS {
+            let (hub, document) = self.own_hub(cx, &input.hub_name).await?;
+            let gone = || no_such_content(&hub, HubContentType::ModelReference, name, None);
+            let found = self.parts.store.get(&key(&hub, name)).await.map_err(store_error)?.ok_or_else(gone)?;
+            let mut body: ReferenceBody = found.decode().map_err(store_error)?;
+            body.check_by_hand(&hub, name)?;
+            let (index, settings) = (self.parts.catalog.index().await?, settings_of(&document)?);
+            let latest = latest_shown(&index, &settings, &body.source, min_version.or(body.min_version))?;
+            let arn = hub.content_arn(HubContentType::ModelReference.as_str(), name);
+            let answer =
+                UpdateHubContentReferenceResponse { hub_arn: hub.arn(), hub_content_arn: format!("{arn}/{latest}") };
+            if min_version.is_none() || min_version == body.min_version {
+                return Ok(answer);
+            }
+            // Without a lowest version everything is shown already, so this one shows nothing new.
+            if body.min_version.is_some() {
+                self.must_be_admitted(&document, &body.source, min_version, body.min_version).await?;
+            }
             body.min_version = min_version;
-            let changed = document.with_body(cx.now, &body).map_err(store_error)?;
-            match self.parts.store.commit(Transaction::new().update(changed)).await {
-                Ok(()) => {}
-                Err(StoreError::Conflict { found: None, .. }) => return Err(gone()),
-                Err(StoreError::Conflict { .. }) => {
-                    return Err(ApiError::resource_in_use(format!(
-                        "ModelReference {name} was changed at the same time, try again"
-                    )));
-                }
-                Err(error) => return Err(store_error(error)),
+            let changed = found.with_body(cx.now, &body).map_err(store_error)?;
+            if self.commit_held(&document, Transaction::new().update(changed)).await? {
+                return Ok(answer);
             }
         }
-        let hub_content_arn = format!("{}/{latest}", hub.content_arn(HubContentType::ModelReference.as_str(), name));
-        Ok(UpdateHubContentReferenceResponse { hub_arn: hub.arn(), hub_content_arn })
+        Err(ApiError::resource_in_use(format!("ModelReference {name} is changed by many at once, try again")))
     }
 }

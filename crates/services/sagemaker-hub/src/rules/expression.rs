@@ -2,10 +2,17 @@
 //!
 //! Three answers, as in SQL: yes, no, unknown. `not` of unknown is unknown, and only yes lets a version in.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::fields::{Field, FieldKind, Value};
 use crate::catalog::PublicModel;
+
+/// Parts that a reason tells; of the others it says how many they are.
+const MOST_PARTS: usize = 8;
+/// Characters of a test and of what a version says to it; the rest is cut off.
+const LONGEST_TEXT: usize = 200;
 
 /// A rule, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +38,7 @@ pub(crate) struct Test {
 /// What is asked. Texts are folded already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Check {
+    /// Sorted.
     OneOf(Vec<String>),
     Contains(String),
     Matches(String),
@@ -61,23 +69,28 @@ impl Expression {
 
     /// The parts that made it so, each with what the version says.
     pub fn reason(&self, model: &PublicModel) -> String {
-        let mut found = Vec::new();
-        self.collect(model, &mut found);
+        let (mut found, mut more) = (Vec::new(), 0_usize);
+        self.each_deciding(model, &mut |test| {
+            if found.len() < MOST_PARTS { found.push(test.reason(model)) } else { more += 1 }
+        });
+        if more > 0 {
+            found.push(format!("and {more} more"));
+        }
         found.join("; ")
     }
 
-    fn collect(&self, model: &PublicModel, found: &mut Vec<String>) {
+    fn each_deciding(&self, model: &PublicModel, take: &mut impl FnMut(&Test)) {
         let (parts, decisive) = match self {
             Expression::All(parts) => (parts, false),
             Expression::Any(parts) => (parts, true),
-            Expression::Not(part) => return part.collect(model, found),
-            Expression::Test(test) => return found.push(test.reason(model)),
+            Expression::Not(part) => return part.each_deciding(model, take),
+            Expression::Test(test) => return take(test),
         };
         // One part decides an `and` that fails and an `or` that holds; else all of them do.
         let is = self.decide(model);
         let deciding: Vec<_> = parts.iter().filter(|part| part.decide(model) == is).collect();
         let enough = if is == Some(decisive) { 1 } else { deciding.len() };
-        deciding.into_iter().take(enough).for_each(|part| part.collect(model, found));
+        deciding.into_iter().take(enough).for_each(|part| part.each_deciding(model, take));
     }
 }
 
@@ -110,16 +123,17 @@ impl Test {
     }
 
     fn reason(&self, model: &PublicModel) -> String {
+        let test = cut(&self.text);
         let mut text = match self.decide(model) {
-            Some(true) => self.text.clone(),
-            Some(false) => format!("`{}` does not hold", self.text),
-            None => format!("`{}` cannot be told", self.text),
+            Some(true) => test.into_owned(),
+            Some(false) => format!("`{test}` does not hold"),
+            None => format!("`{test}` cannot be told"),
         };
         let said = match self.field.of(model) {
             Value::Unknown => "unknown".to_owned(),
-            Value::Text(said) => said.into_owned(),
+            Value::Text(said) => cut(&said).into_owned(),
             Value::Texts([]) => "none".to_owned(),
-            Value::Texts(texts) => texts.join(", "),
+            Value::Texts(texts) => said_of(texts),
             Value::Number(number) if self.kind == FieldKind::Bytes => bytes(number),
             Value::Number(number) => number.to_string(),
             Value::Flag(flag) => flag.to_string(),
@@ -132,7 +146,10 @@ impl Test {
 impl Check {
     fn text(&self, text: &str) -> bool {
         match self {
-            Check::OneOf(wanted) => wanted.iter().any(|wanted| folded(text).eq(wanted.chars())),
+            Check::OneOf(wanted) => match wanted.as_slice() {
+                [one] => folded(text).eq(one.chars()),
+                many => many.binary_search(&fold(text)).is_ok(),
+            },
             Check::Contains(part) => fold(text).contains(part.as_str()),
             Check::Matches(glob) => matches(glob, &fold(text)),
             _ => false,
@@ -163,9 +180,37 @@ fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
     })
 }
 
+/// As much of a text as a reason has room for.
+fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST_TEXT).and_then(|(end, _)| text.get(..end)) {
+        Some(start) => Cow::Owned(format!("{start}…")),
+        None => Cow::Borrowed(text),
+    }
+}
+
+fn said_of(texts: &[Arc<str>]) -> String {
+    let mut said = String::new();
+    for text in texts {
+        // Bytes are at least as many as characters, so enough is taken.
+        if said.len() > 4 * LONGEST_TEXT {
+            break;
+        }
+        if !said.is_empty() {
+            said.push_str(", ");
+        }
+        said.push_str(&cut(text));
+    }
+    cut(&said).into_owned()
+}
+
 /// `*` is any run of characters, `?` one. Linear in the text for each star.
 fn matches(glob: &str, text: &str) -> bool {
-    let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
+    let text: Vec<char> = text.chars().collect();
+    // Each character but a star stands for one: a glob with more of them matches nothing, however long it is.
+    if glob.chars().filter(|character| *character != '*').nth(text.len()).is_some() {
+        return false;
+    }
+    let glob: Vec<char> = glob.chars().collect();
     let (mut at, mut seen, mut star) = (0, 0, None);
     while seen < text.len() {
         match glob.get(at) {

@@ -8,9 +8,12 @@
 //! rules. After a crash at any line the next pass finds the rest of the difference, and no entry of the log is doubled
 //! or missing.
 
+mod admitted;
+mod apply;
 mod expression;
 mod fields;
 mod lexer;
+mod log;
 mod operations;
 mod parser;
 mod plan;
@@ -29,18 +32,19 @@ use crate::names::HubName;
 use crate::service::key_in;
 
 pub(crate) use expression::Expression;
+pub(crate) use log::{Cause, KIND as LOG_KIND};
 pub use operations::RulesCaller;
 pub use reconcile::HubRulesReconciler;
 
 /// Id and name: the hub's.
 pub(crate) const KIND: &str = "sagemaker:hub-rules";
-/// What rules added and removed. Parent: the hub; name: the number of the change, with leading zeros.
-pub(crate) const LOG_KIND: &str = "sagemaker:hub-rules-log";
 /// Set, and not all of it is done yet.
 pub(crate) const APPLYING: &str = "Applying";
 pub(crate) const APPLIED: &str = "Applied";
-/// Changes that the log of a hub keeps.
-const KEPT_CHANGES: u64 = 1000;
+/// The longest rules, in characters.
+const LONGEST: usize = 16_384;
+/// Contents that a list of a preview tells, and refused ones that an entry of the log does.
+const MOST_TOLD: usize = 1000;
 
 /// What a hub's rules document holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,28 +58,14 @@ pub(crate) struct RulesBody {
     /// Models that match and have no place in the hub.
     #[serde(default)]
     pub left_out: u64,
-}
-
-/// One change of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ChangeBody {
-    pub number: u64,
-    pub cause: Cause,
-    pub rules: String,
-    pub set_by: String,
-    pub added: Vec<Ruled>,
-    pub removed: Vec<Ruled>,
-    pub updated: Vec<Ruled>,
-    pub left_out: u64,
-}
-
-/// Why the rules were applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Cause {
-    /// They were set.
-    Rules,
-    /// The public hub changed.
-    Catalog,
+    /// Models that match and that the hub's admission policy keeps out: how many, and which, as a digest.
+    #[serde(default)]
+    pub refused: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_digest: Option<String>,
+    /// Why they are being applied; none: they were set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
 }
 
 /// What became of a model in the hub.
@@ -91,15 +81,10 @@ pub(crate) fn key(hub: &HubName) -> Key {
     key_in(hub, KIND, hub.name.clone())
 }
 
-fn number_text(number: u64) -> String {
-    format!("{number:012}")
-}
-
-fn log_key(hub: &HubName, number: u64) -> Key {
-    key_in(hub, LOG_KIND, format!("{}/{}", hub.name, number_text(number)))
-}
-
-/// Reads rules that came in a request.
+/// Reads rules.
 pub(crate) fn parse(text: &str) -> Result<Option<Expression>, ApiError> {
+    if text.chars().count() > LONGEST {
+        return Err(ApiError::validation(format!("Rules: at most {LONGEST} characters are allowed")));
+    }
     parser::parse(text).map_err(|problem| ApiError::validation(format!("Rules: {problem}")))
 }

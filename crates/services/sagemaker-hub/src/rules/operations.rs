@@ -5,27 +5,24 @@ use std::sync::Arc;
 use stoa_kernel::{ApiError, Authorized, Cx, Handles, Target, Targets};
 use stoa_models_stoa::operations as op;
 use stoa_models_stoa::types::{
-    DescribeHubRulesRequest, DescribeHubRulesResponse, HubRuleCause, HubRuleChange, HubRulesStatus,
-    ListHubRuleChangesRequest, ListHubRuleChangesResponse, PreviewHubRulesRequest, PreviewHubRulesResponse,
-    PutHubRulesRequest, PutHubRulesResponse, RuledContent,
+    DescribeHubRulesRequest, DescribeHubRulesResponse, HubRulesStatus, ListHubRuleChangesRequest,
+    ListHubRuleChangesResponse, PreviewHubRulesRequest, PreviewHubRulesResponse, PutHubRulesRequest,
+    PutHubRulesResponse,
 };
-use stoa_sagemaker_common::{Paging, store_error};
+use stoa_sagemaker_common::store_error;
 use stoa_schema::Value;
-use stoa_store::{Document, Expect, Order, Position, Query, SortValue, StoreError, Transaction};
+use stoa_store::{Document, Expect, Transaction};
 use stoa_types::{AccountId, Region, Timestamp};
 
-use super::plan::{Plan, Step, wanted};
-use super::{APPLIED, APPLYING, Cause, ChangeBody, LOG_KIND, Ruled, RulesBody, key, log_key, parse};
+use super::log::{contents, count};
+use super::plan::{Plan, Step};
+use super::{APPLIED, APPLYING, Cause, MOST_TOLD, RulesBody, key, parse};
+use crate::admission::policy_of;
 use crate::hub;
 use crate::names::HubName;
-use crate::service::Hubs;
+use crate::service::{ATTEMPTS, Hubs, changed_by_many};
 use crate::settings::{own, private, stoa_words};
 use crate::targets::hub as hub_in;
-
-/// How often a change is tried again when hub or rules were changed meanwhile.
-const ATTEMPTS: usize = 8;
-/// The longest rules.
-const LONGEST: usize = 16_384;
 
 /// Who asks: the account and region that a plain name means, and the name that is remembered.
 #[derive(Debug, Clone)]
@@ -58,9 +55,6 @@ impl Hubs {
         caller: &RulesCaller,
         input: &PutHubRulesRequest,
     ) -> Result<PutHubRulesResponse, ApiError> {
-        if input.rules.chars().count() > LONGEST {
-            return Err(ApiError::validation(format!("Rules: at most {LONGEST} characters are allowed")));
-        }
         parse(&input.rules)?;
         let hub = private(&caller.account, &caller.region, &input.hub_name)?;
         for _ in 0..ATTEMPTS {
@@ -70,8 +64,7 @@ impl Hubs {
             let transaction = match found {
                 None if input.rules.trim().is_empty() => return Ok(answer(HubRulesStatus::None)),
                 None => {
-                    let body =
-                        RulesBody { rules: input.rules.clone(), set_by: caller.name.clone(), changes: 0, left_out: 0 };
+                    let body = RulesBody::new(&input.rules, &caller.name);
                     let document = Document::new(key(&hub), &hub.name, caller.now, &body).map_err(store_error)?;
                     Transaction::new().create(document.with_parent(&hub.name).with_status(APPLYING))
                 }
@@ -82,21 +75,17 @@ impl Hubs {
                     }
                     body.rules.clone_from(&input.rules);
                     body.set_by.clone_from(&caller.name);
+                    body.cause = None;
                     let document = found.with_body(caller.now, &body).map_err(store_error)?;
                     Transaction::new().update(document.with_status(APPLYING))
                 }
             };
-            let held = transaction.require(hub_document.key.clone(), Expect::Generation(hub_document.generation));
-            match self.parts.store.commit(held).await {
-                Ok(()) => {
-                    self.parts.catalog.changed().nudge();
-                    return Ok(answer(HubRulesStatus::Applying));
-                }
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(store_error(error)),
+            if self.commit_held(&hub_document, transaction).await? {
+                self.parts.catalog.changed().nudge();
+                return Ok(answer(HubRulesStatus::Applying));
             }
         }
-        Err(ApiError::new("ConflictException", 409, format!("hub {} is changed by many at once, try again", hub.name)))
+        Err(changed_by_many(&hub))
     }
 
     /// The rules of a hub and whether they are applied.
@@ -117,12 +106,14 @@ impl Hubs {
                 set_by: None,
                 last_modified_time: None,
                 left_out: 0,
+                refused: 0,
             });
         };
         Ok(DescribeHubRulesResponse {
             hub_arn,
             status: status(&document, &body),
             left_out: count(body.left_out),
+            refused: count(body.refused),
             rules: body.rules,
             set_by: Some(body.set_by),
             last_modified_time: Some(document.modified),
@@ -136,51 +127,21 @@ impl Hubs {
         input: &PreviewHubRulesRequest,
     ) -> Result<PreviewHubRulesResponse, ApiError> {
         let hub = private(&caller.account, &caller.region, &input.hub_name)?;
-        self.rules_hub(&hub).await?;
+        let hub_document = self.rules_hub(&hub).await?;
         let text = match &input.rules {
             Some(text) => text.clone(),
             None => self.stored_rules(&hub).await?.map(|(_, body)| body.rules).unwrap_or_default(),
         };
-        let rule = parse(&text)?;
+        let rule = parse(&text)?.map(Arc::new);
         let index = self.parts.catalog.index().await?;
-        let wanted = wanted(rule.as_ref(), &index, None);
-        let plan = self.plan_whole(&hub, rule.as_ref(), &wanted, &index).await?;
-        Ok(preview(hub.arn(), wanted.len(), plan))
-    }
-
-    /// What the rules of a hub changed, the latest first.
-    pub async fn list_hub_rule_changes(
-        &self,
-        caller: &RulesCaller,
-        input: &ListHubRuleChangesRequest,
-    ) -> Result<ListHubRuleChangesResponse, ApiError> {
-        let hub = private(&caller.account, &caller.region, &input.hub_name)?;
-        self.rules_hub(&hub).await?;
-        let paging = Paging {
-            tokens: &self.parts.tokens,
-            scope: format!("{}/ListHubRuleChanges/{}", caller.account, hub.arn()),
-            ascending: false,
-            max_results: input.max_results,
-            next_token: input.next_token.clone(),
-            now: caller.now,
-        };
-        let mut query = Query::of(LOG_KIND).owned_by(&hub.account, Some(&hub.region)).children_of(&hub.name);
-        query.order = Order::Descending;
-        if let Some(last) = paging.last_text()? {
-            let number = last.parse().map_err(ApiError::internal)?;
-            let (account, region) = (hub.account.as_str().to_owned(), hub.region.as_str().to_owned());
-            let position = Position(SortValue::Text(last), account, region, log_key(&hub, number).id);
-            query.after = Some(position.encode().map_err(store_error)?);
-        }
-        let page = self.parts.store.query(&query.limit(paging.limit())).await.map_err(store_error)?;
-        let changes: Result<Vec<_>, ApiError> = page.documents.iter().map(|document| change(document)).collect();
-        let last = page.documents.last().filter(|_| page.next.is_some());
-        let next_token = last.map(|last| paging.token_of_text(&last.name)).transpose()?;
-        Ok(ListHubRuleChangesResponse { hub_arn: hub.arn(), changes: changes?, next_token })
+        let wanted = self.wanted(rule.clone(), &index, None).await?;
+        let matched = wanted.len();
+        let plan = self.plan_whole(&hub, &policy_of(&hub_document)?, rule, wanted, &index).await?;
+        Ok(preview(hub.arn(), matched, plan))
     }
 
     /// A hub that rules are about: there, and not being deleted.
-    async fn rules_hub(&self, hub: &HubName) -> Result<Arc<Document>, ApiError> {
+    pub(super) async fn rules_hub(&self, hub: &HubName) -> Result<Arc<Document>, ApiError> {
         let found = self.parts.store.get(&hub::key(hub)).await.map_err(store_error)?;
         let document = found.ok_or_else(|| crate::service::no_such_hub(hub))?;
         if document.status == hub::DELETING {
@@ -200,20 +161,41 @@ impl Hubs {
 
     /// Takes a hub's rules along with the hub: their document and their log.
     pub(crate) async fn delete_rules(&self, hub: &HubName, transaction: Transaction) -> Result<Transaction, ApiError> {
-        let query = Query::of(LOG_KIND).owned_by(&hub.account, Some(&hub.region)).children_of(&hub.name);
-        let log = self.all(query).await?;
-        let keys = log.iter().map(|document| document.key.clone()).chain([key(hub)]);
-        Ok(keys.fold(transaction, |transaction, key| transaction.delete(key, Expect::Any)))
+        Ok(self.delete_log(hub, transaction).await?.delete(key(hub), Expect::Any))
     }
 
-    /// Has the rules of a hub judged again, where it has any: a reference that hid one of theirs goes.
-    pub(crate) async fn again(&self, hub: &HubName, transaction: Transaction) -> Result<Transaction, ApiError> {
+    /// Has the rules of a hub judged again, where it has any, since something else changed what they bring in. Whoever
+    /// commits this nudges [`crate::catalog::Catalog::changed`].
+    pub(crate) async fn again(
+        &self,
+        hub: &HubName,
+        transaction: Transaction,
+        cause: Cause,
+    ) -> Result<Transaction, ApiError> {
         Ok(match self.stored_rules(hub).await? {
-            Some((document, body)) if !body.rules.trim().is_empty() => {
-                transaction.update((*document).clone().with_status(APPLYING))
+            Some((document, mut body)) if !body.rules.trim().is_empty() => {
+                // What they are being applied for already is the older cause, and the one to tell.
+                body.cause = if document.status == APPLYING { body.cause } else { Some(cause) };
+                let again = document.with_body(document.modified, &body).map_err(store_error)?;
+                transaction.update(again.with_status(APPLYING))
             }
             _ => transaction,
         })
+    }
+}
+
+impl RulesBody {
+    /// Rules that nothing was done for yet.
+    fn new(rules: &str, set_by: &str) -> RulesBody {
+        RulesBody {
+            rules: rules.to_owned(),
+            set_by: set_by.to_owned(),
+            changes: 0,
+            left_out: 0,
+            refused: 0,
+            refused_digest: None,
+            cause: None,
+        }
     }
 }
 
@@ -225,56 +207,44 @@ fn status(document: &Document, body: &RulesBody) -> HubRulesStatus {
     }
 }
 
-fn count(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn content(ruled: Ruled) -> RuledContent {
-    RuledContent {
-        hub_content_name: ruled.name,
-        versions: ruled.versions.iter().map(ToString::to_string).collect(),
-        reason: ruled.reason,
-    }
+/// The whole of a list, and as much of it as is told.
+pub(super) fn told<T>(mut list: Vec<T>) -> (i64, Vec<T>) {
+    let all = count(list.len() as u64);
+    list.truncate(MOST_TOLD);
+    (all, list)
 }
 
 fn preview(hub_arn: String, matched: usize, plan: Plan) -> PreviewHubRulesResponse {
     let (mut added, mut removed, mut updated) = (Vec::new(), Vec::new(), Vec::new());
     for step in plan.steps {
         match step {
-            Step::Add(ruled) => added.push(content(ruled)),
-            Step::Update(ruled, _) => updated.push(content(ruled)),
-            Step::Remove(ruled, _) => removed.push(content(ruled)),
+            Step::Add(ruled) => added.push(ruled),
+            Step::Update(ruled, _) => updated.push(ruled),
+            Step::Remove(ruled, _) => removed.push(ruled),
         }
     }
+    let (added_count, added) = told(added);
+    let (removed_count, removed) = told(removed);
+    let (updated_count, updated) = told(updated);
+    let (by_hand_count, by_hand) = told(plan.by_hand);
+    let (refused_count, refused) = told(plan.refused);
     PreviewHubRulesResponse {
         hub_arn,
         matched: count(matched as u64),
         unchanged: count(plan.unchanged),
-        added,
-        removed,
-        updated,
-        by_hand: plan.by_hand,
+        added_count,
+        added: contents(added),
+        removed_count,
+        removed: contents(removed),
+        updated_count,
+        updated: contents(updated),
+        by_hand_count,
+        by_hand,
         left_out: count(plan.left_out),
+        refused_count,
+        refused: contents(refused),
+        unscanned_count: count(plan.unscanned.len() as u64),
     }
-}
-
-fn change(document: &Document) -> Result<HubRuleChange, ApiError> {
-    let body: ChangeBody = document.decode().map_err(store_error)?;
-    let contents = |ruled: Vec<Ruled>| ruled.into_iter().map(content).collect();
-    Ok(HubRuleChange {
-        change_number: count(body.number),
-        time: document.created,
-        cause: match body.cause {
-            Cause::Rules => HubRuleCause::Rules,
-            Cause::Catalog => HubRuleCause::Catalog,
-        },
-        rules: body.rules,
-        set_by: Some(body.set_by),
-        added: contents(body.added),
-        removed: contents(body.removed),
-        updated: contents(body.updated),
-        left_out: count(body.left_out),
-    })
 }
 
 macro_rules! rules_operations {

@@ -18,6 +18,8 @@ use super::lexer::{Token, TokenKind, tokens};
 
 /// Parentheses within parentheses, and `not` before `not`.
 const DEEPEST: usize = 64;
+/// Tests of a rule text: every model of the public hub is asked each of them.
+const MOST_TESTS: usize = 100;
 
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +44,7 @@ pub(crate) fn parse(source: &str) -> Result<Option<Expression>, Problem> {
     if tokens.is_empty() {
         return Ok(None);
     }
-    let mut parser = Parser { source, tokens: &tokens, at: 0, depth: 0 };
+    let mut parser = Parser { source, tokens: &tokens, at: 0, depth: 0, tests: 0 };
     let rule = parser.rule()?;
     match parser.peek() {
         None => Ok(Some(rule)),
@@ -59,6 +61,7 @@ struct Parser<'s> {
     tokens: &'s [Token],
     at: usize,
     depth: usize,
+    tests: usize,
 }
 
 impl Parser<'_> {
@@ -136,6 +139,10 @@ impl Parser<'_> {
         let Some((field, kind)) = Field::parse(&token.text).filter(|_| token.kind == TokenKind::Word) else {
             return Err(self.wrong(&format!("`{}` is no field; fields are {}", token.text, Field::names())));
         };
+        if self.tests == MOST_TESTS {
+            return Err(self.wrong(&format!("rules may have {MOST_TESTS} tests, this is one more")));
+        }
+        self.tests += 1;
         self.at += 1;
         let (check, negated) = if self.is_unknown() {
             self.at += 1;
@@ -180,7 +187,7 @@ impl Parser<'_> {
             return Ok((Check::Contains(fold(&self.value()?)), negated));
         }
         if !is && self.take_word("matches") {
-            return Ok((Check::Matches(fold(&self.value()?)), negated));
+            return Ok((Check::Matches(glob(&self.value()?)), negated));
         }
         if is {
             return Ok((Check::OneOf(vec![fold(&self.value()?)]), negated));
@@ -196,6 +203,8 @@ impl Parser<'_> {
             values.push(fold(&self.value()?));
         }
         self.take(TokenKind::Close, "`,` or `)` is expected; quote values of several words")?;
+        values.sort_unstable();
+        values.dedup();
         Ok(values)
     }
 
@@ -271,6 +280,13 @@ impl Parser<'_> {
         let text = self.source.get(first..last).unwrap_or_default();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Stars beside stars say nothing more.
+fn glob(text: &str) -> String {
+    let mut glob: Vec<char> = fold(text).chars().collect();
+    glob.dedup_by(|next, last| *next == '*' && *last == '*');
+    glob.into_iter().collect()
 }
 
 fn one_or(mut parts: Vec<Expression>, join: fn(Vec<Expression>) -> Expression) -> Expression {

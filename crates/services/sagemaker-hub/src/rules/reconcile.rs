@@ -12,30 +12,32 @@ use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt};
 use stoa_kernel::ApiError;
 use stoa_sagemaker_common::{Version, store_error};
-use stoa_store::{Document, Expect, Key, Query, StoreError, Transaction};
-use stoa_types::{Clock, Partition, Timestamp};
-use stoa_work::{Nudge, PassError, PassReport, Reconciler, failpoint};
+use stoa_store::{Key, Query};
+use stoa_types::Clock;
+use stoa_work::{Nudge, PassError, PassReport, Reconciler};
 
-use super::plan::{Existing, Plan, Step, plan, wanted};
-use super::{
-    APPLIED, APPLYING, Cause, ChangeBody, Expression, KEPT_CHANGES, KIND, Ruled, RulesBody, log_key, number_text, parse,
-};
-use crate::catalog::CatalogIndex;
-use crate::hub;
-use crate::names::HubName;
-use crate::reference::{self, MOST_REFERENCES, ReferenceBody};
+use super::apply::{Applied, Task};
+use super::plan::{Wanted, wanted};
+use super::{APPLIED, Expression, KIND, RulesBody, parse};
+use crate::catalog::{CatalogIndex, PublicModel};
 use crate::service::Hubs;
 
-/// References that change in one transaction.
-const CHUNK: usize = 500;
 /// Hubs that are worked on at once; their transactions share commits.
 const PARALLEL: usize = 64;
 /// When somebody changed a hub meanwhile.
 const AGAIN: Duration = Duration::from_millis(50);
+/// Bytes of files that are looked into between two passes over the hubs, or those of one version.
+const SCANNED_AT_ONCE: u64 = 4 << 30;
 
-/// Rules as they were read, and what they let in of all models once that was asked for.
-type Judged = (Option<Arc<Expression>>, Option<Arc<Wanted>>);
-type Wanted = BTreeMap<Arc<str>, BTreeSet<Version>>;
+/// Rules as they were read, and what they let in, once that was asked for.
+struct Judged {
+    rule: Option<Arc<Expression>>,
+    of_all: Option<Arc<Wanted>>,
+    of_changed: Option<Arc<Wanted>>,
+}
+
+/// Versions whose files are to be looked into, each once, however many hubs wait for it.
+type Waiting = BTreeMap<(String, Version), Arc<PublicModel>>;
 
 /// The reconciler of hub rules.
 pub struct HubRulesReconciler {
@@ -51,26 +53,9 @@ struct Seen {
     rules_version: Option<u64>,
     /// The generation of the rules that were applied to `index`, by their key.
     applied: HashMap<Key, u64>,
-}
-
-/// What a hub is to be looked at for.
-struct Task {
-    document: Arc<Document>,
-    rule: Option<Arc<Expression>>,
-    scope: Scope,
-}
-
-enum Scope {
-    /// What the rule lets in, of all models.
-    All(Arc<Wanted>),
-    Changed(Arc<BTreeSet<Arc<str>>>),
-}
-
-enum Applied {
-    /// The generation of the rules now, and how many references changed.
-    Done(u64, u64),
-    /// Hub or rules were changed meanwhile.
-    Again,
+    /// Versions in `index` whose files could not be looked into. No rule lets them in; they are tried again when the
+    /// public hub changed, and by the next process.
+    unreadable: BTreeSet<(String, Version)>,
 }
 
 impl std::fmt::Debug for HubRulesReconciler {
@@ -103,12 +88,12 @@ impl HubRulesReconciler {
             let body: RulesBody = document.decode().map_err(store_error)?;
             let known = document.status == APPLIED
                 && seen.applied.get(&document.key) == Some(&document.generation)
-                && body.left_out == 0;
+                && (body.left_out, body.refused) == (0, 0);
             // Hubs with the same rules share the work of judging the catalog.
             let entry = match judged.entry(body.rules.clone()) {
                 std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
                 std::collections::hash_map::Entry::Vacant(entry) => match parse(&body.rules) {
-                    Ok(rule) => entry.insert((rule.map(Arc::new), None)),
+                    Ok(rule) => entry.insert(Judged { rule: rule.map(Arc::new), of_all: None, of_changed: None }),
                     Err(error) => {
                         tracing::error!(hub = %document.key, %error, "stored rules cannot be read");
                         failed += 1;
@@ -116,15 +101,50 @@ impl HubRulesReconciler {
                     }
                 },
             };
-            let scope = match &changed {
-                Some(changed) if known => Scope::Changed(Arc::clone(changed)),
-                _ => Scope::All(Arc::clone(
-                    entry.1.get_or_insert_with(|| Arc::new(wanted(entry.0.as_deref(), index, None))),
-                )),
-            };
-            tasks.push(Task { document, rule: entry.0.clone(), scope });
+            let only = changed.as_ref().filter(|_| known).map(Arc::clone);
+            let wanted = self.wanted(entry, index, only.as_ref()).await?;
+            tasks.push(Task { document, rule: entry.rule.clone(), wanted, only });
         }
         Ok((tasks, failed))
+    }
+
+    async fn wanted(
+        &self,
+        judged: &mut Judged,
+        index: &Arc<CatalogIndex>,
+        only: Option<&Arc<BTreeSet<Arc<str>>>>,
+    ) -> Result<Arc<Wanted>, ApiError> {
+        let place = if only.is_some() { &mut judged.of_changed } else { &mut judged.of_all };
+        if let Some(known) = place {
+            return Ok(Arc::clone(known));
+        }
+        let found = self.hubs.wanted(judged.rule.clone(), index, only.cloned()).await?;
+        Ok(Arc::clone(place.insert(found)))
+    }
+
+    /// Looks into files that rules wait for, some of them: a pass over the hubs comes in between, and then the rest.
+    async fn scan_some(&self, waiting: Waiting, unreadable: &mut BTreeSet<(String, Version)>, report: &mut PassReport) {
+        let mut bytes = 0_u64;
+        for (name, model) in waiting {
+            if bytes >= SCANNED_AT_ONCE {
+                return;
+            }
+            if unreadable.contains(&name) {
+                continue;
+            }
+            match self.hubs.scan_public(&model, self.clock.now()).await {
+                Ok(()) => {
+                    // A version without files is waited for by nobody, so this ends.
+                    bytes = bytes.saturating_add(model.size);
+                    report.look_again(Duration::ZERO);
+                }
+                Err(error) => {
+                    report.failed += 1;
+                    tracing::warn!(model = name.0, version = %name.1, %error, "files cannot be judged");
+                    unreadable.insert(name);
+                }
+            }
+        }
     }
 }
 
@@ -157,14 +177,20 @@ impl Reconciler for HubRulesReconciler {
             .buffer_unordered(PARALLEL)
             .collect()
             .await;
-        let mut applied = HashMap::new();
+        let (mut applied, mut waiting, mut later) = (HashMap::new(), Waiting::new(), false);
         for (key, result) in done {
             match result {
                 Ok(Applied::Done(generation, changed)) => {
                     report.changed += changed;
                     applied.insert(key, generation);
                 }
+                Ok(Applied::Waiting(changed, models)) => {
+                    report.changed += changed;
+                    let name = |model: &PublicModel| (model.id.to_string(), model.version);
+                    waiting.extend(models.into_iter().map(|model| (name(&model), model)));
+                }
                 Ok(Applied::Again) => report.look_again(AGAIN),
+                Ok(Applied::Later) => later = true,
                 Err(error) => {
                     report.failed += 1;
                     report.look_again(Duration::from_secs(1));
@@ -173,165 +199,23 @@ impl Reconciler for HubRulesReconciler {
             }
         }
         // Whoever is to be looked at again is not in `applied`, and is judged whole then.
-        let all_done = report.again_after.is_none();
-        *seen = Seen { index: Some(index), rules_version: all_done.then_some(rules_version), applied };
+        let all_done = report.again_after.is_none() && waiting.is_empty() && !later;
+        let mut unreadable = if same { std::mem::take(&mut seen.unreadable) } else { BTreeSet::new() };
+        self.scan_some(waiting, &mut unreadable, &mut report).await;
+        *seen = Seen { index: Some(index), rules_version: all_done.then_some(rules_version), applied, unreadable };
         Ok(report)
     }
 }
 
 impl Hubs {
-    /// Applies a hub's rules, a chunk of references after the other.
-    async fn apply_rules(&self, task: &Task, index: &CatalogIndex, now: Timestamp) -> Result<Applied, ApiError> {
-        let Some(hub) = hub_of(&task.document.key) else { return Ok(Applied::Done(task.document.generation, 0)) };
-        let Some(hub_document) = self.parts.store.get(&hub::key(&hub)).await.map_err(store_error)? else {
-            // The hub went, and its rules with it.
-            return Ok(Applied::Done(task.document.generation, 0));
-        };
-        if hub_document.status == hub::DELETING {
-            return Ok(Applied::Again);
-        }
-        let plan = self.plan_rules(&hub, task, index).await?;
-        let mut body: RulesBody = task.document.decode().map_err(store_error)?;
-        let new = task.document.status == APPLYING;
-        if plan.steps.is_empty() && !new && plan.left_out == body.left_out {
-            return Ok(Applied::Done(task.document.generation, 0));
-        }
-        let cause = if new { Cause::Rules } else { Cause::Catalog };
-        let (mut generation, mut changed) = (task.document.generation, 0);
-        let mut chunks: Vec<&[Step]> = plan.steps.chunks(CHUNK).collect();
-        if chunks.is_empty() {
-            chunks.push(&[]);
-        }
-        let last = chunks.len() - 1;
-        for (number, steps) in chunks.into_iter().enumerate() {
-            body.changes += 1;
-            body.left_out = plan.left_out;
-            let mut rules = task.document.with_body(task.document.modified, &body).map_err(store_error)?;
-            rules.generation = generation;
-            let rules = rules.with_status(if number == last { APPLIED } else { APPLYING });
-            let transaction = transaction(&hub, steps, now)?
-                .create(log_entry(&hub, &body, cause, steps, now)?)
-                .update(rules)
-                .require(hub_document.key.clone(), Expect::Generation(hub_document.generation));
-            let transaction = match body.changes.checked_sub(KEPT_CHANGES).filter(|old| *old > 0) {
-                Some(old) => transaction.delete(log_key(&hub, old), Expect::Any),
-                None => transaction,
-            };
-            failpoint("hub-rules-before-commit").map_err(ApiError::internal)?;
-            match self.parts.store.commit(transaction).await {
-                Ok(()) => {}
-                Err(StoreError::Conflict { .. }) => return Ok(Applied::Again),
-                Err(error) => return Err(store_error(error)),
-            }
-            failpoint("hub-rules-after-commit").map_err(ApiError::internal)?;
-            generation += 1;
-            changed += steps.len() as u64;
-        }
-        Ok(Applied::Done(generation, changed))
-    }
-
-    async fn plan_rules(&self, hub: &HubName, task: &Task, index: &CatalogIndex) -> Result<Plan, ApiError> {
-        let rule = task.rule.as_deref();
-        match &task.scope {
-            Scope::All(wanted) => self.plan_whole(hub, rule, wanted, index).await,
-            Scope::Changed(ids) => {
-                let wanted = wanted(rule, index, Some(ids));
-                let mut existing = BTreeMap::new();
-                for id in ids.iter() {
-                    let found = self.parts.store.get(&reference::key(hub, id)).await.map_err(store_error)?;
-                    if let Some(document) = found {
-                        existing.insert(id.to_string(), existing_of(document)?);
-                    }
-                }
-                let adds = wanted.keys().any(|id| !existing.contains_key(&**id));
-                let room = if adds { self.room(hub).await? } else { 0 };
-                Ok(plan(rule, index, &wanted, &existing, room))
-            }
-        }
-    }
-
-    /// The difference between a hub and what a rule lets in, of all models.
-    pub(super) async fn plan_whole(
+    /// What a rule lets in, of all models or of these.
+    pub(super) async fn wanted(
         &self,
-        hub: &HubName,
-        rule: Option<&Expression>,
-        wanted: &Wanted,
-        index: &CatalogIndex,
-    ) -> Result<Plan, ApiError> {
-        let query = Query::of(reference::KIND).owned_by(&hub.account, Some(&hub.region)).children_of(&hub.name);
-        let mut existing = BTreeMap::new();
-        for document in self.all(query).await? {
-            existing.insert(document.name.clone(), existing_of(document)?);
-        }
-        let room = MOST_REFERENCES.saturating_sub(existing.len() as u64);
-        Ok(plan(rule, index, wanted, &existing, room))
+        rule: Option<Arc<Expression>>,
+        index: &Arc<CatalogIndex>,
+        only: Option<Arc<BTreeSet<Arc<str>>>>,
+    ) -> Result<Arc<Wanted>, ApiError> {
+        let index = Arc::clone(index);
+        self.aside(move || Arc::new(wanted(rule.as_deref(), &index, only.as_deref()))).await
     }
-
-    async fn room(&self, hub: &HubName) -> Result<u64, ApiError> {
-        let query = Query::of(reference::KIND).owned_by(&hub.account, Some(&hub.region)).children_of(&hub.name);
-        Ok(MOST_REFERENCES.saturating_sub(self.parts.store.count(&query).await.map_err(store_error)?))
-    }
-}
-
-fn hub_of(key: &Key) -> Option<HubName> {
-    let region = key.region.clone()?;
-    let partition = Partition::of(&region);
-    Some(HubName { partition, region, account: key.account.clone(), name: key.id.clone() })
-}
-
-fn existing_of(document: Arc<Document>) -> Result<Existing, ApiError> {
-    let body: ReferenceBody = document.decode().map_err(store_error)?;
-    Ok(Existing { admitted: body.admitted, document })
-}
-
-fn transaction(hub: &HubName, steps: &[Step], now: Timestamp) -> Result<Transaction, ApiError> {
-    let mut transaction = Transaction::new();
-    for step in steps {
-        transaction = match step {
-            Step::Add(ruled) => {
-                let key = reference::key(hub, &ruled.name);
-                let document = Document::new(key, &ruled.name, now, &reference_body(ruled)).map_err(store_error)?;
-                transaction.create(document.with_parent(&hub.name).with_status("Available"))
-            }
-            Step::Update(ruled, found) => {
-                transaction.update(found.with_body(now, &reference_body(ruled)).map_err(store_error)?)
-            }
-            Step::Remove(ruled, found) => transaction
-                .delete(found.key.clone(), Expect::Generation(found.generation))
-                .set_tags(&hub.content_arn("ModelReference", &ruled.name), Vec::new()),
-        };
-    }
-    Ok(transaction)
-}
-
-fn reference_body(ruled: &Ruled) -> ReferenceBody {
-    ReferenceBody { source: ruled.name.clone(), min_version: None, admitted: Some(ruled.versions.clone()) }
-}
-
-fn log_entry(
-    hub: &HubName,
-    rules: &RulesBody,
-    cause: Cause,
-    steps: &[Step],
-    now: Timestamp,
-) -> Result<Document, ApiError> {
-    let mut body = ChangeBody {
-        number: rules.changes,
-        cause,
-        rules: rules.rules.clone(),
-        set_by: rules.set_by.clone(),
-        added: Vec::new(),
-        removed: Vec::new(),
-        updated: Vec::new(),
-        left_out: rules.left_out,
-    };
-    for step in steps {
-        match step {
-            Step::Add(ruled) => body.added.push(ruled.clone()),
-            Step::Update(ruled, _) => body.updated.push(ruled.clone()),
-            Step::Remove(ruled, _) => body.removed.push(ruled.clone()),
-        }
-    }
-    let document = Document::new(log_key(hub, body.number), &number_text(body.number), now, &body);
-    Ok(document.map_err(store_error)?.with_parent(&hub.name))
 }

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use stoa_types::Timestamp;
 
+use super::RulesBody;
+use super::operations::told;
 use super::parser::parse;
 use crate::catalog::PublicModel;
 
@@ -130,6 +132,37 @@ fn reasons_are_the_deciding_parts() {
 }
 
 #[test]
+fn reasons_have_an_end() {
+    let long: Vec<String> = (0..1000).map(|number| format!("keyword-{number}")).collect();
+    let model = model(json!({"keywords": long, "display_name": "ü".repeat(5000)}));
+    let reason = |rules: &str| parse(rules).unwrap().unwrap().reason(&model);
+    let many = ["not gated"; 100].join(" and ");
+    assert_eq!(reason(&many), format!("{}; and 92 more", ["not gated (false)"; 8].join("; ")));
+    let said = reason("keyword is keyword-999");
+    assert!(said.starts_with("keyword is keyword-999 (keyword-0, keyword-1, ") && said.ends_with("…)"), "{said}");
+    let said = reason("display-name is not x");
+    assert_eq!(said, format!("display-name is not x ({}…)", "ü".repeat(200)));
+    let said = reason(&format!("display-name is '{}'", "x".repeat(1000)));
+    assert!(said.starts_with("`display-name is 'xxx") && said.contains("…` does not hold ("), "{said}");
+    let worst = vec![format!("not keyword is '{}'", "x".repeat(120)); 100].join(" and ");
+    assert!(reason(&worst).chars().count() < 8 * 500);
+}
+
+#[test]
+fn a_rule_text_has_so_many_tests_and_no_more() {
+    let tests = |count: usize| vec!["gated"; count].join(" or ");
+    assert!(parse(&tests(100)).is_ok());
+    let problem = parse(&tests(101)).expect_err("too many");
+    assert_eq!((problem.line, problem.column), (1, 901));
+    assert!(problem.message.contains("100 tests"), "{problem}");
+    // Comments and the values of a list are none.
+    let values = (0..500).map(|number| format!("v{number}")).collect::<Vec<_>>().join(", ");
+    let rules = format!("# gated or gated\nlicence in (mit, {values}, APACHE-2.0, mit)");
+    assert_eq!(decided(&rules, &model(json!({}))), Some(true));
+    assert_eq!(decided(&rules, &model(json!({"licence": "BSD"}))), Some(false));
+}
+
+#[test]
 fn problems_have_a_place_and_say_what_is_expected() {
     for (rules, line, column, words) in [
         ("frobnicate is 1", 1, 1, "is no field; fields are name"),
@@ -180,4 +213,23 @@ fn globs_with_many_stars_end() {
     let model = model(json!({"display_name": "a".repeat(250)}));
     let glob = format!("display-name matches {}b", "a*".repeat(100));
     assert_eq!(decided(&glob, &model), Some(false));
+    let stars = format!("display-name matches {}", "*".repeat(16_000));
+    assert_eq!(decided(&stars, &model), Some(true));
+    let longer = format!("display-name matches *{}", "?".repeat(251));
+    assert_eq!(decided(&longer, &model), Some(false), "longer than the text");
+    let exact = format!("display-name matches *{}*", "?".repeat(250));
+    assert_eq!(decided(&exact, &model), Some(true));
+}
+
+#[test]
+fn rules_that_an_older_release_stored_are_read() {
+    let old = json!({"rules": "gated", "set_by": "somebody", "changes": 3});
+    let body: RulesBody = serde_json::from_value(old).unwrap();
+    assert_eq!((body.changes, body.left_out, body.refused, body.refused_digest, body.cause), (3, 0, 0, None, None));
+}
+
+#[test]
+fn a_list_of_a_preview_is_counted_whole_and_told_in_part() {
+    assert_eq!(told(vec![1, 2, 3]), (3, vec![1, 2, 3]));
+    assert_eq!(told((0..5000).collect()), (5000, (0..1000).collect()));
 }

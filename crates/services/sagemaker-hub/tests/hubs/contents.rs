@@ -16,7 +16,7 @@ use crate::support::*;
 
 const MODEL: HubContentType = HubContentType::Model;
 
-fn import(name: &str, version: Option<&str>) -> ImportHubContentRequest {
+pub fn import(name: &str, version: Option<&str>) -> ImportHubContentRequest {
     ImportHubContentRequest {
         hub_content_name: name.to_owned(),
         hub_content_version: version.map(str::to_owned),
@@ -33,7 +33,7 @@ fn import(name: &str, version: Option<&str>) -> ImportHubContentRequest {
     }
 }
 
-fn delete(kind: HubContentType, name: &str, version: &str) -> DeleteHubContentRequest {
+pub fn delete(kind: HubContentType, name: &str, version: &str) -> DeleteHubContentRequest {
     DeleteHubContentRequest {
         hub_name: "h".to_owned(),
         hub_content_type: kind,
@@ -42,7 +42,7 @@ fn delete(kind: HubContentType, name: &str, version: &str) -> DeleteHubContentRe
     }
 }
 
-fn update(kind: HubContentType, version: &str) -> UpdateHubContentRequest {
+pub fn update(kind: HubContentType, version: &str) -> UpdateHubContentRequest {
     UpdateHubContentRequest {
         hub_name: "h".to_owned(),
         hub_content_name: "own".to_owned(),

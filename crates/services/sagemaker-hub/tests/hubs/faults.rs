@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use stoa_blob::{BlobEntry, BlobError, BlobStore, ByteStream, Digest, Pin, Pins, Removal, Written};
+use stoa_blob::{BlobEntry, BlobError, BlobStore, BlobVersion, ByteStream, Digest, Pin, Pins, Removal, Written};
 use stoa_blob_fs::FsBlobs;
 use stoa_sagemaker_hub::Catalog;
 use stoa_types::Timestamp;
@@ -50,6 +50,9 @@ impl BlobStore for Faulty {
     }
     async fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
         self.inner.size(digest).await
+    }
+    async fn version(&self, digest: &Digest) -> Result<Option<BlobVersion>, BlobError> {
+        self.inner.version(digest).await
     }
     async fn hold(&self, digest: &Digest) -> Result<Option<Pin>, BlobError> {
         self.inner.hold(digest).await

@@ -3,15 +3,19 @@
 #![cfg(test)]
 
 mod access;
+mod admission;
+mod at_once;
 mod buckets;
 mod bundles;
 mod catalog;
 mod condition_keys;
 mod contents;
 mod documents;
+mod eula;
 mod faults;
 mod hubs;
 mod huggingface;
+mod meddled;
 mod own;
 mod presigned;
 mod reads;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use sha2::Digest;
 use stoa_kernel::Cx;
 use stoa_models_sagemaker::operations::{
     CreateHubContentReference, DeleteHub, DeleteHubContentReference, ListHubContents, UpdateHubContentReference,
@@ -12,13 +13,15 @@ use stoa_models_sagemaker::types::{
     HubContentSortBy, HubContentType, ListHubContentsRequest, SortOrder, UpdateHubContentReferenceRequest,
 };
 use stoa_models_stoa::operations::{
-    DescribeHubRules, ListHubRuleChanges, PreviewHubRules, PutHubRules, PutHubSettings,
+    DescribeHubRules, ListHubRuleChanges, PreviewHubRules, PutHubAdmissionPolicy, PutHubRules, PutHubSettings,
 };
 use stoa_models_stoa::types::{
-    DescribeHubRulesRequest, HubRuleCause, HubRuleChange, HubRulesStatus, HubSettings, ListHubRuleChangesRequest,
-    PreviewHubRulesRequest, PutHubRulesRequest, PutHubSettingsRequest, RuledContent,
+    ArtifactFormat, DescribeHubRulesRequest, HubAdmissionPolicy, HubRuleCause, HubRuleChange, HubRulesStatus,
+    HubSettings, ListHubRuleChangesRequest, PreviewHubRulesRequest, PutHubAdmissionPolicyRequest, PutHubRulesRequest,
+    PutHubSettingsRequest, RuledContent,
 };
 use stoa_sagemaker_hub::HubRulesReconciler;
+use stoa_store::{Document, Key, Transaction};
 use stoa_work::Reconciler;
 
 use crate::references::{list, versions};
@@ -173,6 +176,8 @@ async fn what_rules_made_is_theirs_and_goes_with_them() {
     assert_eq!(names(&world, &admin, "h").await, [TINY.to_owned()]);
     assert_eq!(pass(&rules).await, 1);
     assert_eq!(names(&world, &admin, "h").await, [IRIS, TINY].map(str::to_owned));
+    let last = &log(&world, &admin, "h").await[0];
+    assert_eq!((last.cause, ruled(&last.added)[0].0), (HubRuleCause::Reference, IRIS), "why it came");
     let hub = DeleteHubRequest { hub_name: "h".to_owned() };
     refused(world.call::<DeleteHub>(&admin, hub.clone()).await, "ResourceInUse", &["2 contents", "PutHubRules"]);
     world.call::<PutHubRules>(&admin, put("h", " # none\n")).await.unwrap();
@@ -318,4 +323,213 @@ async fn pages_by_name_are_the_same_list_whatever_their_size_and_direction() {
             assert_eq!(by_time, whole);
         }
     }
+}
+
+fn admission(licences: &[&str], formats: &[ArtifactFormat]) -> PutHubAdmissionPolicyRequest {
+    let licences: Vec<String> = licences.iter().map(|licence| (*licence).to_owned()).collect();
+    let policy = HubAdmissionPolicy {
+        allowed_licences: Some(licences).filter(|licences| !licences.is_empty()),
+        allowed_formats: Some(formats.to_vec()).filter(|formats| !formats.is_empty()),
+        ..HubAdmissionPolicy::default()
+    };
+    PutHubAdmissionPolicyRequest { hub_name: "h".to_owned(), policy }
+}
+
+#[tokio::test]
+async fn rules_bring_in_nothing_that_the_admission_policy_keeps_out() {
+    let world = empty_world();
+    let admin = world.admin();
+    let rules = reconciler(&world);
+    import_as(&world, FLOWERS, "1.0.0", json!({})).await;
+    import_as(&world, TREES, "1.0.0", json!({"licence": "apache-2.0"})).await;
+    world.hub(&admin, "h").await;
+    let put_policy = async |input| world.call::<PutHubAdmissionPolicy>(&admin, input).await.unwrap();
+    put_policy(admission(&["apache-2.0"], &[])).await;
+    let text = "licence in (mit, apache-2.0)";
+    let input = PreviewHubRulesRequest { hub_name: "h".to_owned(), rules: Some(text.to_owned()) };
+    let preview = world.call::<PreviewHubRules>(&admin, input).await.unwrap();
+    assert_eq!((preview.matched, preview.added_count, preview.refused_count), (2, 1, 1));
+    assert_eq!(ruled(&preview.refused), [(FLOWERS, vec!["1.0.0"])]);
+    let why = "1.0.0: refused by admission: the licence MIT is not allowed";
+    assert_eq!(preview.refused[0].reason, why);
+    world.call::<PutHubRules>(&admin, put("h", text)).await.unwrap();
+    assert_eq!(pass(&rules).await, 1);
+    assert_eq!(names(&world, &admin, "h").await, [TREES.to_owned()]);
+    let found = world.call::<DescribeHubRules>(&admin, describing("h")).await.unwrap();
+    assert_eq!((found.status, found.refused), (HubRulesStatus::Applied, 1));
+    let entry = &log(&world, &admin, "h").await[0];
+    assert_eq!((ruled(&entry.refused), entry.refused_count), (vec![(FLOWERS, vec!["1.0.0"])], 1));
+    assert_eq!(entry.refused[0].reason, why);
+    assert_eq!(pass(&rules).await, 0);
+    assert_eq!(log(&world, &admin, "h").await.len(), 1, "the same is not told twice");
+    // A version that is kept out is told when it comes, though nothing changes in the hub.
+    import_as(&world, TREES, "1.1.0", json!({"licence": "MIT"})).await;
+    assert_eq!(pass(&rules).await, 0);
+    assert_eq!(versions(&world, "h", REFERENCE, TREES).await.unwrap(), ["1.0.0"]);
+    let entry = &log(&world, &admin, "h").await[0];
+    assert_eq!((entry.change_number, entry.cause, entry.refused_count), (2, HubRuleCause::Catalog, 2));
+    // Another policy is another answer.
+    put_policy(admission(&["MIT"], &[])).await;
+    assert_eq!(pass(&rules).await, 2);
+    assert_eq!(names(&world, &admin, "h").await, [FLOWERS, TREES].map(str::to_owned));
+    assert_eq!(versions(&world, "h", REFERENCE, TREES).await.unwrap(), ["1.1.0"]);
+    assert_eq!(log(&world, &admin, "h").await[0].cause, HubRuleCause::Admission);
+    put_policy(admission(&["gpl-3.0"], &[])).await;
+    assert_eq!(pass(&rules).await, 2);
+    let entry = &log(&world, &admin, "h").await[0];
+    assert_eq!(ruled(&entry.removed).iter().map(|one| one.0).collect::<Vec<_>>(), [FLOWERS, TREES]);
+    assert_eq!(entry.removed[0].reason, "1.0.0: refused by admission: the licence MIT is not allowed");
+    let after = world.call::<DescribeHubRules>(&admin, describing("h")).await.unwrap().last_modified_time;
+    assert_eq!(after, found.last_modified_time, "nobody changed the rules");
+}
+
+#[tokio::test]
+async fn files_are_looked_into_before_rules_show_what_they_are_of() {
+    let world = empty_world();
+    let admin = world.admin();
+    let rules = reconciler(&world);
+    // One is Text and JSON, and the other JSON alone.
+    import_as(&world, FLOWERS, "1.0.0", json!({})).await;
+    let folder = world.model_folder(TREES, "1.0.0");
+    std::fs::write(folder.join("artifact/model.onnx"), "{}").unwrap();
+    world.catalog.import_dir(&folder).await.unwrap();
+    world.hub(&admin, "h").await;
+    let input = admission(&[], &[ArtifactFormat::Json]);
+    world.call::<PutHubAdmissionPolicy>(&admin, input).await.unwrap();
+    world.call::<PutHubRules>(&admin, put("h", "licence is mit")).await.unwrap();
+    let preview = async || {
+        let input = PreviewHubRulesRequest { hub_name: "h".to_owned(), rules: None };
+        let found = world.call::<PreviewHubRules>(&admin, input).await.unwrap();
+        (found.added_count, found.refused_count, found.unscanned_count)
+    };
+    assert_eq!(preview().await, (0, 0, 2));
+    let report = rules.pass().await.unwrap();
+    assert_eq!((report.changed, report.failed, report.again_after), (0, 0, Some(std::time::Duration::ZERO)));
+    assert!(names(&world, &admin, "h").await.is_empty());
+    let status = async || world.call::<DescribeHubRules>(&admin, describing("h")).await.unwrap().status;
+    assert_eq!(status().await, HubRulesStatus::Applying);
+    assert_eq!(preview().await, (1, 1, 0));
+    let report = rules.pass().await.unwrap();
+    assert_eq!((report.changed, report.failed, report.again_after), (1, 0, None));
+    assert_eq!((names(&world, &admin, "h").await, status().await), (vec![TREES.to_owned()], HubRulesStatus::Applied));
+    let changes = log(&world, &admin, "h").await;
+    assert_eq!((changes.len(), ruled(&changes[0].refused)), (1, vec![(FLOWERS, vec!["1.0.0"])]));
+    assert!(changes[0].refused[0].reason.contains("model.onnx: the format Text is not allowed"));
+    // What is shown stays while a stricter policy waits for files; what is not waits.
+    world.call::<PutHubAdmissionPolicy>(&admin, admission(&[], &[])).await.unwrap();
+    assert_eq!(pass(&rules).await, 1);
+    import_as(&world, FLOWERS, "1.1.0", json!({})).await;
+    std::fs::write(world.model_folder(TREES, "1.1.0").join("artifact/model.onnx"), "other weights").unwrap();
+    world.catalog.import_dir(&folder.with_file_name("1.1.0")).await.unwrap();
+    assert_eq!(pass(&rules).await, 2);
+    let input = admission(&[], &[ArtifactFormat::Json, ArtifactFormat::Text]);
+    world.call::<PutHubAdmissionPolicy>(&admin, input).await.unwrap();
+    let report = rules.pass().await.unwrap();
+    assert_eq!((report.changed, report.again_after), (0, Some(std::time::Duration::ZERO)));
+    assert_eq!(versions(&world, "h", REFERENCE, TREES).await.unwrap(), ["1.0.0", "1.1.0"]);
+    assert_eq!((pass(&rules).await, status().await), (0, HubRulesStatus::Applied));
+}
+
+#[tokio::test]
+async fn bytes_that_cannot_be_judged_come_in_by_no_rule_and_hold_nobody_up() {
+    let world = empty_world();
+    let admin = world.admin();
+    let rules = reconciler(&world);
+    import_as(&world, FLOWERS, "1.0.0", json!({})).await;
+    import_as(&world, TREES, "1.0.0", json!({})).await;
+    // The one file that only TREES has is damaged on disk.
+    let folder = world.model_folder(TREES, "1.1.0");
+    std::fs::write(folder.join("artifact/model.onnx"), "to be damaged").unwrap();
+    world.catalog.import_dir(&folder).await.unwrap();
+    let digest = hex::encode(sha2::Sha256::digest("to be damaged"));
+    let blob = find(world.folder.path(), &digest).expect("the blob");
+    std::fs::remove_file(&blob).unwrap();
+    std::fs::write(&blob, "is now damaged").unwrap();
+    world.hub(&admin, "h").await;
+    let input = admission(&[], &[ArtifactFormat::Json, ArtifactFormat::Text]);
+    world.call::<PutHubAdmissionPolicy>(&admin, input).await.unwrap();
+    world.call::<PutHubRules>(&admin, put("h", "licence is mit")).await.unwrap();
+    let report = rules.pass().await.unwrap();
+    assert_eq!((report.failed, report.again_after), (1, Some(std::time::Duration::ZERO)));
+    let report = rules.pass().await.unwrap();
+    assert_eq!((report.changed, report.failed, report.again_after), (2, 0, None), "it is not read again and again");
+    assert_eq!(names(&world, &admin, "h").await, [FLOWERS, TREES].map(str::to_owned));
+    assert_eq!(versions(&world, "h", REFERENCE, TREES).await.unwrap(), ["1.0.0"]);
+    let found = world.call::<DescribeHubRules>(&admin, describing("h")).await.unwrap();
+    assert_eq!(found.status, HubRulesStatus::Applying, "something is still to be judged");
+}
+
+/// The file of a blob, wherever below a folder it is.
+fn find(folder: &std::path::Path, digest: &str) -> Option<std::path::PathBuf> {
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = entry.file_name()?.to_string_lossy().into_owned();
+        let found = if entry.is_dir() { find(&entry, digest) } else { (name.contains(digest)).then_some(entry) };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_hub_whose_deletion_died_is_left_alone_until_it_is_in_service_again() {
+    let world = world().await;
+    let admin = world.admin();
+    let rules = reconciler(&world);
+    world.hub(&admin, "h").await;
+    world.reference(&admin, "h", GATED).await;
+    world.call::<PutHubRules>(&admin, put("h", "not gated and framework is stoa")).await.unwrap();
+    let key = Key {
+        kind: "sagemaker:hub",
+        account: admin.principal.account.clone(),
+        region: Some(admin.region.clone()),
+        id: "h".to_owned(),
+    };
+    let document = world.store.get(&key).await.unwrap().unwrap();
+    let marked = (*document).clone().with_status("Deleting");
+    world.store.commit(Transaction::new().update(marked)).await.unwrap();
+    for _ in 0..2 {
+        let report = rules.pass().await.unwrap();
+        assert_eq!((report.changed, report.failed, report.again_after), (0, 0, None), "there is no hurry");
+    }
+    // The hub has contents, so this takes the mark off.
+    let hub = DeleteHubRequest { hub_name: "h".to_owned() };
+    refused(world.call::<DeleteHub>(&admin, hub).await, "ResourceInUse", &["1 contents"]);
+    assert_eq!(pass(&rules).await, 1);
+    assert_eq!(names(&world, &admin, "h").await, [GATED, TINY].map(str::to_owned));
+}
+
+#[tokio::test]
+async fn a_page_of_the_log_has_an_end() {
+    let world = world().await;
+    let admin = world.admin();
+    world.hub(&admin, "h").await;
+    let many: Vec<_> = (0..3000).map(|_| json!({"name": "m", "versions": ["1.0.0"], "reason": "r"})).collect();
+    for number in 1..=3 {
+        let body = json!({
+            "number": number, "cause": "Catalog", "rules": "gated", "set_by": "somebody", "added": many,
+            "removed": [], "updated": [], "left_out": 0,
+        });
+        let name = format!("{number:012}");
+        let key = Key {
+            kind: "sagemaker:hub-rules-log",
+            account: admin.principal.account.clone(),
+            region: Some(admin.region.clone()),
+            id: format!("h/{name}"),
+        };
+        let document = Document::new(key, &name, admin.now, &body).unwrap().with_parent("h");
+        world.store.commit(Transaction::new().create(document)).await.unwrap();
+    }
+    let (mut seen, mut next_token) = (Vec::new(), None);
+    loop {
+        let input = ListHubRuleChangesRequest { hub_name: "h".to_owned(), max_results: Some(100), next_token };
+        let page = world.call::<ListHubRuleChanges>(&admin, input).await.unwrap();
+        assert_eq!(page.changes.len(), 1, "two would be too large an answer");
+        seen.extend(page.changes.iter().map(|change| change.change_number));
+        next_token = page.next_token;
+        if next_token.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, [3, 2, 1], "an entry of an older release is read as it is");
 }

@@ -5,7 +5,8 @@ use stoa_models_sagemaker::operations::{
     CreateHubContentPresignedUrls, CreateHubContentReference, ListHubContentVersions, ListHubContents, ListHubs,
 };
 use stoa_models_sagemaker::types::{
-    CreateHubContentPresignedUrlsRequest, HubContentSupportStatus, HubContentType, ListHubsRequest,
+    CreateHubContentPresignedUrlsRequest, CreateHubContentReferenceRequest, HubContentSupportStatus, HubContentType,
+    ListHubsRequest,
 };
 use stoa_models_stoa::operations::{DescribeHubSettings, PutHubSettings};
 use stoa_models_stoa::types::{DescribeHubSettingsRequest, HubSettings, PutHubSettingsRequest};
@@ -174,6 +175,19 @@ async fn marked_versions_are_shown_as_such_and_withheld_where_the_hub_says_so() 
         next_token: None,
     };
     refused(world.call::<CreateHubContentPresignedUrls>(&admin, presigned).await, "ResourceNotFound", &["1.1.0"]);
+    // What is said of a MinVersion is what is so: there is a later version, and it is withheld.
+    let above = |hub: &str, least: &str| CreateHubContentReferenceRequest {
+        hub_content_name: Some("above".to_owned()),
+        min_version: Some(least.to_owned()),
+        ..reference(hub, FLOWERS)
+    };
+    let made = world.call::<CreateHubContentReference>(&admin, above("strict", "1.1.0")).await;
+    let words =
+        ["MinVersion 1.1.0 is above 1.0.0, the latest version", "neither deprecated nor vulnerable", "withhold"];
+    refused(made, "ValidationException", &words);
+    let made = world.call::<CreateHubContentReference>(&admin, above("h", "1.3.0")).await;
+    let words = ["MinVersion 1.3.0 is above the latest version of acme-tabular-flowers, which is 1.2.0"];
+    refused(made, "ValidationException", &words);
     // A mark can be taken back, and the version is there again.
     mark("1.1.0", "deprecated", serde_json::Value::Null).await.unwrap();
     assert_eq!(versions(&world, "strict", REFERENCE, FLOWERS).await.unwrap(), ["1.0.0", "1.1.0"]);

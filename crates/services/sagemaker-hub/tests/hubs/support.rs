@@ -90,8 +90,12 @@ impl Keys {
 
 #[async_trait]
 impl Signatures for Keys {
-    async fn sign(&self, _: &Cx, _: &str, key: &str, message: &[u8]) -> Result<Signature, ApiError> {
-        let key_arn = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{key}");
+    /// As KMS reads names: a plain one is of the caller's account. The alias of a key is its id.
+    async fn sign(&self, cx: &Cx, _: &str, key: &str, message: &[u8]) -> Result<Signature, ApiError> {
+        let own = cx.principal.account.as_str();
+        let account = key.split(':').nth(4).unwrap_or(own);
+        let id = key.rsplit('/').next().unwrap_or(key);
+        let key_arn = format!("arn:aws:kms:{REGION}:{account}:key/{id}");
         let bytes = Keys::made(&key_arn, message);
         Ok(Signature { key_arn, algorithm: "TEST".to_owned(), bytes })
     }

@@ -9,6 +9,7 @@ use stoa_models_sagemaker::types::{
     ImportHubContentRequest, Tag,
 };
 
+use crate::contents::import;
 use crate::references::list;
 use crate::support::*;
 
@@ -84,20 +85,7 @@ async fn tags_are_a_right_of_their_own() {
     }
     let untagged = world.targets::<CreateHubContentReference>(&admin, reference("h", IRIS)).await.unwrap();
     assert_eq!(untagged.len(), 3);
-    let input = ImportHubContentRequest {
-        hub_content_name: "own".to_owned(),
-        hub_content_version: None,
-        hub_content_type: HubContentType::Model,
-        document_schema_version: "2.3.0".to_owned(),
-        hub_name: "h".to_owned(),
-        hub_content_display_name: None,
-        hub_content_description: None,
-        hub_content_markdown: None,
-        hub_content_document: "{}".to_owned(),
-        support_status: None,
-        hub_content_search_keywords: None,
-        tags: tags(),
-    };
+    let input = ImportHubContentRequest { tags: tags(), ..import("own", None) };
     let targets = world.targets::<ImportHubContent>(&admin, input).await.unwrap();
     assert_eq!(pairs(&targets)[2], ("sagemaker:AddTags", arn("hub-content/h/Model/own").as_str()));
 }
