@@ -1,6 +1,7 @@
 //! The service: its ports, and what every operation needs of them.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use stoa_kernel::ports::{ObjectSource, PresignObject, Signatures};
@@ -8,7 +9,9 @@ use stoa_kernel::{ApiError, Cx};
 use stoa_sagemaker_common::store_error;
 use stoa_store::{Document, Key, PageTokens, Store, StoreError, Transaction};
 use stoa_work::Nudge;
+use tokio::sync::Semaphore;
 
+use crate::admission::AT_ONCE;
 use crate::catalog::{Catalog, CatalogIndex};
 use crate::hub;
 use crate::names::{HubName, PUBLIC_HUB};
@@ -28,6 +31,8 @@ pub struct HubsParts {
     pub catalog: Arc<Catalog>,
     /// Makes download URLs.
     pub presign: Arc<dyn PresignObject>,
+    /// A folder for what is unpacked while files are looked at; it need not exist.
+    pub spool: PathBuf,
 }
 
 /// Hubs and their contents.
@@ -39,6 +44,8 @@ pub struct Hubs {
     /// Wakes whoever judges what is being imported.
     pub(crate) nudge: Nudge,
     pub(crate) verified: VerifiedBlobs,
+    /// Of those who look into files.
+    pub(crate) scanning: Semaphore,
 }
 
 impl fmt::Debug for Hubs {
@@ -68,6 +75,7 @@ impl Hubs {
             signatures: OnceLock::new(),
             nudge: Nudge::new(),
             verified: VerifiedBlobs::default(),
+            scanning: Semaphore::new(AT_ONCE),
         }
     }
 

@@ -9,6 +9,7 @@ mod catalog;
 mod condition_keys;
 mod contents;
 mod documents;
+mod driving;
 mod hubs;
 mod huggingface;
 mod presigned;
