@@ -9,7 +9,7 @@ use super::{Ended, LEGACY_TORCH, LONGEST_NAME, Machine, malformed};
 const LONGEST_LINE: usize = 1 << 20;
 
 #[derive(Default)]
-struct Line {
+pub(super) struct Line {
     bytes: Vec<u8>,
     /// Whether it is longer than what was kept.
     cut: bool,

@@ -54,7 +54,12 @@ fn the_corpus_and_what_is_made_of_it() {
     assert!(seeds.len() >= 10, "{}", seeds.len());
     let torch = zip_of(&[("m/data.pkl", PROTOCOL_4), ("m/data/0", &[0; 8])], true);
     let plain = array("'<f4'", &[0; 4]);
-    seeds.extend([torch.clone(), plain.clone(), tar_of(&[("a", &torch), ("b", &plain)]), gzip_of(&tar_of(&[("a", &torch)]))]);
+    seeds.extend([
+        torch.clone(),
+        plain.clone(),
+        tar_of(&[("a", &torch), ("b", &plain)]),
+        gzip_of(&tar_of(&[("a", &torch)])),
+    ]);
     let mut bytes = Bytes(0x5EED_0001);
     for seed in &seeds {
         driving::scanning(seed);

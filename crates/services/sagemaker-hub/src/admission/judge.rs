@@ -288,19 +288,10 @@ mod tests {
             card_fields: ["license".to_owned()].into(),
             ..AdmissionPolicy::default()
         };
-        let files = [
-            Examined { path: "a.bin", scan: &evil },
-            Examined { path: "b.safetensors", scan: &tensors },
-        ];
+        let files = [Examined { path: "a.bin", scan: &evil }, Examined { path: "b.safetensors", scan: &tensors }];
         let sizes = [("a.bin", 11), ("b.safetensors", 5)];
         let verdict = policy.judge_facts(&described(r#"{"Url": "", "License": "GPL"}"#, None), sizes);
-        for word in [
-            "GPL",
-            "lacks Url",
-            "front matter lacks license",
-            "16 bytes",
-            "a.bin: 11 bytes",
-        ] {
+        for word in ["GPL", "lacks Url", "front matter lacks license", "16 bytes", "a.bin: 11 bytes"] {
             assert!(verdict.refusals.iter().any(|reason| reason.contains(word)), "{word}: {verdict:?}");
         }
         assert_eq!(verdict.refusals.len(), 5, "nothing of b.safetensors");
