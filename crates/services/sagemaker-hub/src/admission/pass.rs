@@ -227,3 +227,32 @@ fn places(document: &Document) -> Option<(HubName, stoa_store::Key, stoa_store::
     let keyed = |kind| stoa_store::Key { kind, ..document.key.clone() };
     Some((hub, keyed(content::TEXT_KIND), keyed(provenance::KIND)))
 }
+
+#[cfg(test)]
+mod tests {
+    //! What is judged, and when again.
+
+    use super::*;
+
+    #[test]
+    fn a_newer_scanner_judges_what_an_older_one_did() {
+        let policy = AdmissionPolicy::default();
+        let now = judged_by(&policy).unwrap();
+        let (old, other) = (policy.digest().unwrap(), format!("{SCANNER}:another"));
+        for (status, before, due) in [
+            ("Importing", None, true),
+            ("Importing", Some(now.as_str()), true),
+            ("PendingImport", Some(&now), false),
+            ("PendingImport", Some(&old), true),
+            ("PendingImport", Some(&other), true),
+            ("Available", Some(&now), false),
+            ("Available", Some(&old), true),
+            ("Available", Some("1:x"), true),
+            // What is in stays, whatever the policy becomes.
+            ("Available", Some(&other), false),
+            ("Available", None, false),
+        ] {
+            assert_eq!(is_due(status, before, &now), due, "{status} {before:?}");
+        }
+    }
+}
