@@ -109,7 +109,7 @@ pub async fn compose(config: &Config, data_dir: &DataDir) -> Result<Stoa, Box<dy
         authority: Arc::clone(&authority),
         tags: Arc::new(StoredTags(Arc::clone(&base.store))),
     });
-    let (hubs, catalog) = hubs(&base);
+    let (hubs, catalog) = hubs(&base, data_dir);
     let derived: Arc<dyn ObjectSource> = Arc::clone(&hubs) as Arc<dyn ObjectSource>;
     let (kms, keys) = kms(&base);
     let objects = S3Objects::new(Arc::clone(&base.store), Arc::clone(&base.blobs), vec![Arc::clone(&derived)]);
@@ -311,13 +311,14 @@ fn keeper(base: &Base, config: &Config, data_dir: &DataDir) -> (Arc<BlobKeeper>,
     (keeper, Worker::new(collector, Arc::clone(&base.clock), every, Nudge::new()))
 }
 
-fn hubs(base: &Base) -> (Arc<Hubs>, Arc<Catalog>) {
+fn hubs(base: &Base, data_dir: &DataDir) -> (Arc<Hubs>, Arc<Catalog>) {
     let catalog = Arc::new(Catalog::new(Arc::clone(&base.store), Arc::clone(&base.blobs), Arc::clone(&base.clock)));
     let hubs = Hubs::new(HubsParts {
         store: Arc::clone(&base.store),
         tokens: base.tokens.clone(),
         catalog: Arc::clone(&catalog),
         presign: Arc::new(Presigner::new(&base.key)),
+        spool: data_dir.spool(),
     });
     (Arc::new(hubs), catalog)
 }

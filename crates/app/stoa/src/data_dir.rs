@@ -4,7 +4,8 @@
 //! stoa.db        state                     audit/       the journal
 //! blobs/         object bytes              run/         containers (made anew at each start)
 //! tmp/           bytes on their way        damaged/     what `stoa blobs verify` put aside
-//! spool/, blob-cache/                     instead of blobs/ and tmp/ where blobs are in an object store
+//! spool/         what is unpacked while it is looked into; with blob-cache/, also instead of blobs/ and tmp/ where
+//!                blobs are in an object store
 //! opened/        encrypted model data on its way into a container (0700, emptied at each start)
 //! ca.pem         the front door's CA       credentials  an AWS shared-credentials file (mode 0600)
 //! master.key     seals secrets (0600; see `master_key.rs`)
@@ -81,6 +82,10 @@ impl DataDir {
     }
     pub fn containers(&self) -> PathBuf {
         self.0.join("run")
+    }
+    /// Files in it have no names; those of the object store's driver lie there too.
+    pub fn spool(&self) -> PathBuf {
+        self.0.join("spool")
     }
     pub fn opened(&self) -> PathBuf {
         self.0.join("opened")

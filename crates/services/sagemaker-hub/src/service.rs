@@ -1,6 +1,7 @@
 //! The service: its ports, and what every operation needs of them.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use stoa_kernel::ports::{ObjectAccess, ObjectSource, PresignObject, SharedResources, Signatures};
@@ -10,6 +11,7 @@ use stoa_store::{Document, Expect, Key, PageTokens, Store, StoreError, Transacti
 use stoa_work::Nudge;
 use tokio::sync::Semaphore;
 
+use crate::admission::AT_ONCE;
 use crate::catalog::{Catalog, CatalogIndex};
 use crate::hub;
 use crate::names::{HubName, PUBLIC_HUB};
@@ -31,6 +33,8 @@ pub struct HubsParts {
     pub catalog: Arc<Catalog>,
     /// Makes download URLs.
     pub presign: Arc<dyn PresignObject>,
+    /// A folder for what is unpacked while files are looked at; it need not exist.
+    pub spool: PathBuf,
 }
 
 /// Hubs and their contents.
@@ -47,6 +51,8 @@ pub struct Hubs {
     pub(crate) verified: VerifiedBlobs,
     /// Turns for [`Hubs::aside`].
     turns: Arc<Semaphore>,
+    /// Of those who look into files.
+    pub(crate) scanning: Semaphore,
 }
 
 impl fmt::Debug for Hubs {
@@ -79,6 +85,7 @@ impl Hubs {
             nudge: Nudge::new(),
             verified: VerifiedBlobs::default(),
             turns: Arc::new(Semaphore::new(ASIDE)),
+            scanning: Semaphore::new(AT_ONCE),
         }
     }
 

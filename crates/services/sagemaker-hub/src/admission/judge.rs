@@ -72,7 +72,6 @@ fn is_torch_type(import: &str) -> bool {
 /// A file and what was found out about it.
 pub(super) struct Examined<'a> {
     pub path: &'a str,
-    pub size: u64,
     pub scan: &'a Scan,
 }
 
@@ -95,13 +94,31 @@ pub(super) struct Verdict {
 }
 
 impl AdmissionPolicy {
-    pub(super) fn judge(&self, described: &Described, files: &[Examined<'_>]) -> Verdict {
+    /// What the description and the files' names and sizes say: it costs nothing, so it comes before any byte is read.
+    pub(super) fn judge_facts<'a>(
+        &self,
+        described: &Described,
+        files: impl IntoIterator<Item = (&'a str, u64)>,
+    ) -> Verdict {
         let mut verdict = Verdict::default();
         self.judge_description(described, &mut verdict);
-        let total = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
+        let (mut total, mut long) = (0_u64, Vec::new());
+        for (path, size) in files {
+            total = total.saturating_add(size);
+            if let Some(most) = self.max_file_bytes.filter(|most| size > *most) {
+                long.push(format!("{path}: {size} bytes, at most {most} are allowed"));
+            }
+        }
         if let Some(most) = self.max_total_bytes.filter(|most| total > *most) {
             verdict.refusals.push(format!("the files have {total} bytes, at most {most} are allowed"));
         }
+        verdict.refusals.append(&mut long);
+        verdict
+    }
+
+    /// What the files' bytes say.
+    pub(super) fn judge_files(&self, files: &[Examined<'_>]) -> Verdict {
+        let mut verdict = Verdict::default();
         for file in files {
             self.judge_file(file, &mut verdict);
         }
@@ -125,9 +142,6 @@ impl AdmissionPolicy {
     }
 
     fn judge_file(&self, file: &Examined<'_>, verdict: &mut Verdict) {
-        if let Some(most) = self.max_file_bytes.filter(|most| file.size > *most) {
-            verdict.refusals.push(format!("{}: {} bytes, at most {most} are allowed", file.path, file.size));
-        }
         if !self.formats.is_empty() {
             if !self.formats.contains(&file.scan.format) {
                 verdict.refusals.push(format!("{}: the format {} is not allowed", file.path, file.scan.format));
@@ -227,7 +241,7 @@ mod tests {
 
     fn scan(format: Format, imports: &[&str]) -> Scan {
         let imports = imports.iter().map(|import| (*import).to_owned()).collect();
-        Scan { format, inner: BTreeSet::new(), imports, problems: BTreeSet::new() }
+        Scan { format, inner: BTreeSet::new(), imports, problems: BTreeSet::new(), cut_short: false }
     }
 
     #[test]
@@ -274,31 +288,25 @@ mod tests {
             card_fields: ["license".to_owned()].into(),
             ..AdmissionPolicy::default()
         };
-        let files = [
-            Examined { path: "a.bin", size: 11, scan: &evil },
-            Examined { path: "b.safetensors", size: 5, scan: &tensors },
-        ];
-        let verdict = policy.judge(&described(r#"{"Url": "", "License": "GPL"}"#, None), &files);
-        for word in [
-            "GPL",
-            "lacks Url",
-            "front matter lacks license",
-            "16 bytes",
-            "a.bin: 11 bytes",
-            "a.bin: the format Pickle",
-        ] {
+        let files = [Examined { path: "a.bin", scan: &evil }, Examined { path: "b.safetensors", scan: &tensors }];
+        let sizes = [("a.bin", 11), ("b.safetensors", 5)];
+        let verdict = policy.judge_facts(&described(r#"{"Url": "", "License": "GPL"}"#, None), sizes);
+        for word in ["GPL", "lacks Url", "front matter lacks license", "16 bytes", "a.bin: 11 bytes"] {
             assert!(verdict.refusals.iter().any(|reason| reason.contains(word)), "{word}: {verdict:?}");
         }
-        assert_eq!(verdict.refusals.len(), 6, "nothing of b.safetensors");
+        assert_eq!(verdict.refusals.len(), 5, "nothing of b.safetensors");
+        let verdict = policy.judge_files(&files);
+        assert_eq!(verdict.refusals, ["a.bin: the format Pickle is not allowed"]);
         assert_eq!(verdict.kept_out(policy.unsafe_pickle).map(|(action, _)| action), Some(Action::Refuse));
         policy = AdmissionPolicy { unsafe_pickle: Some(Action::Quarantine), ..AdmissionPolicy::default() };
         let good = described(r#"{"Url": "x"}"#, Some("---\nlicense: mit\n---\n# x\n"));
         assert_eq!(good.licence.as_deref(), Some("mit"));
-        let verdict = policy.judge(&good, &files);
+        assert_eq!(policy.judge_facts(&good, sizes), Verdict::default());
+        let verdict = policy.judge_files(&files);
         let (action, why) = verdict.kept_out(policy.unsafe_pickle).unwrap();
         assert_eq!((action, why.as_str()), (Action::Quarantine, "a.bin: a pickle imports os.system"));
         assert_eq!(verdict.kept_out(Some(Action::Mark)), None);
         policy.unsafe_pickle = None;
-        assert!(policy.judge(&good, &files).unsafe_pickles.is_empty(), "off by default");
+        assert!(policy.judge_files(&files).unsafe_pickles.is_empty(), "off by default");
     }
 }

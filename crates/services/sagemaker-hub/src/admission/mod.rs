@@ -3,8 +3,8 @@
 //!
 //! An import into a hub with a policy is recorded as `Importing`; [`AdmissionReconciler`] reads its files and makes it
 //! `Available`, `ImportFailed` or (quarantine) `PendingImport`, in a transaction held to the hub's generation, so nothing
-//! is let in by a policy that has changed. What is in quarantine is judged again when the policy changes. A crash leaves
-//! `Importing`, which the next pass takes up. Public models are judged when a reference is made, and whenever they are
+//! is let in by a policy that has changed. What is in quarantine is judged again when the policy changes, and everything
+//! that was judged when the scanner is a newer one. A crash leaves `Importing`, which the next pass takes up. Public models are judged when a reference is made, and whenever they are
 //! used through the hub.
 
 mod judge;
@@ -28,6 +28,7 @@ use crate::service::{Hub, HubSource};
 
 pub use pass::AdmissionReconciler;
 pub(crate) use public::PublicVerdict;
+pub(crate) use scans::AT_ONCE;
 
 /// What is done about a pickle that does more than it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

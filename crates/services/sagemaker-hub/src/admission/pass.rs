@@ -1,6 +1,10 @@
-//! The judging of what is being imported.
+//! The judging of what is being imported, and of what an older scanner judged.
+//!
+//! At each start, what is `Available` and was judged by an older scanner is judged again, by the policy that stands now: a
+//! scanner that finds more is of no use for what is in already otherwise. A crash leaves it for the next start.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +15,8 @@ use stoa_store::{Document, Expect, Query, Transaction};
 use stoa_types::{Clock, Partition, Timestamp};
 use stoa_work::{Nudge, PassError, PassReport, Reconciler};
 
-use super::judge::{Examined, described};
+use super::judge::{Examined, Verdict, described};
+use super::scans::{SCANNER, Stated};
 use super::{AdmissionPolicy, policy_of};
 use crate::content::{self, ContentBody, ContentText};
 use crate::hub;
@@ -23,6 +28,8 @@ use crate::service::Hubs;
 pub struct AdmissionReconciler {
     hubs: Arc<Hubs>,
     clock: Arc<dyn Clock>,
+    /// Whether nothing is left that an older scanner judged: what is judged from then on is judged by this one.
+    caught_up: AtomicBool,
 }
 
 impl std::fmt::Debug for AdmissionReconciler {
@@ -37,7 +44,7 @@ impl AdmissionReconciler {
 
     /// Of this service, by this clock.
     pub fn new(hubs: Arc<Hubs>, clock: Arc<dyn Clock>) -> AdmissionReconciler {
-        AdmissionReconciler { hubs, clock }
+        AdmissionReconciler { hubs, clock, caught_up: AtomicBool::new(false) }
     }
 }
 
@@ -58,36 +65,82 @@ impl Reconciler for AdmissionReconciler {
         let mut report = PassReport::default();
         let mut query = Query::of(content::KIND);
         query.statuses = vec!["Importing".to_owned(), "PendingImport".to_owned()];
-        for document in self.hubs.all(query).await? {
+        let catching_up = !self.caught_up.load(Ordering::Relaxed);
+        if catching_up {
+            query.statuses.push("Available".to_owned());
+        }
+        let mut documents = self.hubs.all(query).await?;
+        // Who is waiting comes first.
+        documents.sort_by_key(|document| document.status == "Available");
+        let mut left = false;
+        for document in documents {
             report.examined += 1;
             match self.hubs.judge_import(&document, self.clock.now()).await {
-                Ok(changed) => report.changed += u64::from(changed),
+                Ok(Judged::Already) => {}
+                Ok(Judged::Now) => report.changed += 1,
+                Ok(Judged::Meanwhile) => left = true,
                 Err(error) => {
-                    tracing::warn!(content = document.key.id, %error, "an import could not be judged");
+                    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    tracing::warn!(content = document.key.id, %error, cause, "an import could not be judged");
                     report.failed += 1;
-                    report.look_again(Duration::from_secs(5));
+                    // A disk that is full stays so for a while, and each try may fill it anew.
+                    report.look_again(Duration::from_secs(30));
+                    left = true;
                 }
             }
+        }
+        if catching_up && !left {
+            self.caught_up.store(true, Ordering::Relaxed);
         }
         Ok(report)
     }
 }
 
+/// What became of one.
+enum Judged {
+    /// There is nothing to do.
+    Already,
+    Now,
+    /// The policy or the content changed: the next look is by what is there then.
+    Meanwhile,
+}
+
+/// Names the scanner and the policy that something is judged by.
+fn judged_by(policy: &AdmissionPolicy) -> Result<String, ApiError> {
+    Ok(format!("{SCANNER}:{}", policy.digest()?))
+}
+
+/// Whether something of this status is to be judged. The first scanner's name was not written.
+fn is_due(status: &str, before: Option<&str>, now: &str) -> bool {
+    let scanner = |name: &str| name.split_once(':').map_or_else(|| "1".to_owned(), |(scanner, _)| scanner.to_owned());
+    match (status, before) {
+        ("Available", Some(before)) => scanner(before) != scanner(now),
+        // It was let in without a policy, and stays.
+        ("Available", None) => false,
+        ("PendingImport", Some(before)) => before != now,
+        _ => true,
+    }
+}
+
 impl Hubs {
-    /// Judges one; false where there is nothing to do.
-    async fn judge_import(&self, document: &Document, now: Timestamp) -> Result<bool, ApiError> {
-        let Some((hub, text_key, provenance_key)) = places(document) else { return Ok(false) };
-        let hub_document = self.parts.store.get(&hub::key(&hub)).await.map_err(store_error)?;
-        let Some(hub_document) = hub_document else { return Ok(false) };
-        let policy = policy_of(&hub_document)?;
+    /// Judges one, where it is due.
+    async fn judge_import(&self, document: &Document, now: Timestamp) -> Result<Judged, ApiError> {
+        let Some((hub, text_key, provenance_key)) = places(document) else { return Ok(Judged::Already) };
         let mut body: ContentBody = document.decode().map_err(store_error)?;
-        let judged_by = policy.digest()?;
-        if document.status == "PendingImport" && body.judged_by.as_deref() == Some(&*judged_by) {
-            return Ok(false);
+        if document.status == "Available" && body.judged_by.is_none() {
+            return Ok(Judged::Already);
+        }
+        let hub_document = self.parts.store.get(&hub::key(&hub)).await.map_err(store_error)?;
+        let Some(hub_document) = hub_document else { return Ok(Judged::Already) };
+        let policy = policy_of(&hub_document)?;
+        let judged_by = judged_by(&policy)?;
+        let lifted = document.status == "Available" && policy.is_default();
+        if lifted || !is_due(&document.status, body.judged_by.as_deref(), &judged_by) {
+            return Ok(Judged::Already);
         }
         let text = self.parts.store.get(&text_key).await.map_err(store_error)?;
         let stated = self.parts.store.get(&provenance_key).await.map_err(store_error)?;
-        let (Some(text), Some(stated)) = (text, stated) else { return Ok(false) };
+        let (Some(text), Some(stated)) = (text, stated) else { return Ok(Judged::Already) };
         let text: ContentText = text.decode().map_err(store_error)?;
         let mut provenance: Provenance = stated.decode().map_err(store_error)?;
         let (status, reason) = self.judge_by(&policy, &text, &mut provenance, now).await?;
@@ -101,11 +154,10 @@ impl Hubs {
             .update(stated.with_body(now, &provenance).map_err(store_error)?)
             .require(hub::key(&hub), Expect::Generation(hub_document.generation));
         match self.parts.store.commit(transaction).await {
-            Ok(()) => Ok(true),
-            // The policy or the content changed: the next look is by what is there then.
+            Ok(()) => Ok(Judged::Now),
             Err(error) if error.is_conflict() => {
                 self.nudge.nudge();
-                Ok(false)
+                Ok(Judged::Meanwhile)
             }
             Err(error) => Err(store_error(error)),
         }
@@ -120,33 +172,49 @@ impl Hubs {
         now: Timestamp,
     ) -> Result<(&'static str, Option<String>), ApiError> {
         let statement: Statement = serde_json::from_str(&provenance.statement).map_err(ApiError::internal)?;
+        let described = described(&text.document, text.markdown.as_deref());
+        let sizes = statement.files.iter().map(|file| (file.path.as_str(), file.size));
+        let facts = policy.judge_facts(&described, sizes);
+        if !facts.refusals.is_empty() {
+            provenance.files.clear();
+            return Ok(concluded(policy, &facts, provenance));
+        }
         let mut scans = Vec::with_capacity(statement.files.len());
         for file in &statement.files {
-            match self.scan(&file.path, &file.sha256, now).await {
+            let stated = Stated { path: &file.path, digest: &file.sha256, size: file.size };
+            match self.scan(policy, stated, now).await {
                 Ok(scan) => scans.push(scan),
                 Err(error) if error.status() < 500 => return Ok(("ImportFailed", Some(error.message().to_owned()))),
                 Err(error) => return Err(error),
             }
         }
         let pairs = || statement.files.iter().zip(&scans);
-        let files: Vec<Examined<'_>> =
-            pairs().map(|(file, scan)| Examined { path: &file.path, size: file.size, scan }).collect();
-        let verdict = policy.judge(&described(&text.document, text.markdown.as_deref()), &files);
+        let files: Vec<Examined<'_>> = pairs().map(|(file, scan)| Examined { path: &file.path, scan }).collect();
+        let verdict = policy.judge_files(&files);
         let of_file = |scan: &stoa_artifacts::Scan| match policy.unsafe_pickle {
             Some(_) => policy.unsafe_in(scan),
             None => Vec::new(),
         };
         provenance.files =
             pairs().map(|(_, scan)| FileVerdict { format: scan.format.to_string(), findings: of_file(scan) }).collect();
-        let pickles = verdict.unsafe_pickles.iter().map(|(path, what)| format!("{path}: {what}"));
-        provenance.findings = verdict.refusals.iter().cloned().chain(pickles).take(100).collect();
-        Ok(match verdict.kept_out(policy.unsafe_pickle) {
-            None => ("Available", None),
-            Some((action, why)) => {
-                let what = if action == super::Action::Quarantine { "in quarantine" } else { "refused" };
-                (action.status(), Some(format!("{what} by the hub's admission policy: {why}")))
-            }
-        })
+        Ok(concluded(policy, &verdict, provenance))
+    }
+}
+
+/// The status that follows from a verdict, and why; the verdict is noted.
+fn concluded(
+    policy: &AdmissionPolicy,
+    verdict: &Verdict,
+    provenance: &mut Provenance,
+) -> (&'static str, Option<String>) {
+    let pickles = verdict.unsafe_pickles.iter().map(|(path, what)| format!("{path}: {what}"));
+    provenance.findings = verdict.refusals.iter().cloned().chain(pickles).take(100).collect();
+    match verdict.kept_out(policy.unsafe_pickle) {
+        None => ("Available", None),
+        Some((action, why)) => {
+            let what = if action == super::Action::Quarantine { "in quarantine" } else { "refused" };
+            (action.status(), Some(format!("{what} by the hub's admission policy: {why}")))
+        }
     }
 }
 
@@ -158,4 +226,33 @@ fn places(document: &Document) -> Option<(HubName, stoa_store::Key, stoa_store::
     let hub = HubName { partition, region, account: document.key.account.clone(), name: name.to_owned() };
     let keyed = |kind| stoa_store::Key { kind, ..document.key.clone() };
     Some((hub, keyed(content::TEXT_KIND), keyed(provenance::KIND)))
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is judged, and when again.
+
+    use super::*;
+
+    #[test]
+    fn a_newer_scanner_judges_what_an_older_one_did() {
+        let policy = AdmissionPolicy::default();
+        let now = judged_by(&policy).unwrap();
+        let (old, other) = (policy.digest().unwrap(), format!("{SCANNER}:another"));
+        for (status, before, due) in [
+            ("Importing", None, true),
+            ("Importing", Some(now.as_str()), true),
+            ("PendingImport", Some(&now), false),
+            ("PendingImport", Some(&old), true),
+            ("PendingImport", Some(&other), true),
+            ("Available", Some(&now), false),
+            ("Available", Some(&old), true),
+            ("Available", Some("1:x"), true),
+            // What is in stays, whatever the policy becomes.
+            ("Available", Some(&other), false),
+            ("Available", None, false),
+        ] {
+            assert_eq!(is_due(status, before, &now), due, "{status} {before:?}");
+        }
+    }
 }

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use stoa_artifacts::{Format, Scan};
 use stoa_kernel::ApiError;
 use stoa_types::Timestamp;
 
 use super::AdmissionPolicy;
-use super::judge::{Examined, Verdict};
-use super::scans::described_public;
+use super::judge::Verdict;
+use super::scans::{examined, stated};
 use crate::catalog::{ModelBody, PublicModel};
 use crate::service::Hubs;
 
@@ -30,21 +29,6 @@ impl AdmissionPolicy {
     /// Whether it has something to say about what is in files.
     fn looks_into_files(&self) -> bool {
         !self.formats.is_empty() || self.unsafe_pickle.is_some()
-    }
-
-    /// Why it keeps a version out whatever is in its files.
-    fn refuses_unread(&self, model: &PublicModel, body: &ModelBody) -> Result<Option<String>, ApiError> {
-        let unread = Scan {
-            format: Format::Unknown,
-            inner: Default::default(),
-            imports: Default::default(),
-            problems: Default::default(),
-        };
-        let outside = AdmissionPolicy { formats: Default::default(), unsafe_pickle: None, ..self.clone() };
-        let files = body.files.iter();
-        let files: Vec<Examined<'_>> =
-            files.map(|file| Examined { path: &file.path, size: file.size, scan: &unread }).collect();
-        Ok(outside.why_not(&outside.judge(&described_public(model, body)?, &files)))
     }
 
     fn why_not(&self, verdict: &Verdict) -> Option<String> {
@@ -68,14 +52,14 @@ impl Hubs {
             let asked = policy.clone();
             let unread = self.aside(move || {
                 let judge = |(model, body): (Arc<PublicModel>, Arc<ModelBody>)| {
-                    asked.refuses_unread(&model, &body).map(|why| (model, body, why))
+                    asked.facts_public(&model, &body).map(|facts| (asked.why_not(&facts), model, body))
                 };
                 read.into_iter().map(judge).collect::<Result<Vec<_>, ApiError>>()
             });
-            for (model, body, why) in unread.await?? {
+            for (why, model, body) in unread.await?? {
                 let verdict = match why {
                     Some(why) => PublicVerdict::Refused(why),
-                    None if policy.looks_into_files() => self.verdict_of_known(policy, &model, &body).await?,
+                    None if policy.looks_into_files() => self.verdict_of_known(policy, &body).await?,
                     None => PublicVerdict::Admitted,
                 };
                 found.push((model, verdict));
@@ -84,30 +68,24 @@ impl Hubs {
         Ok(found)
     }
 
-    async fn verdict_of_known(
-        &self,
-        policy: &AdmissionPolicy,
-        model: &PublicModel,
-        body: &ModelBody,
-    ) -> Result<PublicVerdict, ApiError> {
+    async fn verdict_of_known(&self, policy: &AdmissionPolicy, body: &ModelBody) -> Result<PublicVerdict, ApiError> {
         let mut scans = Vec::with_capacity(body.files.len());
         for file in &body.files {
-            match self.known_scan(file.digest.as_str()).await? {
+            match self.known_scan(policy, stated(file)).await? {
                 Some(scan) => scans.push(scan),
                 None => return Ok(PublicVerdict::Unscanned),
             }
         }
-        let files = body.files.iter().zip(&scans);
-        let files: Vec<Examined<'_>> =
-            files.map(|(file, scan)| Examined { path: &file.path, size: file.size, scan }).collect();
-        let verdict = policy.judge(&described_public(model, body)?, &files);
+        let verdict = policy.judge_files(&examined(body, &scans));
         Ok(policy.why_not(&verdict).map_or(PublicVerdict::Admitted, PublicVerdict::Refused))
     }
 
-    /// Looks into the files of a version, as far as nobody has.
+    /// Looks into the files of a version, as far as nobody has. Every policy is content with what comes of it: nothing but
+    /// the files' own size bounds what may be unpacked.
     pub(crate) async fn scan_public(&self, model: &PublicModel, now: Timestamp) -> Result<(), ApiError> {
+        let unbounded = AdmissionPolicy::default();
         for file in &self.parts.catalog.body(model).await?.files {
-            self.scan(&file.path, file.digest.as_str(), now).await?;
+            self.scan(&unbounded, stated(file), now).await?;
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ pub(crate) struct ContentBody {
     /// Why an import failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
-    /// The admission policy that it was last judged by, as a digest.
+    /// The scanner and the admission policy that it was last judged by, the latter as a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged_by: Option<String>,
 }

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 use stoa_sagemaker_hub::{SecretKey, TrustedKey, verify_bundle};
 
+use crate::driving;
 use crate::faults::{blob_file, faulty};
 use crate::support::*;
 
@@ -616,4 +617,40 @@ async fn a_bundle_takes_no_repository_from_another_model() {
     assert_eq!(target.catalog.list().await.unwrap().len(), 1);
     // Where it is there already, it stays.
     assert_eq!(source.catalog.import_bundle(&out, &[]).await.unwrap().unchanged.len(), 1);
+}
+
+/// The fuzz target's check, over its corpus and over bundles made from it; the corpus is a bundle that is right.
+#[tokio::test]
+async fn any_bytes_are_a_bundle_or_refused_in_words() {
+    let kept = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../fuzz/corpus/bundle/signed"));
+    let (world, out) = exported(Some(&key(1))).await;
+    if std::env::var_os("STOA_MAKE_CORPUS").is_some() {
+        std::fs::copy(&out, kept).unwrap();
+    }
+    assert_eq!(verify_bundle(kept, &[key(1).public()]).await.unwrap().models.len(), 2);
+    let (whole, file) = (std::fs::read(kept).unwrap(), world.folder.path().join("made"));
+    driving::verifying(&whole, &file).await;
+    // xorshift: the same bytes on every machine.
+    let mut state = 0x5EED_0003_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 1).unwrap()
+    };
+    // What is not content: headers and the manifest, which are at the beginning of entries.
+    let places: Vec<usize> = (0..whole.len()).filter(|at| *at % 512 < 160 || *at < 4096).collect();
+    for _ in 0..400 {
+        let mut made = whole.clone();
+        for _ in 0..1 + next() % 3 {
+            let at = places[next() % places.len()].min(made.len() - 1);
+            match next() % 4 {
+                0 => made[at] = next() as u8,
+                1 => made[at] ^= 1 << (next() % 8),
+                2 => made.truncate(at.max(512)),
+                _ => drop(made.splice(at..at, [b'0'; 512])),
+            }
+        }
+        driving::verifying(&made, &file).await;
+    }
 }

@@ -11,6 +11,7 @@ mod catalog;
 mod condition_keys;
 mod contents;
 mod documents;
+mod driving;
 mod eula;
 mod faults;
 mod hubs;

@@ -157,6 +157,7 @@ pub fn open(store: Arc<dyn Store>, clock: Arc<FixedClock>, folder: tempfile::Tem
         tokens: PageTokens::new([9; 32]),
         catalog: catalog.clone(),
         presign: Arc::new(Presign),
+        spool: folder.path().join("spool"),
     }));
     hubs.set_signatures(Arc::new(Keys));
     let policies = Arc::new(Policies::default());

@@ -3,24 +3,11 @@
 use std::io::{Cursor, Write};
 
 use flate2::Compression;
-use flate2::write::{GzEncoder, ZlibEncoder};
+use flate2::write::ZlibEncoder;
 use proptest::prelude::*;
+use stoa_artifacts::{Format, Limits, MemorySpool, scan};
 
-use super::*;
-
-fn scanned(bytes: &[u8]) -> Scan {
-    scan(&mut Cursor::new(bytes.to_vec()), &MemorySpool, Limits::default()).unwrap()
-}
-
-fn imports(bytes: &[u8]) -> Vec<String> {
-    scanned(bytes).imports.into_iter().collect()
-}
-
-/// `os.system("id")` as each protocol would write it.
-const PROTOCOL_0: &[u8] = b"cos\nsystem\n(S'id'\ntR.";
-const PROTOCOL_2: &[u8] = b"\x80\x02cos\nsystem\nq\x00X\x02\x00\x00\x00idq\x01\x85q\x02Rq\x03.";
-const PROTOCOL_4: &[u8] =
-    b"\x80\x04\x95\x19\x00\x00\x00\x00\x00\x00\x00\x8c\x02os\x94\x8c\x06system\x94\x93\x94\x8c\x02id\x94\x85\x94R\x94.";
+use crate::making::*;
 
 #[test]
 fn an_import_is_found_in_every_protocol() {
@@ -158,60 +145,6 @@ fn arrays_of_objects_are_pickles() {
     let found = scanned(&zip_of(&[("a.npy", &array("|O", PROTOCOL_2))], false));
     assert_eq!((found.format, found.inner.into_iter().collect::<Vec<_>>()), (Format::Zip, vec![Format::NumPy]));
     assert_eq!(found.imports.into_iter().collect::<Vec<_>>(), ["os.system"]);
-}
-
-/// A zip as Python's zipfile writes it.
-fn zip_of(files: &[(&str, &[u8])], deflated: bool) -> Vec<u8> {
-    let (mut zip, mut directory) = (Vec::new(), Vec::new());
-    for (name, bytes) in files {
-        let stored = if deflated {
-            let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(bytes).unwrap();
-            encoder.finish().unwrap()
-        } else {
-            bytes.to_vec()
-        };
-        let offset = zip.len() as u32;
-        let mut common = Vec::new();
-        common.extend([20, 0, 0, 0, if deflated { 8 } else { 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        common.extend((stored.len() as u32).to_le_bytes());
-        common.extend((bytes.len() as u32).to_le_bytes());
-        common.extend((name.len() as u16).to_le_bytes());
-        common.extend([0, 0]);
-        zip.extend(b"PK\x03\x04");
-        zip.extend(&common);
-        zip.extend(name.as_bytes());
-        zip.extend(&stored);
-        directory.extend(b"PK\x01\x02\x14\x00");
-        directory.extend(&common);
-        directory.extend([0; 10]);
-        directory.extend(offset.to_le_bytes());
-        directory.extend(name.as_bytes());
-    }
-    let (length, offset) = (directory.len() as u32, zip.len() as u32);
-    zip.extend(&directory);
-    zip.extend(b"PK\x05\x06\x00\x00\x00\x00");
-    zip.extend([(files.len() as u16).to_le_bytes(), (files.len() as u16).to_le_bytes()].concat());
-    zip.extend(length.to_le_bytes());
-    zip.extend(offset.to_le_bytes());
-    zip.extend([0, 0]);
-    zip
-}
-
-fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut builder = tar::Builder::new(Vec::new());
-    for (name, bytes) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        builder.append_data(&mut header, name, *bytes).unwrap();
-    }
-    builder.into_inner().unwrap()
-}
-
-fn gzip_of(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What was sealed opens, any range of it by itself, and nothing that was touched does.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail the test")]
 
+mod bounded;
+mod driving;
+
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use bytes::Bytes;
