@@ -33,10 +33,6 @@ type Tags = Arc<Vec<(String, String)>>;
 
 /// Reading connections that are kept open.
 const READERS: usize = 8;
-/// Pages that a reading connection keeps, in KiB: it loses them with every commit, and the system has the file in memory.
-const READER_CACHE: i64 = 1000;
-/// Pages that the writing connection keeps, in KiB.
-const WRITER_CACHE: i64 = 8000;
 /// Prepared statements kept on each connection.
 const STATEMENTS: usize = 128;
 
@@ -203,14 +199,13 @@ fn connect(path: &Path, read_only: bool) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     if read_only {
         connection.pragma_update(None, "query_only", true)?;
-        connection.pragma_update(None, "cache_size", -READER_CACHE)?;
     } else {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         // The writer checkpoints when idle; this is for a writer that never is.
         connection.pragma_update(None, "wal_autocheckpoint", 8000)?;
-        connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
     }
+    connection.pragma_update(None, "cache_size", -8000)?;
     Ok(connection)
 }
 
