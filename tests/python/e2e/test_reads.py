@@ -234,9 +234,8 @@ def test_records_of_the_hugging_face_api_name_owner_and_source_identity(server, 
     assert hf_get(f"{endpoint(account)}/api/models", made).status_code == 200
     # The caller has the record, and the hub's owner has one of its own.
     for recipient in (consumer, account):
-        records = server.records("--event", "ListHubContents")
-        newest = [record for record in records if record["recipientAccountId"] == recipient.id][-1]
-        assert newest["userIdentity"]["accountId"] == consumer.id
+        newest = server.records("--event", "ListHubContents", "--account", recipient.id)[-1]
+        assert newest["userIdentity"]["accountId"] == consumer.id and newest["recipientAccountId"] == recipient.id
     # Who stands behind a session is told as everywhere else.
     role = account.new_role("Exec")
     actions = ["sts:AssumeRole", "sts:SetSourceIdentity"]

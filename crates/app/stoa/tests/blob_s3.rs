@@ -245,12 +245,17 @@ async fn a_put_waits_for_a_removal_of_another_process(server: &Server, store: &S
     let (mut removed, mut kept) = (0, 0);
     for (number, digest) in digests.iter().enumerate() {
         let removal = other.pins().removal(digest).unwrap();
+        // One of them begins at another point of the other each time, in turn.
+        let later = std::time::Duration::from_millis(4 * (number as u64 / 2));
         let put = async {
-            // Begun at another point of the removal each time.
-            tokio::time::sleep(std::time::Duration::from_millis(2 * (number as u64 % 15))).await;
+            tokio::time::sleep(if number % 2 == 0 { later } else { std::time::Duration::ZERO }).await;
             put_bytes(store, wanted(number)).await
         };
-        let (gone, again) = tokio::join!(other.remove(&removal, Timestamp::from_millis(now - 1000)), put);
+        let remove = async {
+            tokio::time::sleep(if number % 2 == 0 { std::time::Duration::ZERO } else { later }).await;
+            other.remove(&removal, Timestamp::from_millis(now - 1000)).await
+        };
+        let (gone, again) = tokio::join!(remove, put);
         assert_eq!(again.unwrap().digest, *digest);
         assert!(store.size(digest).await.unwrap().is_some(), "blob {number} was put and is not there ({gone:?})");
         if gone.unwrap() { removed += 1 } else { kept += 1 }
