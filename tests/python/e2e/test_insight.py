@@ -144,6 +144,32 @@ def test_explain_shows_an_account_its_own_calls_only(server, account):
         stoa(account).explain_decision(RequestId=foreign)
     admin = server.admin()
     assert stoa(admin).explain_decision(RequestId=foreign)["Call"]["AccountId"] == other.id
+
+
+def test_an_owner_is_shown_the_call_and_not_the_callers_policies(server, account):
+    other = server.new_account("caller")
+    s3 = account.client("s3")
+    bucket = f"owned-{account.id}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    statement = {
+        "Sid": "LetThemRead", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{other.id}:root"},
+        "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*",
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    secret = {"Sid": "AcquisitionOfAcme", "Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    user = other.new_user("jo", {"Version": "2012-10-17", "Statement": [secret]})
+    request = request_id(user.client("s3").get_object(Bucket=bucket, Key="k"))
+    explained = stoa(account).explain_decision(RequestId=request)
+    assert explained["Call"]["AccountId"] == other.id
+    assert "AcquisitionOfAcme" not in json.dumps(explained, default=str)
+    assert "of another account" in explained["Targets"][0]["Note"]
+    assert "AcquisitionOfAcme" in json.dumps(stoa(other).explain_decision(RequestId=request), default=str)
+    [record] = server.records("--account", account.id, "--request-id", request)
+    assert record["recipientAccountId"] == account.id
+    assert "AcquisitionOfAcme" not in json.dumps(record) and not record["userIdentity"].get("accessKeyId")
+    [record] = server.records("--account", other.id, "--request-id", request)
+    assert record["userIdentity"]["accessKeyId"] == user.key
     done = server.command("explain", UNKNOWN, check=False)
     assert done.returncode == 1
     assert UNKNOWN in done.stderr

@@ -133,10 +133,11 @@ impl Opening<'_> {
         let before = self.noted_or_made().await?;
         let now = Place { place: place_in(self.config), ..before.clone() };
         if now != before {
-            // Nobody takes a place that is then refused.
-            moved(self.store, &*self.blobs(&now.owner, Claim::Look).await?, &before, &now).await?;
+            // Nobody takes a place that is then refused. Whoever takes over looks as no folder in particular.
+            let folder = if claim == Claim::TakeOver { String::new() } else { self.data_dir.identity()? };
+            moved(self.store, &*self.blobs(&now.owner, folder, Claim::Look).await?, &before, &now).await?;
         }
-        let blobs = self.blobs(&now.owner, claim).await?;
+        let blobs = self.blobs(&now.owner, self.data_dir.identity()?, claim).await?;
         if now != before {
             let noted = self.store.get(&place_key()).await?.ok_or("the note of where blobs are is gone")?;
             self.store.commit(Transaction::new().update(noted.with_body(self.clock.now(), &now)?)).await?;
@@ -154,9 +155,11 @@ impl Opening<'_> {
         crate::blob_names::index(self.store, self.clock).await?;
         let noted = self.store.get(&place_key()).await?;
         let now = place_in(self.config);
-        let Some(noted) = noted else { return Ok((self.blobs("", Claim::Look).await?, true)) };
+        let Some(noted) = noted else {
+            return Ok((self.blobs("", self.data_dir.identity()?, Claim::Look).await?, true));
+        };
         let Place { owner, place } = noted.decode()?;
-        Ok((self.blobs(&owner, Claim::Look).await?, now == place))
+        Ok((self.blobs(&owner, self.data_dir.identity()?, Claim::Look).await?, now == place))
     }
 
     /// Where the blobs were last.
@@ -179,13 +182,10 @@ impl Opening<'_> {
         Ok(place)
     }
 
-    async fn blobs(&self, owner: &str, claim: Claim) -> Result<Arc<dyn BlobStore>, Box<dyn Error>> {
+    async fn blobs(&self, owner: &str, folder: String, claim: Claim) -> Result<Arc<dyn BlobStore>, Box<dyn Error>> {
         match &self.config.blobs {
             None => Ok(Arc::new(FsBlobs::open(self.data_dir.path())?)),
-            Some(url) => {
-                let this = (self.data_dir.identity()?, uuid_v4(self.ids));
-                url.open(self.data_dir, owner, this, claim).await
-            }
+            Some(url) => url.open(self.data_dir, owner, (folder, uuid_v4(self.ids)), claim).await,
         }
     }
 }

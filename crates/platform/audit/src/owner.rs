@@ -12,7 +12,7 @@ use crate::AuditRecord;
 impl AuditRecord {
     /// Whether the account made the call or owns what it was about.
     pub(crate) fn concerns(&self, account: &str) -> bool {
-        self.is_whole_for(account) || self.owners().any(|owner| owner == account)
+        self.is_whole_for(account) || self.is_shared_with(account)
     }
 
     /// The record as an account sees it. For an owner that did not make the call: who did what when from where, and what
@@ -20,9 +20,11 @@ impl AuditRecord {
     /// everything that was decided about is that account's (or AWS's), since they name the caller's resources otherwise.
     #[must_use]
     pub fn seen_by(mut self, account: &str) -> AuditRecord {
-        if self.is_whole_for(account) || !self.owners().any(|owner| owner == account) {
+        if self.is_whole_for(account) || !self.is_shared_with(account) {
             return self;
         }
+        // S3 names its bucket's owner, and its parameters are that bucket's.
+        let is_recipient = self.recipient_account_id == account;
         account.clone_into(&mut self.recipient_account_id);
         self.user_identity.access_key_id.clear();
         let mut decision = self.take_decision();
@@ -32,10 +34,10 @@ impl AuditRecord {
             _ => Vec::new(),
         };
         let is_all = !omitted && targets.iter().all(|target| is_of(target, account) || is_awss(target));
-        let own = targets.into_iter().filter(|target| is_of(target, account)).collect();
+        let own = targets.into_iter().filter(|target| is_of(target, account)).map(without_statement).collect();
         decision.insert("targets".to_owned(), Json::Array(own));
         decision.insert("owners".to_owned(), Json::Array(vec![account.into()]));
-        if !is_all {
+        if !is_all && !is_recipient {
             self.request_parameters = Json::Null;
             self.response_elements = Json::Null;
             self.additional_event_data = Json::Object(Map::new());
@@ -44,13 +46,20 @@ impl AuditRecord {
             }
         }
         if let Json::Object(data) = &mut self.additional_event_data {
+            data.remove("stoaRefusal");
             data.insert("stoaDecision".to_owned(), Json::Object(decision));
         }
         self
     }
 
+    /// Whoever called has it whole; where nobody is known to have called, whom it is for.
     fn is_whole_for(&self, account: &str) -> bool {
-        self.recipient_account_id == account || self.user_identity.account_id == account
+        let caller = self.user_identity.account_id.as_str();
+        caller == account || (caller.is_empty() && self.recipient_account_id == account)
+    }
+
+    fn is_shared_with(&self, account: &str) -> bool {
+        self.recipient_account_id == account || self.owners().any(|owner| owner == account)
     }
 
     /// The accounts besides the caller's that own what was used.
@@ -65,6 +74,16 @@ impl AuditRecord {
             _ => Map::new(),
         }
     }
+}
+
+/// Policies of the resource are its owner's; all others are the caller's.
+fn without_statement(mut target: Json) -> Json {
+    if let Json::Object(members) = &mut target
+        && !matches!(members.get("slot").and_then(Json::as_str), Some("resource" | "trust"))
+    {
+        members.remove("matched");
+    }
+    target
 }
 
 fn is_of(target: &Json, account: &str) -> bool {

@@ -185,6 +185,32 @@ fn what_is_about_the_owners_resources_alone_keeps_its_parameters() {
 }
 
 #[test]
+fn a_buckets_owner_sees_no_policies_and_no_resources_of_the_caller() {
+    let object = "arn:aws:s3:::owners/k";
+    let mut copy = record(CREATE_MODEL);
+    copy.user_identity.account_id = "444455556666".to_owned();
+    OWNER.clone_into(&mut copy.recipient_account_id);
+    let one = |resource: &str, owner: &str, slot: &str| {
+        json!({ "action": "s3:GetObject", "resource": resource, "owner": owner, "slot": slot, "matched": "secret#Sid" })
+    };
+    let targets = [
+        one("arn:aws:s3:::callers/private", "444455556666", "identity"),
+        one(object, OWNER, "identity"),
+        one(object, OWNER, "resource"),
+    ];
+    copy.additional_event_data =
+        json!({ "stoaDecision": { "id": "1", "targets": targets }, "stoaRefusal": { "matched": "secret#Sid" } });
+    let seen = copy.clone().seen_by(OWNER);
+    let told = &seen.additional_event_data;
+    assert_eq!(seen.request_parameters, copy.request_parameters, "they are the bucket's");
+    assert_eq!(told["stoaRefusal"], json!(null));
+    let targets = told["stoaDecision"]["targets"].as_array().unwrap();
+    assert_eq!(targets.iter().map(|one| &one["resource"]).collect::<Vec<_>>(), [object, object]);
+    assert_eq!(targets.iter().map(|one| one.get("matched").is_some()).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(copy.clone().seen_by("444455556666"), copy);
+}
+
+#[test]
 #[ignore = "a measurement, not a check: run with --release --nocapture"]
 fn how_long_encoding_takes() {
     let record = record(CREATE_MODEL);

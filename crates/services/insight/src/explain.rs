@@ -30,12 +30,19 @@ impl Insight {
         input: &ExplainDecisionRequest,
     ) -> Result<ExplainDecisionResponse, ApiError> {
         let record = self.find_call(viewer, input).await?;
+        // An owner's record is of another account's call: that one's policies are not the viewer's to read.
+        let own =
+            record.user_identity.account_id == viewer.account.as_str() || self.scope(viewer, None).await?.everything;
         let call = RecordedCall::read(&record);
         let mut notes = Vec::new();
         let mut targets = Vec::new();
         for target in call.iter().flat_map(|call| &call.targets) {
-            let now = self.parts.policies.explain(&target.principal, &target.target).await?;
-            targets.push(explained(target, now));
+            let shown = own || target.principal.arn.split(':').nth(4) == Some(viewer.account.as_str());
+            let now = match shown {
+                true => self.parts.policies.explain(&target.principal, &target.target).await?,
+                false => None,
+            };
+            targets.push(explained(target, now, shown));
         }
         match &call {
             None => notes.push(undecided(&record)),
@@ -122,15 +129,18 @@ fn allowed_now(target: &TargetExplanation) -> bool {
     target.now.as_ref().is_some_and(|now| now.decision == words::decision_kind(Effect::Allow))
 }
 
-fn explained(recorded: &RecordedTarget, now: Option<Explanation>) -> TargetExplanation {
+fn explained(recorded: &RecordedTarget, now: Option<Explanation>, shown: bool) -> TargetExplanation {
     let target = &recorded.target;
     let then = Verdict {
         decision: words::decision_kind(recorded.effect),
         slot: words::slot(recorded.slot),
         reason: Some(words::reason(recorded.effect, recorded.slot, &target.action)),
-        matched: recorded.matched.as_ref().map(words::statement),
+        matched: recorded.matched.as_ref().filter(|_| shown).map(words::statement),
     };
     let note = match &now {
+        None if !shown => {
+            Some(format!("{} is of another account, whose policies are not shown here", recorded.principal.arn))
+        }
         None => Some(format!("{} is not there any more, or was made again since", recorded.principal.arn)),
         Some(_) if recorded.slot == Slot::Session && recorded.effect != Effect::Allow => {
             Some("session policies are not recorded: what is said of now leaves them out".to_owned())

@@ -359,7 +359,6 @@ impl ObjectVersions for S3Objects {
             self.derived(name).await?.ok_or_else(no_such_bucket)?;
             return Ok(None);
         };
-        self.check_grants(cx, name, key).await?;
         let found = match version {
             Some(id) => self.version(&bucket, key, id).await?,
             None => {
@@ -367,6 +366,8 @@ impl ObjectVersions for S3Objects {
                 head.object.or(head.marker).map(Found::of).transpose().map_err(store_failed)?
             }
         };
+        // After what it is about, as in `object_for_read`.
+        self.check_grants(cx, name, key).await?;
         let shown = |found: Found| match found.marker {
             true => marker_record(&found.document).map(FoundVersion::Marker),
             false => record_in(&bucket, &found.document).map(|record| FoundVersion::Object(Box::new(record))),

@@ -11,7 +11,7 @@ use stoa_kernel::{ApiError, Cx, Target};
 use stoa_models_sagemaker::types::{HubContentStatus, HubContentType};
 
 use crate::catalog::{CatalogIndex, PublicModel, is_name};
-use crate::content::ViewSource;
+use crate::content::{ViewSource, unavailable};
 use crate::eula::{self, Consent};
 use crate::location::{self, CacheUri};
 use crate::names::{ContentArn, HubName};
@@ -92,16 +92,27 @@ impl HubAccess for Hubs {
         };
         let mut versions = self.versions(&hub, arn.kind, &arn.name).await?;
         versions.retain(|view| arn.version.is_none_or(|wanted| view.version == wanted));
+        let (mut kept_out, mut let_out) = (None, false);
         for view in &versions {
             let place = match &view.source {
                 ViewSource::Public(model) => Some(location::artifact_uri(&**model, &hub.name.region)),
                 ViewSource::Imported => self.artifact_uri(view).await?,
             };
-            if place.as_deref().is_some_and(|place| leads_to(place, &request.s3_uri)) {
-                self.must_be_servable(&hub, view).await?;
+            if !place.as_deref().is_some_and(|place| leads_to(place, &request.s3_uri)) {
+                continue;
             }
+            // What was let in may have been judged anew since, by a newer scanner or for another card.
+            if matches!(view.status, HubContentStatus::ImportFailed | HubContentStatus::PendingImport) {
+                kept_out = Some(view);
+                continue;
+            }
+            let_out = true;
+            self.must_be_servable(&hub, view).await?;
         }
-        Ok(vouched)
+        match kept_out {
+            Some(view) if !let_out => Err(unavailable(view)),
+            _ => Ok(vouched),
+        }
     }
 }
 

@@ -130,7 +130,9 @@ fn take_over(config: &Path, data_dir: &DataDir) -> Outcome {
         let (clock, ids) = (Arc::new(SystemClock), SystemIds);
         let store = SqliteStore::open(&data_dir.database(), clock.clone(), Settings::default())?;
         let opening = Opening { config: &config, data_dir, store: &store, clock: &*clock, ids: &ids };
-        opening.open(Claim::TakeOver).await.map(drop)
+        let trail = Trail::begin("TakeOverBlobs", serde_json::Value::Null, (data_dir, &*clock, &ids)).await?;
+        opening.open(Claim::TakeOver).await?;
+        trail.end(serde_json::Value::Null, &*clock, &ids).await
     })?;
     print("the blobs are this data folder's\n")?;
     Ok(ExitCode::SUCCESS)

@@ -24,6 +24,9 @@ use crate::names::HubName;
 use crate::provenance::{self, FileVerdict, Provenance, Statement};
 use crate::service::Hubs;
 
+/// How long what is in already is judged anew before those who came meanwhile have their turn.
+const CATCHING_UP_MILLIS: i64 = 10_000;
+
 /// Makes what is `Importing` available, or says why not; and looks again at what is in quarantine.
 pub struct AdmissionReconciler {
     hubs: Arc<Hubs>,
@@ -72,12 +75,21 @@ impl Reconciler for AdmissionReconciler {
         let mut documents = self.hubs.all(query).await?;
         // Who is waiting comes first.
         documents.sort_by_key(|document| document.status == "Available");
-        let mut left = false;
+        let (mut left, mut since) = (false, None);
         for document in documents {
             report.examined += 1;
             match self.hubs.judge_import(&document, self.clock.now()).await {
                 Ok(Judged::Already) => {}
-                Ok(Judged::Now) => report.changed += 1,
+                Ok(Judged::Now) => {
+                    report.changed += 1;
+                    let now = self.clock.now().millis();
+                    let first = *since.get_or_insert(now);
+                    if document.status == "Available" && now - first > CATCHING_UP_MILLIS {
+                        left = true;
+                        report.look_again(Duration::ZERO);
+                        break;
+                    }
+                }
                 Ok(Judged::Meanwhile) => left = true,
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
@@ -143,7 +155,16 @@ impl Hubs {
         let (Some(text), Some(stated)) = (text, stated) else { return Ok(Judged::Already) };
         let text: ContentText = text.decode().map_err(store_error)?;
         let mut provenance: Provenance = stated.decode().map_err(store_error)?;
-        let (status, reason) = self.judge_by(&policy, &text, &mut provenance, now).await?;
+        let (status, reason) = match self.judge_by(&policy, &text, &mut provenance, now).await {
+            // Bytes that are gone are no verdict on what was let in: nothing of it is served until they are back, and the
+            // next start looks again.
+            Err(error) if error.status() < 500 && document.status == "Available" => {
+                tracing::warn!(content = document.key.id, %error, "a content cannot be judged again");
+                return Ok(Judged::Already);
+            }
+            Err(error) if error.status() < 500 => ("ImportFailed", Some(error.message().to_owned())),
+            judged => judged?,
+        };
         if status == "Available" && !provenance.findings.is_empty() {
             body.support = HubContentSupportStatus::Restricted;
         }
@@ -182,11 +203,7 @@ impl Hubs {
         let mut scans = Vec::with_capacity(statement.files.len());
         for file in &statement.files {
             let stated = Stated { path: &file.path, digest: &file.sha256, size: file.size };
-            match self.scan(policy, stated, now).await {
-                Ok(scan) => scans.push(scan),
-                Err(error) if error.status() < 500 => return Ok(("ImportFailed", Some(error.message().to_owned()))),
-                Err(error) => return Err(error),
-            }
+            scans.push(self.scan(policy, stated, now).await?);
         }
         let pairs = || statement.files.iter().zip(&scans);
         let files: Vec<Examined<'_>> = pairs().map(|(file, scan)| Examined { path: &file.path, scan }).collect();

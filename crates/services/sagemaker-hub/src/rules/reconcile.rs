@@ -141,7 +141,12 @@ impl HubRulesReconciler {
                 Err(error) => {
                     report.failed += 1;
                     tracing::warn!(model = name.0, version = %name.1, %error, "files cannot be judged");
-                    unreadable.insert(name);
+                    // A disk that is full, or a store that is away, says nothing of the files.
+                    if error.status() < 500 {
+                        unreadable.insert(name);
+                    } else {
+                        report.look_again(Duration::from_secs(30));
+                    }
                 }
             }
         }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use stoa_kernel::ports::{ObjectEntry, ObjectSource};
+use stoa_kernel::ports::{HubAccess, ModelAccessRequest, ObjectEntry, ObjectSource};
 use stoa_kernel::{ApiError, Authorized, Cx};
 use stoa_models_sagemaker::operations::{CreateHubContentReference, ImportHubContent, UpdateHubContent};
 use stoa_models_sagemaker::types::{
@@ -25,6 +25,7 @@ use stoa_types::{AccountId, Timestamp};
 use stoa_work::Reconciler;
 
 use crate::contents::{import, update};
+use crate::own::OwnBuckets;
 use crate::references::describe;
 use crate::support::*;
 
@@ -86,6 +87,9 @@ async fn site() -> Site {
     let world = world().await;
     let bucket = Arc::new(Bucket::default());
     world.hubs.set_objects(bucket.clone());
+    let access = OwnBuckets::default();
+    access.put("own", ["file.bin".to_owned()]);
+    world.hubs.set_object_access(Arc::new(access));
     world.hub(&world.admin(), "h").await;
     let judge = AdmissionReconciler::new(Arc::clone(&world.hubs), world.clock.clone());
     Site { world, bucket, judge }
@@ -118,6 +122,13 @@ impl Site {
         assert_eq!(report.failed, 0);
         let found = self.describe(name).await;
         (found.hub_content_status.as_str().to_owned(), found.failure_reason.unwrap_or_default())
+    }
+
+    /// What a container is asked for that is to get the content's files.
+    async fn check_files(&self, name: &str) -> Result<bool, ApiError> {
+        let hub_content_arn = Some(self.describe(name).await.hub_content_arn);
+        let request = ModelAccessRequest { s3_uri: format!("s3://own/{name}/"), hub_content_arn, accept_eula: None };
+        self.world.hubs.check_files(&request).await
     }
 
     async fn update(&self, name: &str, change: UpdateHubContentRequest) -> Result<(), ApiError> {
@@ -214,6 +225,8 @@ async fn a_change_that_the_policy_has_a_say_about_is_judged_before_it_is_availab
     let (status, why) = site.judged("own").await;
     assert_eq!(status, "ImportFailed");
     assert!(why.contains("the licence gpl-3.0 is not allowed"), "{why}");
+    // A model that was made before gets no more containers.
+    refused(site.check_files("own").await, "ValidationException", &["own 1.0.0", "ImportFailed"]);
     site.update("own", markdown("# No front matter\n")).await.unwrap();
     let (status, why) = site.judged("own").await;
     assert_eq!(status, "ImportFailed");
@@ -221,6 +234,7 @@ async fn a_change_that_the_policy_has_a_say_about_is_judged_before_it_is_availab
     // And back: it is mended by the same way.
     site.update("own", markdown(CARD)).await.unwrap();
     assert_eq!(site.judged("own").await, ("Available".to_owned(), String::new()));
+    site.check_files("own").await.unwrap();
     // What was there before the policy was never judged, and stays.
     site.update("before", markdown("# No front matter\n")).await.unwrap();
     assert_eq!(site.judged("before").await.0, "Available");
