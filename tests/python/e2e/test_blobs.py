@@ -96,6 +96,23 @@ def test_a_copied_data_folder_harms_nothing(backed):
     assert account.client("s3").get_object(Bucket=bucket, Key="before")["Body"].read() == b"before the copy"
 
 
+def test_a_backup_of_before_the_move_takes_the_place_over(backed):
+    world = backed.start(environment=backed.keys)
+    world.stop()
+    backup = world.home / "backup"
+    shutil.copytree(world.data_dir, backup)
+    world.config.write_text(world.config.read_text().replace("/first?", "/second?"))
+    world.start(environment=world.keys)
+    world.stop()
+    world.data_dir = backup
+    with pytest.raises(AssertionError, match="take-over"):
+        world.start(environment=world.keys)
+    done = offline(world, "blobs", "take-over", "--config", world.config)
+    assert done.returncode == 0, done.stderr
+    world.start(environment=world.keys)
+    assert [one["stoaPhase"] for one in world.records("--event", "TakeOverBlobs")] == ["complete"]
+
+
 def test_a_scrub_writes_nothing_down(backed):
     world = backed.start(environment=backed.keys)
     world.stop()
