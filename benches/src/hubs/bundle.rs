@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use md5::Md5;
 use rustix::fs::{Advice, fadvise};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -137,12 +138,13 @@ fn write(path: &Path, size: u64) -> Outcome<u64> {
     let mut weights = Weights::new();
     let mut digests = Vec::new();
     for file in 0..MODELS * FILES {
-        let mut hash = Sha256::new();
+        let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
         weights.put(file, size, |piece| {
-            hash.update(piece);
+            sha256.update(piece);
+            md5.update(piece);
             Ok(())
         })?;
-        digests.push(hex(hash.finalize().as_slice()));
+        digests.push((hex(sha256.finalize().as_slice()), hex(md5.finalize().as_slice())));
     }
     let (mut models, mut documents) = (Vec::new(), Vec::new());
     for (number, files) in digests.chunks(FILES).enumerate() {
@@ -150,13 +152,13 @@ fn write(path: &Path, size: u64) -> Outcome<u64> {
         let listed: Vec<_> = files
             .iter()
             .enumerate()
-            .map(|(place, digest)| {
-                json!({"path": format!("model-{place}.safetensors"), "digest": digest, "size": size, "md5": "0".repeat(32)})
+            .map(|(place, (digest, md5))| {
+                json!({"path": format!("model-{place}.safetensors"), "digest": digest, "size": size, "md5": md5})
             })
             .collect();
         let body = json!({"manifest": manifest(&id, "1.0.0"), "card": "# A card", "eula": null, "files": listed});
         let document = body.to_string();
-        let blobs: Vec<_> = files.iter().map(|digest| json!({"sha256": digest, "size": size})).collect();
+        let blobs: Vec<_> = files.iter().map(|(digest, _)| json!({"sha256": digest, "size": size})).collect();
         let named = json!({"sha256": digest(&document), "size": document.len()});
         models.push(json!({"id": id, "version": "1.0.0", "document": named, "blobs": blobs}));
         documents.push(document);
@@ -166,7 +168,7 @@ fn write(path: &Path, size: u64) -> Outcome<u64> {
     entry(&mut file, "stoa-bundle.json", listing.as_bytes())?;
     for (number, document) in documents.iter().enumerate() {
         for place in number * FILES..(number + 1) * FILES {
-            let name = format!("blobs/{}", digests.get(place).map_or("", String::as_str));
+            let name = format!("blobs/{}", digests.get(place).map_or("", |(digest, _)| digest));
             file.write_all(&header(&name, size))?;
             weights.put(place, size, |piece| file.write_all(piece))?;
             pad(&mut file, size)?;
