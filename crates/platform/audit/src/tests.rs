@@ -190,9 +190,7 @@ fn a_buckets_owner_sees_no_policies_and_no_resources_of_the_caller() {
     let mut copy = record(CREATE_MODEL);
     copy.user_identity.account_id = "444455556666".to_owned();
     OWNER.clone_into(&mut copy.recipient_account_id);
-    let one = |resource: &str, owner: &str, slot: &str| {
-        json!({ "action": "s3:GetObject", "resource": resource, "owner": owner, "slot": slot, "matched": "secret#Sid" })
-    };
+    let one = |resource: &str, owner: &str, slot: &str| json!({ "action": "s3:GetObject", "resource": resource, "owner": owner, "slot": slot, "matched": "secret#Sid" });
     let targets = [
         one("arn:aws:s3:::callers/private", "444455556666", "identity"),
         one(object, OWNER, "identity"),
