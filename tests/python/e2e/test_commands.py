@@ -365,11 +365,14 @@ def test_what_commands_say_when_they_cannot(own_server, tmp_path):
     own_server.start()
     said = lambda *arguments: own_server.command(*arguments, check=False).stderr  # noqa: E731
     assert "no-such-bundle" in said("catalog", "import", tmp_path / "no-such-bundle.stoa", "--trust", "ed25519:x")
-    many = [argument for number in range(3000) for argument in ("--model", f"model-of-a-long-name-{number:08}")]
-    assert "64 KiB" in said("catalog", "export", "--out", tmp_path / "out.stoa", *many)
+    many = [argument for number in range(20000) for argument in ("--model", f"model-of-a-long-name-{number:08}")]
+    assert "256 KiB: name fewer" in said("catalog", "export", "--out", tmp_path / "out.stoa", *many)
     long = tmp_path / "long.rules"
     long.write_text("gated and " * 8000)
     assert "rules are not longer" in said("hub", "rules", "set", "--hub", "h", "--file", long)
+    # As long as rules may be, in letters of three bytes: it is the hub that is not there.
+    long.write_text("task is " + "機" * 16000)
+    assert "does not exist" in said("hub", "rules", "set", "--hub", "h", "--file", long)
     assert "there is no account 999999999999" in said("eula", "forbid", GATED, "--account", "999999999999")
     own_server.stop()
     assert "no server is running" in said("catalog", "list")

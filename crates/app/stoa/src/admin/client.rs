@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use stoa_blobs::Progress;
 
-use super::protocol::{AdminCommand, AdminError, Line};
+use super::protocol::{AdminCommand, AdminError, LONGEST, Line, too_long};
 use super::socket::SocketName;
 use crate::data_dir::DataDir;
 
@@ -53,6 +53,9 @@ fn exchange(
     };
     let mut line = serde_json::to_vec(command).map_err(|error| broken(error.into()))?;
     line.push(b'\n');
+    if line.len() as u64 > LONGEST {
+        return Err(too_long());
+    }
     stream.write_all(&line).map_err(broken)?;
     let mut reader = BufReader::new(stream);
     loop {

@@ -13,6 +13,15 @@ use stoa_models_stoa::types::{
 };
 use stoa_sagemaker_hub::HuggingFaceImport;
 
+/// The longest command, with the end of its line: rules of 16,384 letters of any script fit, and thousands of models by name.
+pub const LONGEST: u64 = 256 * 1024;
+
+/// What a longer one gets; the client says so before it sends it.
+pub fn too_long() -> AdminError {
+    let message = format!("the command has more than {} KiB: name fewer things at once", LONGEST / 1024);
+    AdminError { code: "InvalidCommand".to_owned(), message }
+}
+
 /// A command. The event name in the audit journal is the variant's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", tag = "command")]

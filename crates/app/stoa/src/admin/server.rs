@@ -22,14 +22,12 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::protocol::{AdminCommand, AdminError, CreatedAccount, Line};
+use super::protocol::{AdminCommand, AdminError, CreatedAccount, LONGEST, Line, too_long};
 use super::socket::SocketName;
 use crate::data_dir::DataDir;
 
 /// How often a long command says how far it is.
 const PROGRESS: Duration = Duration::from_millis(500);
-/// The longest command.
-const LONGEST: u64 = 64 * 1024;
 
 /// What commands act on.
 #[derive(Clone)]
@@ -86,7 +84,7 @@ impl AdminServer {
 async fn serve(stream: UnixStream, parts: Arc<AdminParts>, token: CancellationToken) {
     let (reading, mut writing) = stream.into_split();
     let mut line = String::new();
-    let mut reader = BufReader::new(reading.take(LONGEST));
+    let mut reader = BufReader::new(reading.take(LONGEST + 1));
     let read = reader.read_line(&mut line);
     tokio::select! {
         () = token.cancelled() => return,
@@ -96,9 +94,9 @@ async fn serve(stream: UnixStream, parts: Arc<AdminParts>, token: CancellationTo
             }
         }
     }
-    if !line.ends_with('\n') {
-        let message = format!("a command of more than {} KiB", LONGEST / 1024);
-        let _ = write_line(&mut writing, &Line::Err(AdminError { code: "InvalidCommand".to_owned(), message })).await;
+    if line.len() as u64 > LONGEST {
+        // One byte more than is taken was read.
+        let _ = write_line(&mut writing, &Line::Err(too_long())).await;
         return;
     }
     let (progress, far) = watch::channel(Progress::default());

@@ -243,7 +243,7 @@ fn keygen(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
             return Err(format!("{}: {error}", path.display()).into());
         }
     }
-    println!("{public}");
+    print(&format!("{public}\n"))?;
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use crate::cli::{DataDirArgs, Outcome};
 use crate::data_dir::DataDir;
 
 /// Rules are longer than this only by mistake.
-const LONGEST_FILE: u64 = 32 * 1024;
+const LONGEST_FILE: u64 = 64 * 1024;
 
 #[derive(Subcommand)]
 pub enum RulesCommand {
